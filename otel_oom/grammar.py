@@ -1,0 +1,242 @@
+r"""The lines of the kernel's OOM killer as named patterns, each under a sample and the kernels that print it.
+
+Source: mm/oom_kill.c, mm/memcontrol.c and mm/show_mem.c (before 6.4: lib/show_mem.c, mm/page_alloc.c). No I/O.
+
+Rules:
+- All patterns read text as `kmsg.Record.text` holds it: ASCII, one line, other bytes as `\xNN`.
+- A process chooses its name (any 15 bytes), whoever makes a cgroup chooses its name (255 bytes, no `/`). Neither
+  may shift a field, so a line with names in it is taken apart from its ends, where the kernel's own words stand:
+  a name is what remains. Where two cuts fit, facts from elsewhere in the report decide.
+- A pattern that may count a kill is anchored at the start of the record, and knows its prefixes by name: other
+  subsystems print text that devices and users choose, but never at the start (`input: <name> as …`).
+- Kernels here: 4.19 to 6.18. An older form is one more pattern beside the newest of its kind.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from otel_oom.kmsg import unescape
+
+TASK_COMM_BYTES: Final = 15  # TASK_COMM_LEN less the NUL
+
+# A record that may open a report, count a kill or end a report holds one of these. Everything else matters only
+# while a report is open. It is also what "looks like OOM" means when user space wrote it.
+ANCHOR: Final = re.compile(
+    rb"invoked oom-killer|oom-kill:|Kill(?:ed)? process |memory\.oom\.group set|no killable processes"
+    rb"|is already exiting\. Skip"
+)
+
+# `Memory cgroup out of memory` also where a whole group goes; `Out of memory (oom_kill_allocating_task)`: that sysctl.
+_CAUSE: Final = r"(?P<cause>Memory cgroup out of memory|Out of memory(?: \(oom_kill_allocating_task\))?)"
+
+# python3 invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0, oom_score_adj=0                              (5.0+)
+# java invoked oom-killer: gfp_mask=0x6000c0(GFP_KERNEL), nodemask=(null), order=0, oom_score_adj=936      (4.15-4.20)
+OPENER: Final = re.compile(
+    r"(?P<comm>.{0,60}) invoked oom-killer: gfp_mask=(?P<gfp_mask>0x[0-9a-f]+(?:\([^)]*\))?),"
+    r".*\border=(?P<order>-?\d+),"
+)
+
+# CPU: 1 PID: 103 Comm: ghog Tainted: G        W          6.1.0-56-cloud-amd64 #1  Debian 6.1.192-2        (3.9-6.11)
+# CPU: 1 UID: 0 PID: 25773 Comm: vic Not tainted 6.18.44 #1 PREEMPT(none)                                      (6.12+)
+CURRENT_TASK: Final = re.compile(r"CPU: \d+ (?:UID: \d+ )?PID: (?P<pid>\d+) Comm: (?P<rest>.*)")
+
+# memory: usage 12288kB, limit 12288kB, failcnt 82                                                                (all)
+MEMCG_USAGE: Final = re.compile(r"memory: usage (?P<usage_kb>\d+)kB, limit (?P<limit_kb>\d+)kB, failcnt \d+")
+
+# Memory cgroup stats for /grp:                                              (5.3+; before, the numbers follow at once)
+STATS: Final = "Memory cgroup stats for "
+MEMCG_STATS: Final = re.compile(r"Memory cgroup stats for (?P<path>/.*?):(?: cache:\d+KB .*)?")
+
+# Task in /docker/4f1c killed as a result of limit of /docker                                           (until 4.20)
+TASK_IN: Final = "Task in "
+_AS_A_RESULT: Final = " killed as a result of limit of "
+
+# [  pid  ]   uid  tgid total_vm      rss pgtables_bytes swapents oom_score_adj name                          (4.19-6.7)
+# [  pid  ]   uid  tgid total_vm      rss rss_anon rss_file rss_shmem pgtables_bytes swapents oom_score_adj name  (6.8+)
+TABLE_HEADER: Final = re.compile(r"\[ *pid *\] +(?P<columns>[a-z_ ]+ name)")
+
+# active_anon:661 inactive_anon:38157 … free:482 free_pcp:198 free_cma:0             (all; one record, \x0a between lines)
+FREE_PAGES: Final = re.compile(r"active_anon:\d+ .*\\x0a free:(?P<pages>\d+) ")
+# 65406 pages RAM                                                                                                 (all)
+RAM_PAGES: Final = re.compile(r"(?P<pages>\d+) pages RAM")
+# Free swap  = 0kB                                                                                                (all)
+# Total swap = 0kB
+SWAP: Final = re.compile(r"(?P<which>Free|Total) swap +=\s*(?P<kb>\d+)kB")
+
+# oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,mems_allowed=0,oom_memcg=/g,task_memcg=/g,task=vic,pid=25773,uid=0
+# oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),cpuset=/,mems_allowed=0-1,global_oom,task_memcg=/,task=x,pid=187,uid=0
+# (5.0+ and RHEL8's 4.18; no cpuset part without CONFIG_CPUSETS, no memcg parts without CONFIG_MEMCG)
+SUMMARY: Final = "oom-kill:"
+_SUMMARY_ENDS: Final = re.compile(r"oom-kill:constraint=(?P<constraint>\w+),(?P<middle>.*),pid=(?P<pid>\d+),uid=(?P<uid>\d+)")
+
+# Lines that hold a cgroup's path, so that their ends may come as fragments.
+HEADS: Final = (SUMMARY, TASK_IN, STATS)
+
+# Memory cgroup out of memory: Kill process 2110 (python3) score 1000 or sacrifice child                   (until 5.0)
+ANNOUNCE: Final = re.compile(rf"{_CAUSE}: Kill process \d+ \(.*\) score \d+ or sacrifice child")
+
+# Memory cgroup out of memory: Killed process 2110 (python3) total-vm:67880kB, anon-rss:20480kB, file-rss:1056kB, shmem-rss:0kB, UID:0 pgtables:80kB oom_score_adj:0
+# (5.4+; 5.1-5.3 end after shmem-rss; before 5.1 there is no prefix either)
+_KILLED: Final = re.compile(rf"(?:{_CAUSE}: )?Killed process (?P<pid>\d+) \((?P<rest>.*)")
+_KILLED_REST: Final = re.compile(  # greedy: the last `) total-vm:` is the kernel's, earlier ones are the name's
+    r"(?P<comm>.*)\) total-vm:(?P<total_vm>\d+)kB, anon-rss:(?P<rss_anon>\d+)kB, file-rss:(?P<rss_file>\d+)kB"
+    r"(?:, shmem-rss:(?P<rss_shmem>\d+)kB)?(?:, UID:(?P<uid>\d+))?(?: pgtables:(?P<pgtables>\d+)kB)?"
+    r"(?: oom_score_adj:(?P<score_adj>-?\d+))?\s*"
+)
+
+# Tasks in /grp are going to be killed due to memory.oom.group set                                              (4.19+)
+GROUP: Final = "Tasks in "
+
+# Memory cgroup out of memory: OOM victim 812 (x) is already exiting. Skip killing the task               (5.10+, not all)
+ALREADY_EXITING: Final = re.compile(rf"{_CAUSE}: OOM victim \d+ \(.*\) is already exiting\. Skip killing the task")
+
+# Out of memory and no killable processes...                                                                    (4.19+)
+NO_KILLABLE: Final = "Out of memory and no killable processes..."
+
+
+@dataclass(frozen=True, slots=True)
+class Killed:
+    """A `Killed process` line. Sizes are bytes; None is what this kernel does not print. `comm` is still escaped."""
+
+    cause: str | None
+    pid: int
+    comm: str | None
+    total_vm: int | None = None
+    rss_anon: int | None = None
+    rss_file: int | None = None
+    rss_shmem: int | None = None
+    pgtables: int | None = None
+    uid: int | None = None
+    score_adj: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """An `oom-kill:` line. Paths are still escaped; `is_global` where the kernel printed `global_oom`."""
+
+    constraint: str
+    pid: int
+    uid: int
+    is_global: bool
+    oom_memcg: str | None
+    task_memcg: str | None
+
+
+def is_comm(text: str) -> bool:
+    """Whether an escaped text is short enough to be a process name."""
+    return len(unescape(text)) <= TASK_COMM_BYTES
+
+
+def killed(text: str) -> Killed | None:
+    """Parse a `Killed process` line. It counts even if its tail is of a form never seen: then pid and name alone."""
+    head = _KILLED.fullmatch(text)
+    if head is None:
+        return None
+    pid, cause = int(head["pid"]), head["cause"]
+    rest = _KILLED_REST.fullmatch(head["rest"])
+    if rest is None:
+        comm, parenthesis, _ = head["rest"].rpartition(")")
+        return Killed(cause, pid, comm if parenthesis else None)
+
+    def number(name: str, unit: int = 1) -> int | None:
+        digits = rest[name]
+        return None if digits is None else int(digits) * unit
+
+    return Killed(
+        cause=cause,
+        pid=pid,
+        comm=rest["comm"],
+        total_vm=number("total_vm", 1024),
+        rss_anon=number("rss_anon", 1024),
+        rss_file=number("rss_file", 1024),
+        rss_shmem=number("rss_shmem", 1024),
+        pgtables=number("pgtables", 1024),
+        uid=number("uid"),
+        score_adj=number("score_adj"),
+    )
+
+
+def summary(text: str, *, comm: str | None = None, oom_memcg: str | None = None) -> Summary | None:
+    """Parse an `oom-kill:` line.
+
+    comm, oom_memcg: the victim's name from the kill line and the path from `Memory cgroup stats for`, both as the
+    kernel escaped them, where known: they decide between cuts that the text alone leaves open.
+    """
+    ends = _SUMMARY_ENDS.fullmatch(text)
+    if ends is None:
+        return None
+    middle = ends["middle"]
+    # No cpuset name holds a `/`, so the first `,oom_memcg=/` or `,global_oom,task_memcg=/` is the kernel's.
+    limit, everywhere = middle.find(",oom_memcg=/"), middle.find(",global_oom,")
+    paths: tuple[str | None, str | None] = (None, None)
+    is_global = everywhere >= 0 and (limit < 0 or everywhere < limit)
+    if is_global:
+        paths = (None, _task_memcg(middle[everywhere:].removeprefix(",global_oom,task_memcg="), comm))
+    elif limit >= 0:
+        paths = _memcg_paths(middle[limit:].removeprefix(",oom_memcg="), comm, oom_memcg)
+    return Summary(ends["constraint"], int(ends["pid"]), int(ends["uid"]), is_global, *paths)
+
+
+def task_in(text: str) -> tuple[str, str] | None:
+    """(task_memcg, oom_memcg) of a `Task in … killed as a result of limit of …` line."""
+    if not text.startswith(TASK_IN):
+        return None
+    body = text.removeprefix(TASK_IN)
+    for task_memcg, oom_memcg in _cuts(body, _AS_A_RESULT):
+        if _is_below(task_memcg, oom_memcg):
+            return task_memcg, oom_memcg
+    return None
+
+
+def row(text: str, columns: list[str]) -> dict[str, str] | None:
+    """One row of the task table by the names of its header: `[  25773]     0 25773     3383 … 0 vic`.
+
+    The name stands last, behind exactly one blank, and may hold anything.
+    """
+    cells = _row_pattern(len(columns)).fullmatch(text)
+    if cells is None:
+        return None
+    return {"pid": cells[1], "name": cells[3], **dict(zip(columns, cells[2].split(), strict=False))}
+
+
+@functools.lru_cache(maxsize=4)  # one kernel prints one header
+def _row_pattern(columns: int) -> re.Pattern[str]:
+    return re.compile(rf"\[ *(\d+)\]((?: +-?\d+){{{columns - 1}}}) (.*)")
+
+
+def _cuts(text: str, mark: str) -> Iterator[tuple[str, str]]:
+    """All ways to cut a text in two at a mark, the last occurrence first."""
+    at = text.rfind(mark)
+    while at >= 0:
+        yield text[:at], text[at + len(mark) :]
+        at = text.rfind(mark, 0, at)
+
+
+def _is_below(path: str, ancestor: str) -> bool:
+    return path == ancestor or path.startswith(ancestor.removesuffix("/") + "/")
+
+
+def _task_memcg(body: str, comm: str | None) -> str | None:
+    """The path in `<task_memcg>,task=<comm>`: the victim's own name decides, else the shortest possible name."""
+    cuts = [(path, name) for path, name in _cuts(body, ",task=") if path.startswith("/") and is_comm(name)]
+    for path, name in cuts:
+        if name == comm:
+            return path
+    return cuts[0][0] if cuts else None
+
+
+def _memcg_paths(body: str, comm: str | None, known: str | None) -> tuple[str | None, str | None]:
+    """(oom_memcg, task_memcg) of `<oom_memcg>,task_memcg=<task_memcg>,task=<comm>`: the victim lives at or below."""
+    task_memcg = _task_memcg(body, comm)
+    if task_memcg is None:
+        return None, None
+    fits = [cut for cut in _cuts(task_memcg, ",task_memcg=") if _is_below(path=cut[1], ancestor=cut[0])]
+    for oom_memcg, path in fits:
+        if oom_memcg == known:
+            return oom_memcg, path
+    return fits[-1] if fits else (None, None)
