@@ -24,13 +24,13 @@ class UsageError(OtelOomError):
     exit_code = 2
 
 
-class NoDevice(OtelOomError):
+class NoDeviceError(OtelOomError):
     """There is no kernel log device to read (a container without it, a kernel without printk)."""
 
     exit_code = 69  # EX_UNAVAILABLE
 
 
-class NoPermission(OtelOomError):
+class NoPermissionError(OtelOomError):
     """The kernel log device is there and may not be read by this user."""
 
     exit_code = 77  # EX_NOPERM

@@ -32,7 +32,8 @@ ANCHOR: Final = re.compile(
 )
 
 # `Memory cgroup out of memory` also where a whole group goes; `Out of memory (oom_kill_allocating_task)`: that sysctl.
-_CAUSE: Final = r"(?P<cause>Memory cgroup out of memory|Out of memory(?: \(oom_kill_allocating_task\))?)"
+MEMCG_CAUSE: Final = "Memory cgroup out of memory"
+_CAUSE: Final = rf"(?P<cause>{MEMCG_CAUSE}|Out of memory(?: \(oom_kill_allocating_task\))?)"
 
 # python3 invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0, oom_score_adj=0                              (5.0+)
 # java invoked oom-killer: gfp_mask=0x6000c0(GFP_KERNEL), nodemask=(null), order=0, oom_score_adj=936      (4.15-4.20)
@@ -72,7 +73,9 @@ SWAP: Final = re.compile(r"(?P<which>Free|Total) swap +=\s*(?P<kb>\d+)kB")
 # oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),cpuset=/,mems_allowed=0-1,global_oom,task_memcg=/,task=x,pid=187,uid=0
 # (5.0+ and RHEL8's 4.18; no cpuset part without CONFIG_CPUSETS, no memcg parts without CONFIG_MEMCG)
 SUMMARY: Final = "oom-kill:"
-_SUMMARY_ENDS: Final = re.compile(r"oom-kill:constraint=(?P<constraint>\w+),(?P<middle>.*),pid=(?P<pid>\d+),uid=(?P<uid>\d+)")
+_SUMMARY_ENDS: Final = re.compile(
+    r"oom-kill:constraint=(?P<constraint>\w+),(?P<middle>.*),pid=(?P<pid>\d+),uid=(?P<uid>\d+)"
+)
 
 # Lines that hold a cgroup's path, so that their ends may come as fragments.
 HEADS: Final = (SUMMARY, TASK_IN, STATS)

@@ -115,7 +115,9 @@ KMSG_SEQUENCE: Final = Attribute("oom.kmsg.sequence", "int", "Number of the reco
 KMSG_TIMESTAMP: Final = Attribute(
     "oom.kmsg.timestamp", "double", "The kernel log's own clock, since boot.", "s", events=_WITH_RECORD
 )
-KMSG_SKEW: Final = Attribute("oom.kmsg.skew", "double", "How far that clock lags: a reader of it would be this wrong.", "s")
+KMSG_SKEW: Final = Attribute(
+    "oom.kmsg.skew", "double", "How far that clock lags: a reader of it would be this wrong.", "s"
+)
 BOOT_ID: Final = Attribute("oom.boot.id", "string", "The boot that it happened in.", events=_ALL)
 
 ATTRIBUTES: Final = tuple(value for value in tuple(globals().values()) if isinstance(value, Attribute))
@@ -173,7 +175,11 @@ EXPORTS: Final = Metric(
     ((SIGNAL, ("logs", "metrics")), (OUTCOME, ("ok", "retry", "rejected"))),
 )
 UP: Final = Metric(
-    "otel_oom.up", "gauge", "", "Heartbeat: 1, or 0 with a `reason` while the kernel log cannot be read.", ((REASON, ()),)
+    "otel_oom.up",
+    "gauge",
+    "",
+    "Heartbeat: 1, or 0 with a `reason` while the kernel log cannot be read.",
+    ((REASON, ()),),
 )
 
 METRICS: Final = tuple(value for value in tuple(globals().values()) if isinstance(value, Metric))

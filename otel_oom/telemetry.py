@@ -160,9 +160,7 @@ def _counted(name: str, count: int, boot_id: str, observed_ns: int, body: str) -
     return Event(name, observed_ns, body, _attributes(name, str(uuid.uuid4()), boot_id, {schema.COUNT: count}))
 
 
-def _attributes(
-    name: str, uid: str, boot_id: str, values: Mapping[schema.Attribute, Value | None]
-) -> Attributes:
+def _attributes(name: str, uid: str, boot_id: str, values: Mapping[schema.Attribute, Value | None]) -> Attributes:
     attributes: Attributes = {
         schema.EVENT_NAME.name: name,
         schema.RECORD_UID.name: uid,
@@ -201,4 +199,3 @@ def _size(value: Value) -> int:
     if isinstance(value, tuple):
         return sum(len(name) + _size(part) for row in value for name, part in row.items())
     return 8
-

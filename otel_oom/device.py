@@ -1,0 +1,181 @@
+"""The kernel log device, the only place that opens and reads it. One read(2) is one record.
+
+Rules:
+- THE STAMP IS THE WALL CLOCK RIGHT AFTER THE READ. The record's own time is never used for it: the kernel log's
+  clock stands still while a virtual machine is suspended, and is then wrong by the time slept for the rest of the
+  boot. Whoever wants to "improve" the precision of a stamp by that time brings the fault back that this agent
+  exists to cure.
+- Every loss is exact: the sequence numbers of one boot have no gaps, so a gap is what was overwritten before the
+  read (EPIPE) or did not fit into the buffer (EINVAL, which consumes the record).
+- Waiting is poll(2) on the device and on a pipe of our own, never a timer that looks.
+- A hang-up or an error is an outcome (`Closed`), for the agent to say and to open the device again.
+
+Source: Documentation/ABI/testing/dev-kmsg, kernel/printk/printk.c (devkmsg_read, devkmsg_poll, devkmsg_llseek).
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Protocol, TypeAlias
+
+from otel_oom.errors import NoDeviceError, NoPermissionError
+from otel_oom.kmsg import sequence_of
+
+RECORD_BYTES: Final = 8192  # CONSOLE_EXT_LOG_MAX: the longest record that any kernel formats
+
+Clock: TypeAlias = Callable[[], int]
+"""Wall clock in ns since the Unix epoch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One record as read. observed_ns: wall clock right after the read."""
+
+    raw: bytes
+    observed_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """`count` records were overwritten before they could be read. observed_ns: when that was seen."""
+
+    count: int
+    observed_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """The device can be read no more: why."""
+
+    reason: str
+
+
+Reading: TypeAlias = Item | Lost | Closed | None
+"""None: there is nothing to read now."""
+
+
+class Source(Protocol):
+    """What the agent reads: the device, or a recording of one."""
+
+    def open(self) -> None: ...
+
+    def read(self) -> Reading: ...
+
+    def wait(self, timeout_s: float) -> None: ...
+
+    def wake(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class Device:
+    """/dev/kmsg, read from its end, or with `from_ring` from the oldest record that it still holds.
+
+    Opened again after a `Closed` it goes on where it stopped, and what was overwritten meanwhile is `Lost`.
+    """
+
+    def __init__(self, path: str = "/dev/kmsg", *, from_ring: bool = False, clock: Clock = time.time_ns) -> None:
+        self._path = path
+        self._from_ring = from_ring
+        self._clock = clock
+        self._fd = -1
+        self._next_sequence: int | None = None
+        self._overrun = False
+        self._after_lost: Item | None = None
+        self._poll = select.poll()
+        self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._poll.register(self._wake_read, select.POLLIN)
+
+    def open(self) -> None:
+        """Open the device and stand where reading starts.
+
+        Raises: NoPermissionError, NoDeviceError.
+        """
+        try:
+            self._fd = os.open(self._path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            from_start = self._from_ring or self._next_sequence is not None
+            os.lseek(self._fd, 0, os.SEEK_SET if from_start else os.SEEK_END)
+        except PermissionError as error:
+            self._close_device()
+            raise NoPermissionError(
+                f"no permission to read {self._path}",
+                "run as root, or give the process CAP_SYSLOG (kernel.dmesg_restrict=1) and read access to the device",
+            ) from error
+        except OSError as error:
+            self._close_device()
+            raise NoDeviceError(
+                f"cannot open {self._path}: {error.strerror}",
+                "give the container the host's device (docker run --device=/dev/kmsg) or name it with --device",
+            ) from error
+        self._poll.register(self._fd, select.POLLIN)
+
+    def read(self) -> Reading:
+        """One record, the number of those that were lost before it, or None when all is read."""
+        if self._after_lost is not None:
+            item, self._after_lost = self._after_lost, None
+            return item
+        while True:
+            try:
+                raw = os.read(self._fd, RECORD_BYTES)
+            except BlockingIOError:
+                return None
+            except OSError as error:
+                if error.errno in {errno.EPIPE, errno.EINVAL}:
+                    self._overrun = True  # the gap before the next record says how many
+                    continue
+                return self._closed(error.strerror or str(error))
+            item = Item(raw, self._clock())
+            if not raw:
+                return self._closed("end of file: not a kernel log device")
+            sequence = sequence_of(raw)
+            if sequence is None:
+                return item  # no record; the parser says so
+            expected, overrun = self._next_sequence, self._overrun
+            if expected is not None and sequence < expected:
+                continue  # read before the device was opened again
+            self._next_sequence, self._overrun = sequence + 1, False
+            # Before the first record the number that went missing cannot be known: at least one.
+            lost = int(overrun) if expected is None else sequence - expected
+            if lost:
+                self._after_lost = item
+                return Lost(lost, item.observed_ns)
+            return item
+
+    def wait(self, timeout_s: float) -> None:
+        """Sleep until there is something to read, `wake` is called or the time is over."""
+        for fd, events in self._poll.poll(max(0, timeout_s) * 1000):
+            if fd == self._wake_read:
+                os.read(self._wake_read, 512)
+            elif events & (select.POLLHUP | select.POLLNVAL):
+                self._poll.unregister(fd)  # read() will say why; poll would return at once for ever
+
+    def wake(self) -> None:
+        """End a `wait`, from any thread or signal handler."""
+        try:
+            os.write(self._wake_write, b"\0")
+        except BlockingIOError:
+            pass  # the pipe is full of wake-ups already
+
+    def close(self) -> None:
+        """Close everything. The object is of no use afterwards."""
+        self._close_device()
+        os.close(self._wake_read)
+        os.close(self._wake_write)
+
+    def _closed(self, reason: str) -> Closed:
+        self._close_device()
+        return Closed(reason)
+
+    def _close_device(self) -> None:
+        if self._fd >= 0:
+            try:
+                self._poll.unregister(self._fd)
+            except KeyError:
+                pass
+            os.close(self._fd)
+            self._fd = -1

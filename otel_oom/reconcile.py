@@ -1,0 +1,46 @@
+"""The kernel's own counter against the kill lines seen. No I/O, no clock.
+
+Rules (mm/oom_kill.c, __oom_kill_process: count_vm_event(OOM_KILL) comes before the line is printed):
+- Look in this order: read the counter, read the log to its end, then `look`. The counter is then never behind for
+  long, and the lines it has already counted may still be on their way.
+- So only a surplus that stands at two looks at least 5 s apart is published, and it is published once.
+- A negative difference means that the base was taken between count and line: it lowers the base.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+APART_S: Final = 5.0
+
+
+class Reconciliation:
+    """base: the counter when reading began."""
+
+    def __init__(self, base: int) -> None:
+        self.base = base
+        self.unaccounted = 0
+        """Kills published as counted but not seen."""
+        self._suspect = 0
+        self._since_s = 0.0
+
+    def look(self, counted: int, lines: int, now_s: float) -> int:
+        """Compare; returns how many kills are newly known to be unaccounted for.
+
+        counted: the kernel's counter; lines: kill lines seen since the base; now_s: a monotonic clock.
+        """
+        surplus = counted - self.base - lines - self.unaccounted
+        if surplus < 0:
+            self.base += surplus
+        if surplus <= 0:
+            self._suspect = 0
+            return 0
+        if not self._suspect:
+            self._suspect, self._since_s = surplus, now_s
+            return 0
+        self._suspect = min(self._suspect, surplus)
+        if now_s - self._since_s < APART_S:
+            return 0
+        published, self._suspect = self._suspect, 0
+        self.unaccounted += published
+        return published

@@ -1,0 +1,45 @@
+"""The captures beside the repository: real logs with answers. Absent in an ordinary checkout."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from otel_oom import kmsg
+from otel_oom.oom import Assembler, Finding, OomKill
+
+CORPUS = Path(__file__).resolve().parents[3] / "shared" / "corpus"
+
+
+def index(kind: str) -> list[dict[str, Any]]:
+    """The answers of `hostile` or `reports`, one object a file; empty without the corpus."""
+    path = CORPUS / kind / "index.jsonl"
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def records(capture: bytes) -> Iterator[bytes]:
+    """The reads of a /dev/kmsg capture: a record and the dictionary lines after it."""
+    record = b""
+    for line in capture.splitlines(keepends=True):
+        if record and not line.startswith(b" "):
+            yield record
+            record = b""
+        record += line
+    if record:
+        yield record
+
+
+def findings(capture: bytes, boot_id: str = "boot", page_size: int = 4096) -> tuple[list[Finding], Assembler]:
+    """What the assembler makes of a capture, fed as the agent would."""
+    assembler = Assembler(boot_id, page_size)
+    found: list[Finding] = []
+    for raw in records(capture):
+        record = kmsg.parse(raw)
+        assert isinstance(record, kmsg.Record), record
+        found += assembler.feed(record, observed_ns=1)
+    found += assembler.settle()
+    return found, assembler
+
+
+def kills(capture: bytes) -> list[OomKill]:
+    return [finding for finding in findings(capture)[0] if isinstance(finding, OomKill)]
