@@ -20,6 +20,7 @@ import os
 import select
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeAlias
 
@@ -62,15 +63,20 @@ Reading: TypeAlias = Item | Lost | Closed | None
 class Source(Protocol):
     """What the agent reads: the device, or a recording of one."""
 
-    def open(self) -> None: ...
+    def open(self) -> None:
+        """Stand where reading starts. Raises: NoPermissionError, NoDeviceError."""
 
-    def read(self) -> Reading: ...
+    def read(self) -> Reading:
+        """One record, the number of those that were lost before it, or None when all is read."""
 
-    def wait(self, timeout_s: float) -> None: ...
+    def wait(self, timeout_s: float) -> None:
+        """Sleep until there is something to read, `wake` is called or the time is over."""
 
-    def wake(self) -> None: ...
+    def wake(self) -> None:
+        """End a `wait`, from any thread or signal handler."""
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Close everything."""
 
 
 class Device:
@@ -91,11 +97,7 @@ class Device:
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._poll.register(self._wake_read, select.POLLIN)
 
-    def open(self) -> None:
-        """Open the device and stand where reading starts.
-
-        Raises: NoPermissionError, NoDeviceError.
-        """
+    def open(self) -> None:  # noqa: D102 see Source
         try:
             self._fd = os.open(self._path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
             from_start = self._from_ring or self._next_sequence is not None
@@ -114,8 +116,7 @@ class Device:
             ) from error
         self._poll.register(self._fd, select.POLLIN)
 
-    def read(self) -> Reading:
-        """One record, the number of those that were lost before it, or None when all is read."""
+    def read(self) -> Reading:  # noqa: D102 see Source
         if self._after_lost is not None:
             item, self._after_lost = self._after_lost, None
             return item
@@ -146,20 +147,16 @@ class Device:
                 return Lost(lost, item.observed_ns)
             return item
 
-    def wait(self, timeout_s: float) -> None:
-        """Sleep until there is something to read, `wake` is called or the time is over."""
+    def wait(self, timeout_s: float) -> None:  # noqa: D102 see Source
         for fd, events in self._poll.poll(max(0, timeout_s) * 1000):
             if fd == self._wake_read:
                 os.read(self._wake_read, 512)
             elif events & (select.POLLHUP | select.POLLNVAL):
                 self._poll.unregister(fd)  # read() will say why; poll would return at once for ever
 
-    def wake(self) -> None:
-        """End a `wait`, from any thread or signal handler."""
-        try:
+    def wake(self) -> None:  # noqa: D102 see Source
+        with suppress(BlockingIOError):  # the pipe is full of wake-ups already
             os.write(self._wake_write, b"\0")
-        except BlockingIOError:
-            pass  # the pipe is full of wake-ups already
 
     def close(self) -> None:
         """Close everything. The object is of no use afterwards."""
@@ -173,9 +170,7 @@ class Device:
 
     def _close_device(self) -> None:
         if self._fd >= 0:
-            try:
+            with suppress(KeyError):
                 self._poll.unregister(self._fd)
-            except KeyError:
-                pass
             os.close(self._fd)
             self._fd = -1

@@ -84,4 +84,4 @@ class Health:
             self._said[kind] = (last, muted + 1)
             return
         self._said[kind] = (now, 0)
-        log.log(level, message + (f" ({muted} more like it since)" if muted else ""), *arguments)
+        log.log(level, "%s%s", message % arguments, f" ({muted} more like it before)" if muted else "")

@@ -28,14 +28,14 @@ _NUMBER_WIDTH: Final = 20  # digits of the largest u64: what is longer is no num
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One record of the kernel log, as the kernel formatted it.
+    r"""One record of the kernel log, as the kernel formatted it.
 
     priority: syslog priority, facility * 8 + level
     sequence: number of the record since boot, without gaps
     monotonic_us: the log's own clock in µs since boot; it stands still while a VM is suspended
     flags: `-`, or `c` (older kernels also `+`) for a fragment that continues the line before it
     caller: `T<tid>` or `C<cpu>` where the kernel says it (CONFIG_PRINTK_CALLER), else None
-    text: the message in ASCII, other bytes as `\\xNN`
+    text: the message in ASCII, other bytes as `\xNN`
     fields: the dictionary lines, such as SUBSYSTEM and DEVICE
     """
 

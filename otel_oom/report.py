@@ -185,7 +185,8 @@ def understand(line: grammar.Killed, report: Report | None) -> Account:
         swap_free=report.sizes.get("swap_free"),
         top_tasks=tuple(task for _, _, task in sorted(report.tasks, reverse=True)),
     )
-    return Account(scope, context, name(cgroup), summary and summary.pid, summary and summary.uid)
+    selected = (None, None) if summary is None else (summary.pid, summary.uid)
+    return Account(scope, context, name(cgroup), *selected)
 
 
 def name(text: str | None) -> str | None:

@@ -51,7 +51,9 @@ class Totals:
 class Spool:
     """The queue between the reader's thread (`put`) and the sender's (`peek`, `settle`, `wait`)."""
 
-    def __init__(self, health: Health, start_ns: int, *, max_events: int = MAX_EVENTS, max_bytes: int = MAX_BYTES) -> None:
+    def __init__(
+        self, health: Health, start_ns: int, *, max_events: int = MAX_EVENTS, max_bytes: int = MAX_BYTES
+    ) -> None:
         self._health = health
         self._max_events = max_events
         self._max_bytes = max_bytes

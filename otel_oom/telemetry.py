@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from otel_oom import __version__, schema
 from otel_oom.oom import NoVictim, OomKill, event_uid
+from otel_oom.report import Task
 
 if TYPE_CHECKING:
     from opentelemetry.metrics import Meter
@@ -65,7 +66,7 @@ class Sighting:
 def kill_event(kill: OomKill, boot_id: str, sighting: Sighting) -> Event:
     """The `system_oom_kill` event of one kill."""
     context = kill.context
-    values = {
+    values: dict[schema.Attribute, Value | None] = {
         schema.SCOPE: kill.scope,
         schema.CONSTRAINT: context.constraint,
         schema.PID: kill.pid,
@@ -91,11 +92,7 @@ def kill_event(kill: OomKill, boot_id: str, sighting: Sighting) -> Event:
         schema.MEMORY_FREE: context.memory_free,
         schema.SWAP_TOTAL: context.swap_total,
         schema.SWAP_FREE: context.swap_free,
-        schema.TOP_TASKS: tuple(
-            {"pid": task.pid, "comm": task.comm, "rss": task.rss, "score_adj": task.score_adj}
-            for task in context.top_tasks
-        )
-        or None,
+        schema.TOP_TASKS: tuple(_task(task) for task in context.top_tasks) or None,
         schema.GROUP_ID: kill.group_id,
         schema.REPORT: context.completeness,
         schema.BACKLOG: sighting.is_backlog or None,
@@ -168,6 +165,10 @@ def _attributes(name: str, uid: str, boot_id: str, values: Mapping[schema.Attrib
     }
     attributes.update({attribute.name: value for attribute, value in values.items() if value is not None})
     return attributes
+
+
+def _task(task: Task) -> Mapping[str, Scalar]:
+    return {"pid": task.pid, "comm": task.comm, "rss": task.rss, "score_adj": task.score_adj}
 
 
 def _kill_sentence(kill: OomKill) -> str:

@@ -1,0 +1,110 @@
+"""The commands. Data on stdout, messages on stderr; each failure is one line that says how to mend it.
+
+Exit codes: 0 stopped on request, 2 usage, 69 no device, 70 a bug, 77 no permission (see `errors`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from otel_oom import __version__
+from otel_oom.errors import OtelOomError, UsageError
+
+log = logging.getLogger(__name__)
+
+_BUG = 70
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says a usage error in one line, as every other error is said."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message, f"see {self.prog} --help")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; returns its exit code."""
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="otel-oom: %(levelname)s: %(message)s")
+    for level, word in ((logging.WARNING, "warning"), (logging.ERROR, "error"), (logging.INFO, "info")):
+        logging.addLevelName(level, word)
+    try:
+        options = _parser().parse_args(arguments)
+        command = {"run": _run, "demo": _demo, "schema": _schema}[options.command]
+        return command(options)
+    except OtelOomError as error:
+        log.error("%s", error)
+        return error.exit_code
+    except BrokenPipeError:  # `otel-oom schema | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception:
+        log.exception("a bug in otel-oom %s; please report it with the lines below", __version__)
+        return _BUG
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="otel-oom",
+        description="Every kill by the kernel's OOM killer as one OTLP log record and one count.",
+        epilog="Where to send it, and how, is set with the standard OTEL_* variables.",
+    )
+    parser.add_argument("--version", action="version", version=f"otel-oom {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
+
+    run = commands.add_parser("run", help="watch this machine and deliver every kill until stopped")
+    run.add_argument("--device", metavar="PATH", help="the kernel log device (OTEL_OOM_DEVICE; /dev/kmsg)")
+    run.add_argument(
+        "--from-ring",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="deliver first what the kernel log still holds of this boot (OTEL_OOM_FROM_RING)",
+    )
+    run.add_argument(
+        "--command-line",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="ship the victim's command line where /proc still knows it; it may hold secrets (OTEL_OOM_COMMAND_LINE)",
+    )
+
+    commands.add_parser("demo", help="see a first OOM kill arrive, with nothing set up")
+
+    schema = commands.add_parser("schema", help="print the telemetry contract")
+    schema.add_argument("--output", choices=("markdown", "json"), default="markdown")
+    return parser
+
+
+def _run(options: argparse.Namespace) -> int:
+    from otel_oom import config, running
+
+    settings = config.load(
+        os.environ,
+        device=options.device,
+        from_ring=options.from_ring,
+        with_command_line=options.command_line,
+    )
+    agent = running.start(settings)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: agent.agent.stop())
+    log.info("watching %s; logs go to %s, metrics to %s", settings.device, settings.logs.where, settings.metrics.where)
+    agent.run()
+    log.info("stopped")
+    return 0
+
+
+def _demo(_: argparse.Namespace) -> int:
+    from otel_oom import demo
+
+    return demo.run()
+
+
+def _schema(options: argparse.Namespace) -> int:
+    from otel_oom import contract
+
+    print(contract.as_json() if options.output == "json" else contract.markdown())
+    return 0

@@ -1,0 +1,171 @@
+"""Settings: the standard OTEL_* variables as their specification says, our own OTEL_OOM_* ones, and flags, which win.
+
+Rules:
+- The environment is passed in; nothing here reads the world.
+- A value that cannot be meant is a `UsageError` with its mend, at the start and never later.
+- An empty variable is an unset one (OpenTelemetry environment variable specification).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Literal, cast
+from urllib.parse import urlsplit
+
+from otel_oom.errors import UsageError
+
+Signal = Literal["logs", "metrics"]
+Exporter = Literal["otlp", "console", "none"]
+Protocol = Literal["grpc", "http/protobuf"]
+
+EXPORTERS: Final = ("otlp", "console", "none")
+PROTOCOLS: Final = ("grpc", "http/protobuf")
+
+_DEFAULT_ENDPOINTS: Final = {"grpc": "http://localhost:4317", "http/protobuf": "http://localhost:4318"}
+_USUAL_PORTS: Final = {"grpc": 4317, "http/protobuf": 4318}
+# Shorter than the specification's 10 s: a connection that died without a word is given up after it.
+_DEFAULT_TIMEOUT_MS: Final = 4_000
+_DEFAULT_INTERVAL_MS: Final = 60_000
+_LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """Where one signal goes. endpoint: as the user wrote it, or the default; timeout_s: of one request."""
+
+    signal: Signal
+    exporter: Exporter
+    protocol: Protocol
+    endpoint: str
+    timeout_s: float
+
+    @property
+    def where(self) -> str:
+        """The place in a few words."""
+        return f"{self.endpoint} ({self.protocol})" if self.exporter == "otlp" else self.exporter
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether the collector is on this machine."""
+        return self._url.hostname in _LOOPBACK
+
+    @property
+    def mend(self) -> str:
+        """What to look at when nothing can be delivered there."""
+        usual = {port: protocol for protocol, port in _USUAL_PORTS.items()}.get(self._url.port or 0)
+        if usual is not None and usual != self.protocol:
+            return (
+                f"port {self._url.port} usually speaks {usual} and the protocol is {self.protocol}: "
+                f"set OTEL_EXPORTER_OTLP_PROTOCOL={usual} or the other port"
+            )
+        return f"is a collector listening at {self.endpoint} ({self.protocol})? OTEL_EXPORTER_OTLP_ENDPOINT names it"
+
+    @property
+    def _url(self) -> _Url:
+        return _url(self.endpoint)
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """All settings of `otel-oom run`."""
+
+    device: str
+    from_ring: bool
+    with_command_line: bool
+    heartbeat_s: float
+    logs: Export
+    metrics: Export
+
+
+def load(
+    environment: Mapping[str, str],
+    *,
+    device: str | None = None,
+    from_ring: bool | None = None,
+    with_command_line: bool | None = None,
+) -> Config:
+    """Settings from the environment, each one given as an argument (a flag) winning over it.
+
+    Raises: UsageError.
+    """
+    env = {name: value.strip() for name, value in environment.items() if value.strip()}
+    return Config(
+        device=device or env.get("OTEL_OOM_DEVICE", "/dev/kmsg"),
+        from_ring=_flag(env, "OTEL_OOM_FROM_RING") if from_ring is None else from_ring,
+        with_command_line=_flag(env, "OTEL_OOM_COMMAND_LINE") if with_command_line is None else with_command_line,
+        heartbeat_s=_milliseconds(env, ("OTEL_METRIC_EXPORT_INTERVAL",), _DEFAULT_INTERVAL_MS),
+        logs=_export(env, "logs"),
+        metrics=_export(env, "metrics"),
+    )
+
+
+def _export(env: Mapping[str, str], signal: Signal) -> Export:
+    own, common = f"OTEL_EXPORTER_OTLP_{signal.upper()}_", "OTEL_EXPORTER_OTLP_"
+    exporter = _word(env, (f"OTEL_{signal.upper()}_EXPORTER",), EXPORTERS, "otlp")
+    if env.get("OTEL_SDK_DISABLED", "").lower() == "true":
+        exporter = "none"
+    protocol = _word(env, (f"{own}PROTOCOL", f"{common}PROTOCOL"), PROTOCOLS, "http/protobuf")
+    names = (f"{own}ENDPOINT", f"{common}ENDPOINT")
+    name = next((name for name in names if name in env), names[-1])
+    endpoint = env.get(name, _DEFAULT_ENDPOINTS[protocol])
+    if exporter == "otlp":
+        _check_endpoint(name, endpoint, protocol)
+    return Export(
+        signal=signal,
+        exporter=cast("Exporter", exporter),
+        protocol=cast("Protocol", protocol),
+        endpoint=endpoint,
+        timeout_s=_milliseconds(env, (f"{own}TIMEOUT", f"{common}TIMEOUT"), _DEFAULT_TIMEOUT_MS),
+    )
+
+
+def _word(env: Mapping[str, str], names: tuple[str, ...], words: tuple[str, ...], default: str) -> str:
+    name = next((name for name in names if name in env), None)
+    if name is None:
+        return default
+    word = env[name].lower()
+    if word not in words:
+        raise UsageError(f"{name}={env[name]!r} is not supported", f"use one of: {', '.join(words)}")
+    return word
+
+
+def _milliseconds(env: Mapping[str, str], names: tuple[str, ...], default: int) -> float:
+    """A duration in seconds. The specification gives it in milliseconds; the SDK for Python reads seconds."""
+    name = next((name for name in names if name in env), None)
+    if name is None:
+        return default / 1000
+    if not (env[name].isascii() and env[name].isdigit() and int(env[name]) > 0):
+        raise UsageError(f"{name}={env[name]!r} is no duration", "give whole milliseconds above 0, such as 5000")
+    return int(env[name]) / 1000
+
+
+def _flag(env: Mapping[str, str], name: str) -> bool:
+    word = env.get(name, "false").lower()
+    if word not in {"true", "false"}:
+        raise UsageError(f"{name}={env[name]!r} is neither true nor false", "write true or false")
+    return word == "true"
+
+
+def _check_endpoint(name: str, endpoint: str, protocol: str) -> None:
+    mend = f"write it as {_DEFAULT_ENDPOINTS[protocol].replace('localhost', 'HOST')}"
+    try:
+        url = _url(endpoint)
+    except ValueError as error:
+        raise UsageError(f"{name}={endpoint!r} is no URL: {error}", mend) from error
+    # gRPC's own form without a scheme is allowed by the specification.
+    if not url.hostname or (url.scheme not in {"http", "https"} and (protocol != "grpc" or "://" in endpoint)):
+        raise UsageError(f"{name}={endpoint!r} is no endpoint for {protocol}", mend)
+
+
+@dataclass(frozen=True, slots=True)
+class _Url:
+    scheme: str
+    hostname: str | None
+    port: int | None
+
+
+def _url(endpoint: str) -> _Url:
+    """Raises: ValueError (a port that is no number, a broken IPv6 address)."""
+    parts = urlsplit(endpoint if "://" in endpoint else f"//{endpoint}")
+    return _Url(parts.scheme, parts.hostname, parts.port)

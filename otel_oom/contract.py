@@ -1,0 +1,64 @@
+"""The telemetry contract as text: the tables of `schema` for people (Markdown, also in README.md) and programs (JSON)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict
+
+from otel_oom import schema
+
+
+def events() -> str:
+    """The events as a Markdown table."""
+    return _table(
+        ("event", "severity", "meaning"),
+        ((f"`{event.name}`", event.severity_text, event.brief) for event in schema.EVENTS.values()),
+    )
+
+
+def attributes() -> str:
+    """The attributes of log records as a Markdown table."""
+    return _table(
+        ("attribute", "type", "meaning"),
+        ((f"`{item.name}`", f"{item.kind} {item.unit}".strip(), item.brief) for item in schema.ATTRIBUTES),
+    )
+
+
+def metrics() -> str:
+    """The metrics as a Markdown table."""
+    return _table(
+        ("metric", "kind, unit", "attributes", "Prometheus", "meaning"),
+        (
+            (
+                f"`{metric.name}`",
+                f"{metric.kind} {metric.unit}".strip(),
+                "; ".join(f"{name}: {', '.join(values)}" if values else name for name, values in metric.attributes),
+                f"`{metric.prometheus_name}`",
+                metric.brief,
+            )
+            for metric in schema.METRICS
+        ),
+    )
+
+
+def markdown() -> str:
+    """The whole contract."""
+    return f"## Events\n\n{events()}\n\n## Attributes\n\n{attributes()}\n\n## Metrics\n\n{metrics()}\n"
+
+
+def as_json() -> str:
+    """The whole contract for programs."""
+    return json.dumps(
+        {
+            "events": [asdict(event) for event in schema.EVENTS.values()],
+            "attributes": [asdict(item) for item in schema.ATTRIBUTES],
+            "metrics": [asdict(metric) | {"prometheus_name": metric.prometheus_name} for metric in schema.METRICS],
+        },
+        indent=2,
+    )
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [head, ("---",) * len(head), *rows]
+    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)

@@ -1,0 +1,100 @@
+"""Events to SDK log records. The one module that imports `_logs`, private API of the SDK."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from opentelemetry._logs import SeverityNumber
+from opentelemetry.sdk._logs import (
+    LoggerProvider,
+    LogRecordProcessor,
+    ReadableLogRecord,
+    ReadWriteLogRecord,
+)
+from opentelemetry.sdk._logs.export import ConsoleLogRecordExporter
+from opentelemetry.sdk.resources import Resource
+
+from otel_oom import schema
+from otel_oom.config import Export
+from otel_oom.otlp.outcome import OK, Discard, Exporter, Outcome
+from otel_oom.telemetry import SCOPE_NAME, SCOPE_VERSION, Event
+
+
+class _Gather(LogRecordProcessor):
+    """Holds what was emitted until the sender takes it: the sender alone decides when a record goes out."""
+
+    def __init__(self) -> None:
+        self.records: list[ReadableLogRecord] = []
+
+    def on_emit(self, log_record: ReadWriteLogRecord) -> None:
+        self.records.append(
+            ReadableLogRecord(
+                log_record=log_record.log_record,
+                resource=log_record.resource or Resource.get_empty(),
+                instrumentation_scope=log_record.instrumentation_scope,
+                limits=log_record.limits,
+            )
+        )
+
+    def shutdown(self) -> None:
+        """Nothing is open."""
+
+    def force_flush(self, timeout_millis: int = 30000) -> bool:  # noqa: ARG002 the interface's
+        return True
+
+
+class LogSender:
+    """Log records through the OTel API, and out in batches of the sender's choice."""
+
+    def __init__(self, resource: Resource, exporter: Exporter[Sequence[ReadableLogRecord]]) -> None:
+        self._gather = _Gather()
+        provider = LoggerProvider(resource=resource, shutdown_on_exit=False)
+        provider.add_log_record_processor(self._gather)
+        self._logger = provider.get_logger(SCOPE_NAME, SCOPE_VERSION)
+        self._exporter = exporter
+
+    def send(self, events: Sequence[Event]) -> Outcome:
+        """Emit and export: one request, one outcome for all of them."""
+        self._gather.records = []
+        for event in events:
+            kind = schema.EVENTS[event.name]
+            self._logger.emit(
+                timestamp=event.observed_ns,
+                observed_timestamp=event.observed_ns,
+                severity_number=SeverityNumber(kind.severity),
+                severity_text=kind.severity_text,
+                body=event.body,
+                attributes=event.attributes,
+                event_name=event.name,
+            )
+        return self._exporter.send(self._gather.records)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._exporter.close()
+
+
+class _Console(ConsoleLogRecordExporter):
+    """JSON on stdout."""
+
+    def send(self, batch: Sequence[ReadableLogRecord]) -> Outcome:
+        self.export(batch)
+        return OK
+
+    def close(self) -> None:
+        """Stdout stays open."""
+
+
+def exporter(export: Export) -> Exporter[Sequence[ReadableLogRecord]]:
+    """The exporter that the settings name, its library imported here and not before."""
+    if export.exporter == "none":
+        return Discard()
+    if export.exporter == "console":
+        return _Console()
+    if export.protocol == "grpc":
+        from otel_oom.otlp import grpc
+
+        return grpc.GrpcLogs(**grpc.arguments(export))
+    from otel_oom.otlp import http
+
+    return http.HttpLogs(**http.arguments(export))

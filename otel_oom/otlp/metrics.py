@@ -1,0 +1,152 @@
+"""Totals to metric points whose times are true, and never go back.
+
+Rules:
+- A point's time is the stamp of the newest kill in it if that is new, else the moment of the collection.
+- It is always later than the last exported time of its series: collectors silently drop a point that goes back. After
+  the wall clock stepped back, the times go on from the last one at the pace of the monotonic clock.
+- Counters begin at the time at which their total was 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Final
+
+from opentelemetry.sdk.metrics import MeterProvider, ObservableCounter
+from opentelemetry.sdk.metrics.export import (
+    AggregationTemporality,
+    ConsoleMetricExporter,
+    Metric,
+    MetricReader,
+    MetricsData,
+    NumberDataPoint,
+    ScopeMetrics,
+    Sum,
+)
+from opentelemetry.sdk.resources import Resource
+
+from otel_oom import schema
+from otel_oom.config import Export
+from otel_oom.otlp.outcome import OK, Discard, Exporter, Outcome
+from otel_oom.spool import Totals
+from otel_oom.telemetry import SCOPE_NAME, SCOPE_VERSION
+
+_STEP_NS: Final = 1_000_000  # stores keep milliseconds: the next point must be a later one there too
+
+Series = tuple[str, tuple[tuple[str, object], ...]]
+
+
+class _OnDemand(MetricReader):
+    """Collects when the sender says so."""
+
+    collected = MetricsData([])
+
+    def _receive_metrics(self, metrics_data: MetricsData, timeout_millis: float = 10_000, **_: Any) -> None:  # noqa: ARG002 the interface's
+        self.collected = metrics_data
+
+    def shutdown(self, timeout_millis: float = 30_000, **_: Any) -> None:
+        """Nothing is open."""
+
+
+class PointTimes:
+    """Gives each point its start and its time. wall_ns, monotonic_ns: clocks."""
+
+    def __init__(self, wall_ns: Callable[[], int], monotonic_ns: Callable[[], int]) -> None:
+        self._wall_ns = wall_ns
+        self._monotonic_ns = monotonic_ns
+        self._last: dict[Series, tuple[int, int, int]] = {}
+
+    def stamp(self, data: MetricsData, totals: Totals) -> MetricsData:
+        """The same data with times by the rules above."""
+        now = (self._wall_ns(), self._monotonic_ns())
+
+        def points(metric: Metric) -> Metric:
+            stamped = [self._point(metric, point, totals, now) for point in metric.data.data_points]
+            return replace(metric, data=replace(metric.data, data_points=stamped))  # type: ignore[arg-type]  # numbers all
+
+        def scopes(scope: ScopeMetrics) -> ScopeMetrics:
+            return replace(scope, metrics=[points(metric) for metric in scope.metrics])
+
+        return MetricsData(
+            [
+                replace(resource, scope_metrics=[scopes(scope) for scope in resource.scope_metrics])
+                for resource in data.resource_metrics
+            ]
+        )
+
+    def _point(self, metric: Metric, point: Any, totals: Totals, now: tuple[int, int]) -> NumberDataPoint:
+        wall_ns, monotonic_ns = now
+        series = (metric.name, tuple(sorted((point.attributes or {}).items())))
+        time_ns, newest_ns = wall_ns, 0
+        if metric.name == schema.KILLS.name:
+            newest_ns = totals.stamps_ns.get(str(point.attributes[schema.SCOPE.name]), 0)
+        last_ns, last_monotonic_ns, last_newest_ns = self._last.get(series, (totals.start_ns, monotonic_ns, 0))
+        if newest_ns != last_newest_ns:
+            time_ns = newest_ns
+        if time_ns <= last_ns:
+            time_ns = last_ns + max(_STEP_NS, monotonic_ns - last_monotonic_ns)
+        self._last[series] = (time_ns, monotonic_ns, newest_ns)
+        start_ns = None
+        if isinstance(metric.data, Sum):
+            is_delta = metric.data.aggregation_temporality is AggregationTemporality.DELTA
+            start_ns = last_ns if is_delta else totals.start_ns
+        stamped: NumberDataPoint = replace(point, start_time_unix_nano=start_ns, time_unix_nano=time_ns)
+        return stamped
+
+
+class MetricSender:
+    """Metrics through the OTel API, collected and out when the sender says so."""
+
+    def __init__(self, resource: Resource, exporter: Any, times: PointTimes, totals: Totals) -> None:
+        temporality = getattr(exporter, "_preferred_temporality", None) or {}
+        self._reader = _OnDemand(temporality, getattr(exporter, "_preferred_aggregation", None))
+        self._provider = MeterProvider([self._reader], resource, shutdown_on_exit=False)
+        self._exporter: Exporter[MetricsData] = exporter
+        self._times = times
+        self.meter = self._provider.get_meter(SCOPE_NAME, SCOPE_VERSION)
+        self.totals = totals
+        """The totals that the instruments observe: those of the collection at hand."""
+        self.is_delta = temporality.get(ObservableCounter) is AggregationTemporality.DELTA
+        """Whether a collection that was not delivered is a loss: with delta temporality the next one starts anew."""
+
+    def collect(self, totals: Totals) -> MetricsData:
+        """One collection of all instruments, stamped."""
+        self.totals = totals
+        self._reader.collected = MetricsData([])
+        self._reader.collect()
+        return self._times.stamp(self._reader.collected, totals)
+
+    def send(self, data: MetricsData) -> Outcome:
+        """One request."""
+        return self._exporter.send(data)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._exporter.close()
+
+
+class _Console(ConsoleMetricExporter):
+    """JSON on stdout."""
+
+    def send(self, data: MetricsData) -> Outcome:
+        self.export(data)
+        return OK
+
+    def close(self) -> None:
+        """Stdout stays open."""
+
+
+def exporter(export: Export) -> Exporter[MetricsData]:
+    """The exporter that the settings name, its library imported here and not before."""
+    if export.exporter == "none":
+        return Discard()
+    if export.exporter == "console":
+        return _Console()
+    if export.protocol == "grpc":
+        from otel_oom.otlp import grpc
+
+        return grpc.GrpcMetrics(**grpc.arguments(export))
+    from otel_oom.otlp import http
+
+    return http.HttpMetrics(**http.arguments(export))

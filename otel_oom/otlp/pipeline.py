@@ -1,0 +1,71 @@
+"""The pipeline to the collector, put together from the settings."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+
+from otel_oom import schema
+from otel_oom.config import Config
+from otel_oom.errors import UsageError
+from otel_oom.health import Health
+from otel_oom.otlp import logs, metrics
+from otel_oom.otlp.resource import resource
+from otel_oom.otlp.sender import Sender
+from otel_oom.spool import Spool
+from otel_oom.telemetry import Observations, register
+
+
+def build(
+    config: Config,
+    spool: Spool,
+    health: Health,
+    *,
+    resource_defaults: Mapping[str, str],
+    kernel_kills: Callable[[], int | None],
+    wall_ns: Callable[[], int] = time.time_ns,
+) -> Sender:
+    """A sender that is ready to start: connections are made when it first sends.
+
+    Raises: UsageError where the exporters or the SDK refuse the user's settings.
+    """
+    try:
+        who = resource(resource_defaults)
+        log_sender = logs.LogSender(who, logs.exporter(config.logs))
+        metric_sender = metrics.MetricSender(
+            who, metrics.exporter(config.metrics), metrics.PointTimes(wall_ns, time.monotonic_ns), spool.totals
+        )
+    except Exception as error:  # the SDK raises what it likes: ValueError, its own, bare Exception
+        raise UsageError(f"OpenTelemetry refuses its settings: {error}", "mend the OTEL_* variable") from error
+
+    def one(value: int | None) -> Observations:
+        return [] if value is None else [({}, value)]
+
+    def up() -> Observations:
+        reason = health.down_reason
+        return [({}, 1)] if reason is None else [({schema.REASON: reason}, 0)]
+
+    instruments: dict[schema.Metric, Callable[[], Observations]] = {
+        schema.KILLS: lambda: [
+            ({schema.SCOPE.name: scope}, metric_sender.totals.kills.get(scope, 0)) for scope in schema.SCOPES
+        ],
+        schema.RECORDS: lambda: _each(health.records, schema.RECORDS),
+        schema.SPOOL_EVENTS: lambda: one(len(spool)),
+        schema.SPOOL_DROPPED: lambda: _each(health.dropped, schema.SPOOL_DROPPED),
+        schema.EXPORTS: lambda: [
+            ({schema.SIGNAL: signal, schema.OUTCOME: outcome}, count)
+            for (signal, outcome), count in sorted(health.exports.items())
+        ],
+        schema.UP: up,
+    }
+    if kernel_kills() is not None:  # before 4.13 the kernel does not count: absent is not zero
+        instruments[schema.KERNEL_KILLS] = lambda: one(kernel_kills())
+        instruments[schema.UNACCOUNTED_KILLS] = lambda: one(metric_sender.totals.unaccounted)
+    register(metric_sender.meter, instruments)
+    return Sender(spool, log_sender, metric_sender, health, (config.logs, config.metrics), config.heartbeat_s)
+
+
+def _each(counts: Mapping[str, int], metric: schema.Metric) -> Observations:
+    """Every value of the metric's one attribute, so that each series starts at 0."""
+    ((attribute, values),) = metric.attributes
+    return [({attribute: value}, counts.get(value, 0)) for value in values]

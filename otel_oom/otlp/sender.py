@@ -1,0 +1,158 @@
+"""The one thread that talks to the collector: what is due, when, and what becomes of it.
+
+Rules:
+- The first export is each counter at the total that it carried, before any new kill is added to it, and it is tried
+  until it is delivered: only so does a store see the first kill as an increase.
+- A log record leaves as soon as the thread is free, the counter after it, at the latest `_GATHER_S` after the kill.
+- Logs and metrics fail, wait and recover apart from each other.
+- A request that is refused for good is halved until the one event at fault stands alone; that one is given up.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import random
+import threading
+import time
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from otel_oom.config import Export
+from otel_oom.health import Health
+from otel_oom.otlp.backoff import Backoff
+from otel_oom.otlp.logs import LogSender
+from otel_oom.otlp.metrics import MetricSender
+from otel_oom.otlp.outcome import Outcome
+from otel_oom.spool import Spool, Totals
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.metrics.export import MetricsData
+
+log = logging.getLogger(__name__)
+
+_BATCH_EVENTS: Final = 512
+_BATCH_BYTES: Final = 512 << 10
+_GATHER_S: Final = 0.05  # a storm's kills go out as one point, not as hundreds
+
+_State: TypeAlias = "tuple[Totals, str | None]"
+
+
+class Sender(threading.Thread):
+    """Drains the spool into the exporters until it is stopped."""
+
+    def __init__(
+        self,
+        spool: Spool,
+        logs: LogSender,
+        metrics: MetricSender,
+        health: Health,
+        exports: tuple[Export, Export],
+        heartbeat_s: float,
+    ) -> None:
+        super().__init__(name="otlp-sender", daemon=True)
+        self._spool = spool
+        self._logs = logs
+        self._metrics = metrics
+        self._health = health
+        self._logs_export, self._metrics_export = exports
+        self._heartbeat_s = heartbeat_s
+        self._log_backoff = Backoff(is_loopback=self._logs_export.is_loopback, jitter=random.uniform)
+        self._metric_backoff = Backoff(is_loopback=self._metrics_export.is_loopback, jitter=random.uniform)
+        self._batch_events = _BATCH_EVENTS
+        self._kept: tuple[MetricsData, _State] | None = None
+        """A collection that must be delivered as it is, before any other."""
+        self._exported = self._state()
+        self._metrics_due_s = 0.0
+        self._metrics_sent_s = 0.0
+        self._stop_at_s = math.inf
+
+    def open_series(self) -> None:
+        """Collect the totals as they are carried, to be delivered before anything newer. Before the first kill."""
+        self._kept = self._collect()
+
+    def stop(self, patience_s: float) -> None:
+        """Deliver what is left for at most this long, then end. Returns when the thread has ended, or it is late."""
+        self._stop_at_s = time.monotonic() + patience_s
+        self._spool.wake()
+        self.join(patience_s)
+
+    def run(self) -> None:
+        """The loop. A bug in it must not end deliveries in silence, so what escapes is said and tried again."""
+        seen = -1
+        while True:
+            try:
+                due_s = self._turn()
+            except Exception:
+                log.exception("bug in the sender; it goes on in a second")
+                due_s = time.monotonic() + 1.0
+            if self._stop_at_s < math.inf and (self._is_done() or time.monotonic() >= self._stop_at_s):
+                break
+            waiting = len(self._spool)
+            seen = self._spool.wait(seen, max(0.0, min(due_s, self._stop_at_s) - time.monotonic()))
+            if len(self._spool) > waiting:
+                self._log_backoff.probe()
+                self._metric_backoff.probe()
+        self._logs.close()
+        self._metrics.close()
+
+    def _turn(self) -> float:
+        """Do what is due; returns when something will be due again, monotonic seconds."""
+        while len(self._spool) and self._log_backoff.due_s <= time.monotonic():
+            self._send_logs()
+        if self._state() != self._exported:
+            self._metrics_due_s = min(self._metrics_due_s, self._metrics_sent_s + _GATHER_S)
+        if max(self._metrics_due_s, self._metric_backoff.due_s) <= time.monotonic():
+            self._send_metrics()
+        due_s = max(self._metrics_due_s, self._metric_backoff.due_s)
+        return min(due_s, self._log_backoff.due_s) if len(self._spool) else due_s
+
+    def _is_done(self) -> bool:
+        return not len(self._spool) and self._kept is None and self._state() == self._exported
+
+    def _state(self) -> _State:
+        """What a collector should know at once when it changes."""
+        return self._spool.totals, self._health.down_reason
+
+    def _send_logs(self) -> None:
+        batch = self._spool.peek(self._batch_events, _BATCH_BYTES)
+        try:
+            outcome = self._logs.send(batch)
+        except Exception as error:  # noqa: BLE001 one event that cannot be encoded must not block the others
+            outcome = Outcome("rejected", f"it cannot be encoded: {error}")
+        if not self._is_settled(outcome, self._logs_export, self._log_backoff):
+            return
+        if outcome.verdict == "rejected" and len(batch) > 1:
+            self._batch_events = len(batch) // 2
+            return
+        if outcome.verdict == "rejected":
+            self._health.event_dropped("rejected", 1, f"the collector refuses {batch[0].uid} for good: {outcome.why}")
+        if outcome.dropped:
+            self._health.event_dropped("rejected", outcome.dropped, f"partial success: {outcome.why}")
+        self._spool.settle(len(batch))
+        self._batch_events = min(self._batch_events * 2, _BATCH_EVENTS)
+
+    def _send_metrics(self) -> None:
+        data, state = self._kept or self._collect()
+        outcome = self._metrics.send(data)
+        self._metrics_sent_s = time.monotonic()
+        if self._is_settled(outcome, self._metrics_export, self._metric_backoff):
+            self._kept, self._exported = None, state
+            self._metrics_due_s = self._metrics_sent_s + self._heartbeat_s
+        elif self._metrics.is_delta:
+            self._kept = (data, state)  # a cumulative collection says it all again, and newer
+
+    def _collect(self) -> tuple[MetricsData, _State]:
+        state = self._state()
+        return self._metrics.collect(state[0]), state
+
+    def _is_settled(self, outcome: Outcome, export: Export, backoff: Backoff) -> bool:
+        """Count and say what became of a request; False: it is to be made again."""
+        if outcome.verdict == "ok":
+            self._health.exported(export.signal)
+        else:
+            self._health.export_failed(export.signal, outcome.verdict, outcome.why, export.mend)
+        if outcome.verdict == "retry":
+            backoff.failed(time.monotonic(), outcome.retry_after_s)
+            return False
+        backoff.succeeded()
+        return True
