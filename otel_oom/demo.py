@@ -1,0 +1,164 @@
+"""`otel-oom demo`: a first OOM on screen with nothing set up.
+
+Rules:
+- Everything on the way is real: the kernel log, a kill in a cgroup of the demo's own, the agent, OTLP over a socket.
+- Where the kernel log or a cgroup may not be used, a recorded kill takes their place, and the screen says so.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from importlib import resources
+from typing import Any, Final
+
+from otel_oom import config, running, schema
+from otel_oom.device import Item, Reading
+from otel_oom.receiver import Received, Receiver, plain
+from otel_oom.victim import NoSandboxError, Sandbox, may_read
+
+_DEVICE: Final = "/dev/kmsg"
+_LIMIT_MIB: Final = 20
+_PATIENCE_S: Final = 10.0
+
+
+class Recording:
+    """A recorded kill as a source: nothing until `play`, then one record a read."""
+
+    def __init__(self) -> None:
+        capture = resources.files("otel_oom").joinpath("recorded.kmsg").read_bytes()
+        self._records = [line + b"\n" for line in capture.splitlines()]
+        self._playing = threading.Event()
+        self._awake = threading.Event()
+
+    def play(self) -> None:
+        """Let the kill happen."""
+        self._playing.set()
+        self.wake()
+
+    def open(self) -> None:
+        """There is nothing to open."""
+
+    def read(self) -> Reading:
+        """The next record once it plays."""
+        if not self._playing.is_set() or not self._records:
+            return None
+        return Item(self._records.pop(0), time.time_ns())
+
+    def wait(self, timeout_s: float) -> None:
+        """Sleep until it plays."""
+        self._awake.wait(timeout_s)
+        self._awake.clear()
+
+    def wake(self) -> None:
+        """End a `wait`."""
+        self._awake.set()
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+
+def run() -> int:
+    """Show one kill on its way. Returns 0 when it arrived, else 1."""
+    with Receiver() as receiver:
+        settings = config.load(
+            {"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.endpoint, "OTEL_METRIC_EXPORT_INTERVAL": "60000"}
+        )
+        why_not = _why_not_real()
+        recording = Recording() if why_not else None
+        # The exporters read the environment themselves: the demo's own receiver, whatever the user's shell says.
+        with _environment(OTEL_EXPORTER_OTLP_ENDPOINT=receiver.endpoint):
+            agent = running.start(settings, source=recording)
+        thread = threading.Thread(target=agent.run, name="agent")
+        thread.start()
+        try:
+            before = _kills(receiver.metrics)
+            print(f"An OTLP receiver listens at {receiver.endpoint}; the agent watches {_DEVICE}.")
+            print(f"Its first export: {schema.KILLS.name} = {before}\n")
+            if recording is None:
+                print(
+                    f"A process of this demo now fills a {_LIMIT_MIB} MiB memory cgroup until the kernel kills it …\n"
+                )
+                _kill()
+            else:
+                print(f"No real kill here: {why_not}. A RECORDED one is played instead …\n")
+                recording.play()
+            received = receiver.logs.get(timeout=_PATIENCE_S)
+            after = _kills(receiver.metrics)
+        except queue.Empty:
+            print(f"Nothing arrived within {_PATIENCE_S:.0f} s.")
+            return 1
+        finally:
+            agent.agent.stop()
+            thread.join()
+    _show(received, before, after)
+    return 0
+
+
+def _why_not_real() -> str | None:
+    if not may_read(_DEVICE):
+        return f"this user may not read {_DEVICE} (try: sudo)"
+    try:
+        with Sandbox(f"otel-oom-demo-{os.getpid()}", _LIMIT_MIB):
+            return None
+    except NoSandboxError as error:
+        return str(error)
+
+
+def _kill() -> None:
+    with Sandbox(f"otel-oom-demo-{os.getpid()}", _LIMIT_MIB) as sandbox:
+        sandbox.kill_one().wait(_PATIENCE_S)
+
+
+def _kills(metrics: queue.Queue[Received]) -> int:
+    """The sum of the counter's series in the next export."""
+    message = metrics.get(timeout=_PATIENCE_S).message
+    return sum(
+        int(point.as_int)
+        for resource in message.resource_metrics
+        for scope in resource.scope_metrics
+        for metric in scope.metrics
+        if metric.name == schema.KILLS.name
+        for point in metric.sum.data_points
+    )
+
+
+def _show(received: Received, before: int, after: int) -> None:
+    resource = received.message.resource_logs[0]
+    record = resource.scope_logs[0].log_records[0]
+    stamp = datetime.fromtimestamp(record.time_unix_nano / 1e9, timezone.utc)
+    late_ms = (received.received_ns - record.time_unix_nano) / 1e6
+    print(f"{record.event_name} received {late_ms:.1f} ms after it was observed:\n")
+    print(f"  {record.body.string_value}\n")
+    rows = [("timestamp", f"{stamp:%Y-%m-%dT%H:%M:%S.%fZ}"), ("severity", record.severity_text)]
+    rows += [(pair.key, _short(plain(pair.value))) for pair in record.attributes]
+    width = max(len(name) for name, _ in rows)
+    for name, value in rows:
+        print(f"  {name:<{width}}  {value}")
+    print(f"\n{schema.KILLS.name}: {before} -> {after}   (in Prometheus: {schema.KILLS.prometheus_name})")
+    print("\nNow for real: OTEL_EXPORTER_OTLP_ENDPOINT=http://your-collector:4318 otel-oom run")
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 100 else f"{text[:99]}…"
+
+
+@contextmanager
+def _environment(**variables: str) -> Iterator[None]:
+    """The OTEL_* variables of these settings alone, for as long as exporters are built."""
+    theirs = {name: value for name, value in os.environ.items() if name.startswith("OTEL_")}
+    for name in theirs:
+        del os.environ[name]
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name in variables:
+            del os.environ[name]
+        os.environ.update(theirs)
