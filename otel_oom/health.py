@@ -28,6 +28,8 @@ class Health:
         self.dropped: Counter[str] = Counter()
         self.down_reason: str | None = "starting"
         """Why the kernel log cannot be read; None while it can."""
+        self.down_reasons: set[str] = set()
+        """All reasons so far."""
         self._said: dict[str, tuple[float, int]] = {}
 
     def records_lost(self, count: int) -> None:
@@ -54,6 +56,7 @@ class Health:
     def device_down(self, reason: str) -> None:
         """The kernel log cannot be read at the moment."""
         self.down_reason = reason
+        self.down_reasons.add(reason)
         self.say("device", logging.ERROR, "cannot read the kernel log: %s; trying again every 5 s", reason)
 
     def device_up(self) -> None:

@@ -178,7 +178,7 @@ UP: Final = Metric(
     "otel_oom.up",
     "gauge",
     "",
-    "Heartbeat: 1, or 0 with a `reason` while the kernel log cannot be read.",
+    "Heartbeat: 1, or 0 while the kernel log cannot be read. A second series names the `reason`; it ends at 1.",
     ((REASON, ()),),
 )
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from otel_oom import __version__, schema
+from otel_oom import schema
 from otel_oom.oom import NoVictim, OomKill, event_uid
 from otel_oom.report import Task
 
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from opentelemetry.metrics import Meter
 
 SCOPE_NAME = "otel-oom"
-SCOPE_VERSION = __version__
+"""Of logger and meter, without a version: a collector keeps a meter's series per version, so for some minutes after an
+upgrade it would show the old totals beside the new ones. The version is `service.version` of the resource."""
 
 Scalar: TypeAlias = str | int | float | bool
 Value: TypeAlias = Scalar | tuple[Mapping[str, Scalar], ...]

@@ -42,15 +42,17 @@ class Sandbox:
         self._is_v2 = is_v2
 
     def __enter__(self) -> Sandbox:
-        limits = ("memory.max", "memory.swap.max") if self._is_v2 else ("memory.limit_in_bytes", None)
+        limit = str(self._limit_bytes)
+        memory, swap = (
+            (("memory.max", limit), ("memory.swap.max", "0"))
+            if self._is_v2
+            else (("memory.limit_in_bytes", limit), ("memory.memsw.limit_in_bytes", limit))  # memory and swap together
+        )
         try:
             self._path.mkdir()
-            (self._path / limits[0]).write_text(str(self._limit_bytes))
+            (self._path / memory[0]).write_text(memory[1])
             with suppress(FileNotFoundError):  # a kernel without swap accounting
-                if self._is_v2:
-                    (self._path / "memory.swap.max").write_text("0")
-                else:  # memory and swap together
-                    (self._path / "memory.memsw.limit_in_bytes").write_text(str(self._limit_bytes))
+                (self._path / swap[0]).write_text(swap[1])
         except OSError as error:
             self._remove()
             raise NoSandboxError(f"cannot make the memory cgroup {self._path}: {error.strerror}") from error
@@ -61,10 +63,19 @@ class Sandbox:
     ) -> None:
         self._remove()
 
+    @property
+    def processes(self) -> Path:
+        """The file through which a process joins."""
+        return self._path / "cgroup.procs"
+
+    @property
+    def path(self) -> str:
+        """The cgroup's path as the kernel prints it."""
+        return f"/{self._path.name}"
+
     def kill_one(self) -> subprocess.Popen[bytes]:
         """Start a process that fills three times the limit: the kernel ends it in some milliseconds."""
-        processes = self._path / "cgroup.procs"
-        command = [sys.executable, "-I", "-S", "-c", _PROGRAM, str(processes), str(3 * self._limit_bytes)]
+        command = [sys.executable, "-I", "-S", "-c", _PROGRAM, str(self.processes), str(3 * self._limit_bytes)]
         return subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def _remove(self) -> None:

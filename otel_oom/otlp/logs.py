@@ -17,7 +17,7 @@ from opentelemetry.sdk.resources import Resource
 from otel_oom import schema
 from otel_oom.config import Export
 from otel_oom.otlp.outcome import OK, Discard, Exporter, Outcome
-from otel_oom.telemetry import SCOPE_NAME, SCOPE_VERSION, Event
+from otel_oom.telemetry import SCOPE_NAME, Event
 
 
 class _Gather(LogRecordProcessor):
@@ -50,7 +50,7 @@ class LogSender:
         self._gather = _Gather()
         provider = LoggerProvider(resource=resource, shutdown_on_exit=False)
         provider.add_log_record_processor(self._gather)
-        self._logger = provider.get_logger(SCOPE_NAME, SCOPE_VERSION)
+        self._logger = provider.get_logger(SCOPE_NAME)
         self._exporter = exporter
 
     def send(self, events: Sequence[Event]) -> Outcome:

@@ -30,7 +30,7 @@ from otel_oom import schema
 from otel_oom.config import Export
 from otel_oom.otlp.outcome import OK, Discard, Exporter, Outcome
 from otel_oom.spool import Totals
-from otel_oom.telemetry import SCOPE_NAME, SCOPE_VERSION
+from otel_oom.telemetry import SCOPE_NAME
 
 _STEP_NS: Final = 1_000_000  # stores keep milliseconds: the next point must be a later one there too
 
@@ -104,7 +104,7 @@ class MetricSender:
         self._provider = MeterProvider([self._reader], resource, shutdown_on_exit=False)
         self._exporter: Exporter[MetricsData] = exporter
         self._times = times
-        self.meter = self._provider.get_meter(SCOPE_NAME, SCOPE_VERSION)
+        self.meter = self._provider.get_meter(SCOPE_NAME)
         self.totals = totals
         """The totals that the instruments observe: those of the collection at hand."""
         self.is_delta = temporality.get(ObservableCounter) is AggregationTemporality.DELTA

@@ -42,8 +42,12 @@ def build(
         return [] if value is None else [({}, value)]
 
     def up() -> Observations:
-        reason = health.down_reason
-        return [({}, 1)] if reason is None else [({schema.REASON: reason}, 0)]
+        # A series that is sent no more keeps its last value in a collector for minutes: a reason that is over says 1.
+        reasons = sorted(health.down_reasons)
+        return [
+            ({}, int(health.down_reason is None)),
+            *(({schema.REASON: reason}, int(health.down_reason != reason)) for reason in reasons),
+        ]
 
     instruments: dict[schema.Metric, Callable[[], Observations]] = {
         schema.KILLS: lambda: [

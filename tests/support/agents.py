@@ -1,0 +1,77 @@
+"""The agent as a user starts it (a process), and as a test with a clock or a source of its own does (a thread)."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from support.kernel import eventually
+
+from otel_oom import config, running
+from otel_oom.device import Clock, Source
+
+
+def environment(**variables: str) -> dict[str, str]:
+    """This process's environment without its OTEL_* settings, and these ones."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")}
+    return {**clean, **variables}
+
+
+class AgentProcess:
+    """`otel-oom run` in a process of its own."""
+
+    def __init__(self, directory: Path, *flags: str, wrapper: tuple[str, ...] = (), **variables: str) -> None:
+        self._stderr = directory / "agent.stderr"
+        with self._stderr.open("wb") as stderr:
+            self.process = subprocess.Popen(
+                [*wrapper, sys.executable, "-m", "otel_oom", "run", *flags],
+                env=environment(**variables),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=stderr,
+            )
+
+    def __enter__(self) -> AgentProcess:
+        assert eventually(lambda: "watching" in self.said() or self.process.poll() is not None)
+        assert self.process.poll() is None, self.said()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def said(self) -> str:
+        return self._stderr.read_text()
+
+    def terminate(self) -> int:
+        """SIGTERM; returns the exit code, or raises TimeoutExpired after the promised three seconds."""
+        self.process.terminate()
+        return self.process.wait(3.0)
+
+
+@contextmanager
+def agent_thread(
+    settings: Mapping[str, str], *, source: Source | None = None, wall_ns: Clock | None = None
+) -> Iterator[running.Running]:
+    """The agent in a thread. settings: OTEL_* variables, seen by the agent and by the SDK's exporters alike."""
+    theirs = dict(os.environ)
+    os.environ.clear()
+    os.environ.update(environment(**settings))
+    try:
+        clock = {} if wall_ns is None else {"wall_ns": wall_ns}
+        agent = running.start(config.load(os.environ), source=source, **clock)
+    finally:
+        os.environ.clear()
+        os.environ.update(theirs)
+    thread = threading.Thread(target=agent.run, name="agent")
+    thread.start()
+    try:
+        yield agent
+    finally:
+        agent.agent.stop()
+        thread.join()

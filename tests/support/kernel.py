@@ -1,0 +1,112 @@
+"""The kernel as a judge, independent of the package: its log, its counter, and real kills in cgroups of the tests."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import TypeVar
+from uuid import uuid4
+
+from support.levels import missing
+
+from otel_oom.victim import NoSandboxError, Sandbox
+
+OOMER_SOURCE = Path(__file__).resolve().parents[1] / "kernel" / "oomer.c"
+
+T = TypeVar("T")
+
+
+def oom_kill() -> int:
+    """The kernel's own count of kills."""
+    for line in Path("/proc/vmstat").read_text().splitlines():
+        name, value = line.split()
+        if name == "oom_kill":
+            return int(value)
+    missing("kernel", "this kernel has no oom_kill in /proc/vmstat")
+
+
+def require_device() -> None:
+    if not os.access("/dev/kmsg", os.R_OK | os.W_OK):
+        missing("kernel", "/dev/kmsg may not be read and written (run as root)")
+
+
+@contextmanager
+def sandbox(limit_mib: int = 20) -> Iterator[Sandbox]:
+    """A memory cgroup of the test's own."""
+    require_device()
+    try:
+        with Sandbox(f"otel-oom-test-{uuid4().hex[:8]}", limit_mib) as made:
+            yield made
+    except NoSandboxError as error:
+        missing("kernel", str(error))
+
+
+@cache
+def oomer() -> Path:
+    """The compiled kill maker."""
+    program = Path(mkdtemp(prefix="otel-oom-")) / "oomer"
+    try:
+        subprocess.run(["cc", "-O1", "-o", program, OOMER_SOURCE], check=True)
+    except FileNotFoundError:
+        missing("kernel", "no C compiler (cc)")
+    return program
+
+
+def kill(made: Sandbox, kills: int = 1, *, parallel: int = 1, mib: int = 64, comm: bytes | None = None) -> None:
+    """Make real kills, and return when the kernel has made them all."""
+    command = [oomer(), made.processes, str(kills), str(parallel), str(mib), *([comm] if comm else [])]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
+
+@dataclass(frozen=True)
+class RawRecord:
+    """One record as the kernel gave it."""
+
+    priority: int
+    sequence: int
+    timestamp_us: int
+    text: str
+
+
+class KernelLog:
+    """A reader of its own, from the end of the log: what the kernel really printed while the context lasted."""
+
+    def __enter__(self) -> KernelLog:
+        require_device()
+        self._fd = os.open("/dev/kmsg", os.O_RDONLY | os.O_NONBLOCK)
+        os.lseek(self._fd, 0, os.SEEK_END)
+        self.records: list[RawRecord] = []
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._fd)
+
+    def read(self) -> list[RawRecord]:
+        """All records up to now."""
+        while True:
+            try:
+                raw = os.read(self._fd, 8192).decode("ascii")
+            except BlockingIOError:
+                return self.records
+            head, _, body = raw.partition(";")
+            priority, sequence, timestamp_us = head.split(",")[:3]
+            self.records.append(RawRecord(int(priority), int(sequence), int(timestamp_us), body.partition("\n")[0]))
+
+    def kill_lines(self) -> list[RawRecord]:
+        """The kernel's own kill lines up to now."""
+        return [one for one in self.read() if one.priority >> 3 == 0 and "Killed process " in one.text]
+
+
+def eventually(look: Callable[[], T], *, within_s: float = 10.0) -> T:
+    """The first true value of `look`, or its last value when the time is over."""
+    deadline = time.monotonic() + within_s
+    while not (value := look()) and time.monotonic() < deadline:
+        time.sleep(0.005)
+    return value

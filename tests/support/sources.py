@@ -1,0 +1,39 @@
+"""A scripted source: readings that a test hands to the agent when it likes."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+
+from otel_oom.device import Item, Reading
+
+
+class Script:
+    """Gives what was put into it, one reading a read."""
+
+    def __init__(self) -> None:
+        self._readings: deque[Reading] = deque()
+        self._awake = threading.Event()
+        self.opened = 0
+
+    def put(self, *readings: Reading | bytes) -> None:
+        """Hand over readings; bytes are stamped now."""
+        self._readings.extend(Item(one, time.time_ns()) if isinstance(one, bytes) else one for one in readings)
+        self.wake()
+
+    def open(self) -> None:
+        self.opened += 1
+
+    def read(self) -> Reading:
+        return self._readings.popleft() if self._readings else None
+
+    def wait(self, timeout_s: float) -> None:
+        self._awake.wait(timeout_s)
+        self._awake.clear()
+
+    def wake(self) -> None:
+        self._awake.set()
+
+    def close(self) -> None:
+        pass
