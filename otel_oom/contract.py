@@ -1,4 +1,4 @@
-"""The telemetry contract as text: the tables of `schema` for people (Markdown, also in README.md) and programs (JSON)."""
+"""The telemetry contract as text: the tables of `schema` as Markdown (also in README.md) and as JSON."""
 
 from __future__ import annotations
 

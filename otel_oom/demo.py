@@ -10,57 +10,19 @@ from __future__ import annotations
 import os
 import queue
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
-from importlib import resources
 from typing import Any, Final
 
 from otel_oom import config, running, schema
-from otel_oom.device import Item, Reading
 from otel_oom.receiver import Received, Receiver, plain
+from otel_oom.recording import Recording
 from otel_oom.victim import NoSandboxError, Sandbox, may_read
 
 _DEVICE: Final = "/dev/kmsg"
 _LIMIT_MIB: Final = 20
 _PATIENCE_S: Final = 10.0
-
-
-class Recording:
-    """A recorded kill as a source: nothing until `play`, then one record a read."""
-
-    def __init__(self) -> None:
-        capture = resources.files("otel_oom").joinpath("recorded.kmsg").read_bytes()
-        self._records = [line + b"\n" for line in capture.splitlines()]
-        self._playing = threading.Event()
-        self._awake = threading.Event()
-
-    def play(self) -> None:
-        """Let the kill happen."""
-        self._playing.set()
-        self.wake()
-
-    def open(self) -> None:
-        """There is nothing to open."""
-
-    def read(self) -> Reading:
-        """The next record once it plays."""
-        if not self._playing.is_set() or not self._records:
-            return None
-        return Item(self._records.pop(0), time.time_ns())
-
-    def wait(self, timeout_s: float) -> None:
-        """Sleep until it plays."""
-        self._awake.wait(timeout_s)
-        self._awake.clear()
-
-    def wake(self) -> None:
-        """End a `wait`."""
-        self._awake.set()
-
-    def close(self) -> None:
-        """There is nothing to close."""
 
 
 def run() -> int:

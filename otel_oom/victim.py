@@ -83,7 +83,7 @@ class Sandbox:
         while self._path.exists():
             try:
                 self._path.rmdir()
-            except OSError:  # the dead are still being taken down
+            except OSError:  # noqa: PERF203 the dead are still being taken down
                 if time.monotonic() > deadline:
                     return
                 time.sleep(0.01)

@@ -34,7 +34,7 @@ def kills(collector: Collector) -> list[Any]:
 
 @pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
 def test_a_real_kill_is_one_record_and_one_count(collector: Collector, tmp_path: Path, protocol: str) -> None:
-    with kernel.sandbox() as made, KernelLog() as log, AgentProcess(tmp_path, **settings(collector, protocol)):
+    with kernel.sandbox() as made, KernelLog() as log, AgentProcess(tmp_path, settings(collector, protocol)):
         assert eventually(lambda: kills_on_page(collector) == 0, within_s=1.0), "the series at 0 within a second"
         counted = kernel.oom_kill()
         before_ns = time.time_ns()
@@ -109,7 +109,7 @@ def test_a_kill_shows_after_the_clock_stepped_back(collector: Collector, protoco
 @pytest.mark.parametrize("parallel", [1, 8])
 def test_a_storm_is_counted_exactly(collector: Collector, tmp_path: Path, parallel: int) -> None:
     number = 500
-    with kernel.sandbox() as made, AgentProcess(tmp_path, **settings(collector, "http/protobuf")):
+    with kernel.sandbox() as made, AgentProcess(tmp_path, settings(collector, "http/protobuf")):
         assert eventually(lambda: kills_on_page(collector) == 0)
         counted = kernel.oom_kill()
         kernel.kill(made, number, parallel=parallel, mib=24)
@@ -144,7 +144,7 @@ def test_all_that_arrives_is_in_the_schema(collector: Collector, tmp_path: Path)
     attributes = {item.name: item for item in schema.ATTRIBUTES}
     metrics = {metric.name: metric for metric in schema.METRICS}
     types = {"int": int, "string": str, "double": float, "bool": bool, "map[]": list}
-    with kernel.sandbox() as made, AgentProcess(tmp_path, **settings(collector, "http/protobuf")) as agent:
+    with kernel.sandbox() as made, AgentProcess(tmp_path, settings(collector, "http/protobuf")) as agent:
         kernel.kill(made)
         (record,) = eventually(lambda: kills(collector))
         assert agent.terminate() == 0

@@ -25,12 +25,12 @@ def environment(**variables: str) -> dict[str, str]:
 class AgentProcess:
     """`otel-oom run` in a process of its own."""
 
-    def __init__(self, directory: Path, *flags: str, wrapper: tuple[str, ...] = (), **variables: str) -> None:
+    def __init__(self, directory: Path, settings: Mapping[str, str], *flags: str) -> None:
         self._stderr = directory / "agent.stderr"
         with self._stderr.open("wb") as stderr:
             self.process = subprocess.Popen(
-                [*wrapper, sys.executable, "-m", "otel_oom", "run", *flags],
-                env=environment(**variables),
+                [sys.executable, "-m", "otel_oom", "run", *flags],
+                env=environment(**settings),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=stderr,

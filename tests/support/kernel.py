@@ -25,11 +25,10 @@ T = TypeVar("T")
 
 def oom_kill() -> int:
     """The kernel's own count of kills."""
-    for line in Path("/proc/vmstat").read_text().splitlines():
-        name, value = line.split()
-        if name == "oom_kill":
-            return int(value)
-    missing("kernel", "this kernel has no oom_kill in /proc/vmstat")
+    counters = dict(line.split() for line in Path("/proc/vmstat").read_text().splitlines())
+    if "oom_kill" not in counters:
+        missing("kernel", "this kernel has no oom_kill in /proc/vmstat")
+    return int(counters["oom_kill"])
 
 
 def require_device() -> None:
@@ -61,7 +60,15 @@ def oomer() -> Path:
 
 def kill(made: Sandbox, kills: int = 1, *, parallel: int = 1, mib: int = 64, comm: bytes | None = None) -> None:
     """Make real kills, and return when the kernel has made them all."""
-    command = [oomer(), made.processes, str(kills), str(parallel), str(mib), *([comm] if comm else [])]
+    arguments: tuple[str | bytes | Path, ...] = (
+        oomer(),
+        made.processes,
+        str(kills),
+        str(parallel),
+        str(mib),
+        *([comm] if comm else []),
+    )
+    command = [os.fsencode(argument) for argument in arguments]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
 

@@ -1,0 +1,52 @@
+# Everything on a fresh machine with Python >= 3.10 (venv) and make; each target does its own set-up in .venv.
+#
+#   make demo    a first OOM kill on screen
+#   make test    every level of tests that this machine can run; what was skipped, and why, stands at the end
+#   make check   lint, types and tests: what CI runs
+#
+# The levels need: kernel: root, /dev/kmsg, a memory cgroup, cc; collector: Go (builds a Collector once) or an
+# otelcol-contrib on PATH, promtool. OTEL_OOM_REQUIRE=all makes a skip a failure.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SOURCES := pyproject.toml README.md $(shell find otel_oom -type f -not -name '*.pyc')
+
+.PHONY: demo test lint types check collector readme clean
+
+demo: $(VENV)/demo.stamp
+	@$(BIN)/otel-oom demo
+
+test: $(VENV)/test.stamp collector
+	$(BIN)/python -m pytest
+
+check: lint types test
+
+lint: $(VENV)/test.stamp
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: $(VENV)/test.stamp
+	$(BIN)/mypy otel_oom tests
+
+# Built once and cached outside the checkout. Without Go the tests that need it say so themselves.
+collector: $(VENV)/test.stamp
+	-@$(BIN)/python tests/collector/otelcol.py
+
+# The parts of README.md that come from the code.
+readme: $(VENV)/test.stamp
+	OTEL_OOM_README=write $(BIN)/python -m pytest -q tests/plain/test_readme.py
+
+clean:
+	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(VENV)/demo.stamp: $(SOURCES) | $(BIN)/python
+	@$(BIN)/pip install -q --disable-pip-version-check --force-reinstall --no-deps . && $(BIN)/pip install -q --disable-pip-version-check .
+	@touch $@
+
+$(VENV)/test.stamp: pyproject.toml | $(BIN)/python
+	$(BIN)/pip install -q --disable-pip-version-check --editable '.[test]'
+	@touch $@
+
+$(BIN)/python:
+	@$(PYTHON) -m venv $(VENV)

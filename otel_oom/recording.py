@@ -1,0 +1,45 @@
+"""A recorded kill as a source, for where the kernel log may not be read."""
+
+from __future__ import annotations
+
+import threading
+import time
+from importlib import resources
+
+from otel_oom.device import Item, Reading
+
+
+class Recording:
+    """A recorded kill as a source: nothing until `play`, then one record a read."""
+
+    def __init__(self) -> None:
+        capture = resources.files("otel_oom").joinpath("recorded.kmsg").read_bytes()
+        self._records = [line + b"\n" for line in capture.splitlines()]
+        self._playing = threading.Event()
+        self._awake = threading.Event()
+
+    def play(self) -> None:
+        """Let the kill happen."""
+        self._playing.set()
+        self.wake()
+
+    def open(self) -> None:
+        """There is nothing to open."""
+
+    def read(self) -> Reading:
+        """The next record once it plays."""
+        if not self._playing.is_set() or not self._records:
+            return None
+        return Item(self._records.pop(0), time.time_ns())
+
+    def wait(self, timeout_s: float) -> None:
+        """Sleep until it plays."""
+        self._awake.wait(timeout_s)
+        self._awake.clear()
+
+    def wake(self) -> None:
+        """End a `wait`."""
+        self._awake.set()
+
+    def close(self) -> None:
+        """There is nothing to close."""

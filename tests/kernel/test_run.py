@@ -1,0 +1,155 @@
+"""`otel-oom run` on the real kernel, with a collector inside the test: what only the kernel can show."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support import kernel
+from support.agents import AgentProcess, environment
+from support.kernel import KernelLog, eventually
+
+from otel_oom import schema
+from otel_oom.receiver import Receiver, plain
+
+OPENER = "forger invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0, oom_score_adj=0"
+SUMMARY = (
+    "oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,mems_allowed=0,oom_memcg=/x,task_memcg=/x,"
+    "task=init,pid=1,uid=0"
+)
+KILLED = (
+    "Memory cgroup out of memory: Killed process 1 (init) total-vm:1kB, anon-rss:1kB, file-rss:1kB, "
+    "shmem-rss:0kB, UID:0 pgtables:1kB oom_score_adj:0"
+)
+REPORT = (OPENER, SUMMARY, KILLED)
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with Receiver() as listening:
+        yield listening
+
+
+def settings(receiver: Receiver) -> dict[str, str]:
+    return {"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.endpoint, "OTEL_METRIC_EXPORT_INTERVAL": "200"}
+
+
+def records(receiver: Receiver) -> list[dict[str, Any]]:
+    """Attributes of all log records so far."""
+    return [
+        {pair.key: plain(pair.value) for pair in record.attributes}
+        for received in list(receiver.logs.queue)
+        for resource in received.message.resource_logs
+        for scope in resource.scope_logs
+        for record in scope.log_records
+    ]
+
+
+def points(receiver: Receiver, metric: schema.Metric) -> dict[tuple[str, ...], float]:
+    """The newest values of a metric by the values of its attributes."""
+    return {
+        tuple(plain(pair.value) for pair in point.attributes): point.as_int
+        for received in list(receiver.metrics.queue)
+        for resource in received.message.resource_metrics
+        for scope in resource.scope_metrics
+        for one in scope.metrics
+        if one.name == metric.name
+        for point in (one.sum.data_points or one.gauge.data_points)
+    }
+
+
+def test_what_user_space_writes_is_refused_and_counted(receiver: Receiver, tmp_path: Path) -> None:
+    kernel.require_device()
+    with AgentProcess(tmp_path, settings(receiver)), KernelLog() as log:
+        counted = kernel.oom_kill()
+        for priority in range(192):
+            for line in REPORT:
+                # The rate limit of the device is per open file.
+                fd = os.open("/dev/kmsg", os.O_WRONLY)
+                os.write(fd, f"<{priority}>{line}\n".encode())
+                os.close(fd)
+        forged = [one for one in log.read() if any(line in one.text for line in REPORT)]
+        assert len(forged) == 192 * len(REPORT)
+        assert not [one for one in forged if one.priority >> 3 == 0]
+        assert eventually(lambda: points(receiver, schema.RECORDS).get(("refused",)) == len(forged))
+        assert set(points(receiver, schema.KILLS).values()) == {0}
+        assert kernel.oom_kill() == counted
+        assert records(receiver) == []
+
+
+def test_the_name_of_a_victim_cannot_forge_anything(receiver: Receiver, tmp_path: Path) -> None:
+    names = [b") total-vm:1kB", b"x\n<3>oom", b"p,pid=1,uid=0", b",task=init", b"\xff\xc3\xa9\\"]
+    shown = [") total-vm:1kB", "x\\x0a<3>oom", "p,pid=1,uid=0", ",task=init", "\\xffé\\x5c"]
+    with kernel.sandbox() as made, AgentProcess(tmp_path, settings(receiver)):
+        for name in names:
+            kernel.kill(made, comm=name)
+        assert eventually(lambda: len(records(receiver)) == len(names))
+        assert [record["oom.victim.comm"] for record in records(receiver)] == shown
+        assert {record["oom.memcg.path"] for record in records(receiver)} == {made.path}
+        assert {record["oom.victim.cgroup"] for record in records(receiver)} == {made.path}
+
+
+def test_a_start_reads_from_the_end_and_from_ring_marks_the_backlog(receiver: Receiver, tmp_path: Path) -> None:
+    with kernel.sandbox() as made, KernelLog() as log:
+        kernel.kill(made)
+        (line,) = log.kill_lines()
+        with AgentProcess(tmp_path, settings(receiver)):
+            kernel.kill(made)
+            (live,) = eventually(lambda: records(receiver))
+            assert live["oom.kmsg.sequence"] > line.sequence
+            assert "oom.backlog" not in live
+            assert abs(live["oom.kmsg.skew"]) < 1
+        with Receiver() as other, AgentProcess(tmp_path, settings(other), "--from-ring"):
+            by_sequence = eventually(lambda: {one["oom.kmsg.sequence"]: one for one in records(other)})
+            assert by_sequence[line.sequence]["oom.backlog"] is True
+            assert "oom.kmsg.skew" not in by_sequence[line.sequence]
+            assert by_sequence[live["oom.kmsg.sequence"]]["log.record.uid"] == live["log.record.uid"]
+
+
+@pytest.mark.parametrize("collector", ["down", "hanging", "unreachable name"])
+def test_sigterm_ends_it_within_three_seconds(collector: str, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:  # accepts, and never answers
+        endpoint = {
+            "down": "http://127.0.0.1:9",
+            "hanging": f"http://127.0.0.1:{server.getsockname()[1]}",
+            "unreachable name": "http://no-such-host.invalid:4318",
+        }[collector]
+        for protocol in ("http/protobuf", "grpc"):
+            variables = {"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, "OTEL_EXPORTER_OTLP_PROTOCOL": protocol}
+            with kernel.sandbox() as made, AgentProcess(tmp_path, variables) as agent:
+                kernel.kill(made)
+                if collector != "hanging":
+                    assert eventually(lambda: "cannot deliver" in agent.said()), agent.said()
+                began = time.monotonic()
+                assert agent.terminate() == 0
+                assert time.monotonic() - began < 3
+
+
+def test_without_permission_it_says_how_to_mend_it(tmp_path: Path) -> None:
+    device = tmp_path / "kmsg"
+    device.touch(mode=0)
+    if os.geteuid() != 0:
+        pytest.skip("kernel: needs root to become somebody else")
+    tmp_path.chmod(0o755)
+    # CAP_DAC_OVERRIDE is what lets root read anything: the agent runs without it.
+    command = [sys.executable, "-m", "otel_oom", "run", "--device", str(device)]
+    ended = subprocess.run(
+        ["setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-all", *command],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert ended.returncode == 77
+    assert ended.stderr == (
+        f"otel-oom: error: no permission to read {device}; run as root, or give the process CAP_SYSLOG "
+        "(kernel.dmesg_restrict=1) and read access to the device\n"
+    )

@@ -1,0 +1,54 @@
+"""README.md against the code: its tables, and every telemetry name that it or deploy/ uses."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from otel_oom import contract, schema
+
+ROOT = Path(__file__).resolve().parents[2]
+README = ROOT / "README.md"
+PARTS = {"events": contract.events, "attributes": contract.attributes, "metrics": contract.metrics}
+
+
+def block(name: str) -> re.Pattern[str]:
+    return re.compile(rf"(<!-- schema: {name} -->\n).*?(\n<!-- end -->)", re.DOTALL)
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_the_tables_of_the_readme_are_those_of_the_schema(name: str) -> None:
+    text = README.read_text()
+    expected = block(name).sub(lambda found: found[1] + PARTS[name]() + found[2], text)
+    if os.environ.get("OTEL_OOM_README") == "write":
+        README.write_text(expected)
+    elif expected != text:
+        pytest.fail(f"the table of {name} in README.md is not that of schema.py: run `make readme`", pytrace=False)
+    assert block(name).search(text), f"README.md has no place for the table of {name}"
+
+
+DOCUMENTS = [README, ROOT / "CHANGELOG.md", ROOT / "collector-config.yaml", *sorted((ROOT / "deploy").rglob("*.yml"))]
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_documents_use_no_name_that_is_not_in_the_schema(path: Path) -> None:
+    text = path.read_text()
+    prometheus = {metric.prometheus_name for metric in schema.METRICS}
+    used = set(re.findall(r"\b(?:otel_oom|oom)_[a-z_]+_total\b|\botel_oom_up\b", text))
+    assert used - prometheus == set()
+    names = {item.name for item in (*schema.ATTRIBUTES, *schema.METRICS)}
+    dotted = set(re.findall(r"`((?:oom|otel_oom)\.[a-z_.]+[a-z])`", text))
+    assert dotted - names == set()
+
+
+def test_the_schema_names_each_thing_once() -> None:
+    for table in (schema.ATTRIBUTES, schema.METRICS):
+        names = [item.name for item in table]
+        assert len(names) == len(set(names))
+
+
+def test_attributes_occur_in_events_that_there_are() -> None:
+    assert {event for item in schema.ATTRIBUTES for event in item.events} <= set(schema.EVENTS)
