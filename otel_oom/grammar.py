@@ -23,31 +23,32 @@ from typing import Final
 from otel_oom.kmsg import unescape
 
 TASK_COMM_BYTES: Final = 15  # TASK_COMM_LEN less the NUL
+INT64_MAX: Final = 2**63 - 1  # what a number in telemetry can hold; one that is larger was never measured
 
 # A record that may open a report, count a kill or end a report holds one of these. Everything else matters only
 # while a report is open. It is also what "looks like OOM" means when user space wrote it.
 ANCHOR: Final = re.compile(
-    rb"invoked oom-killer|oom-kill:|Kill(?:ed)? process |memory\.oom\.group set|no killable processes"
+    rb"invoked oom-killer|oom-kill:|Kill(?:ed)? process |;Tasks in |no killable processes"
     rb"|is already exiting\. Skip"
 )
 
 # `Memory cgroup out of memory` also where a whole group goes; `Out of memory (oom_kill_allocating_task)`: that sysctl.
 MEMCG_CAUSE: Final = "Memory cgroup out of memory"
-_CAUSE: Final = rf"(?P<cause>{MEMCG_CAUSE}|Out of memory(?: \(oom_kill_allocating_task\))?)"
+_CAUSE: Final = rf"(?P<cause>{MEMCG_CAUSE}|Out of memory(?: \([a-z_]+\))?)"
 
 # python3 invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0, oom_score_adj=0                              (5.0+)
 # java invoked oom-killer: gfp_mask=0x6000c0(GFP_KERNEL), nodemask=(null), order=0, oom_score_adj=936      (4.15-4.20)
-OPENER: Final = re.compile(
+_OPENER: Final = re.compile(
     r"(?P<comm>.{0,60}) invoked oom-killer: gfp_mask=(?P<gfp_mask>0x[0-9a-f]+(?:\([^)]*\))?),"
-    r".*\border=(?P<order>-?\d+),"
+    r"(?: nodemask=[^ ]*,)? +order=(?P<order>-?\d{1,5})(?:, oom\w+=-?\d+)+(?:(?:\\x0a| )\w+=\S+)*"
 )
 
 # CPU: 1 PID: 103 Comm: ghog Tainted: G        W          6.1.0-56-cloud-amd64 #1  Debian 6.1.192-2        (3.9-6.11)
 # CPU: 1 UID: 0 PID: 25773 Comm: vic Not tainted 6.18.44 #1 PREEMPT(none)                                      (6.12+)
-CURRENT_TASK: Final = re.compile(r"CPU: \d+ (?:UID: \d+ )?PID: (?P<pid>\d+) Comm: (?P<rest>.*)")
+CURRENT_TASK: Final = re.compile(r"CPU: \d+ (?:UID: \d+ )?PID: (?P<pid>\d{1,10}) Comm: (?P<rest>.*)")
 
 # memory: usage 12288kB, limit 12288kB, failcnt 82                                                                (all)
-MEMCG_USAGE: Final = re.compile(r"memory: usage (?P<usage_kb>\d+)kB, limit (?P<limit_kb>\d+)kB, failcnt \d+")
+MEMCG_USAGE: Final = re.compile(r"memory: usage (?P<usage>\d+)kB, limit (?P<limit>\d+)kB, failcnt \d+")
 
 # Memory cgroup stats for /grp:                                              (5.3+; before, the numbers follow at once)
 STATS: Final = "Memory cgroup stats for "
@@ -59,7 +60,7 @@ _AS_A_RESULT: Final = " killed as a result of limit of "
 
 # [  pid  ]   uid  tgid total_vm      rss pgtables_bytes swapents oom_score_adj name                          (4.19-6.7)
 # [  pid  ]   uid  tgid total_vm      rss rss_anon rss_file rss_shmem pgtables_bytes swapents oom_score_adj name  (6.8+)
-TABLE_HEADER: Final = re.compile(r"\[ *pid *\] +(?P<columns>[a-z_ ]+ name)")
+TABLE_HEADER: Final = re.compile(r"\[ *pid *\] +(?P<columns>[\w ]+ name)")
 
 # active_anon:661 inactive_anon:38157 … free:482 free_pcp:198 free_cma:0             (all; one record, \x0a between lines)
 FREE_PAGES: Final = re.compile(r"active_anon:\d+ .*\\x0a free:(?P<pages>\d+) ")
@@ -74,9 +75,10 @@ SWAP: Final = re.compile(r"(?P<which>Free|Total) swap +=\s*(?P<kb>\d+)kB")
 # (5.0+ and RHEL8's 4.18; no cpuset part without CONFIG_CPUSETS, no memcg parts without CONFIG_MEMCG)
 SUMMARY: Final = "oom-kill:"
 _SUMMARY_ENDS: Final = re.compile(
-    r"oom-kill:constraint=(?P<constraint>\w+),(?P<middle>.*),pid=(?P<pid>\d+),uid=(?P<uid>\d+)"
+    r"oom-kill:constraint=(?P<constraint>\w+),(?P<middle>.*),pid=(?P<pid>\d{1,10}),uid=(?P<uid>\d{1,10})"
 )
 
+_GLOBAL: Final = ",global_oom,task_memcg="
 # Lines that hold a cgroup's path, so that their ends may come as fragments.
 HEADS: Final = (SUMMARY, TASK_IN, STATS)
 
@@ -84,13 +86,11 @@ HEADS: Final = (SUMMARY, TASK_IN, STATS)
 ANNOUNCE: Final = re.compile(rf"{_CAUSE}: Kill process \d+ \(.*\) score \d+ or sacrifice child")
 
 # Memory cgroup out of memory: Killed process 2110 (python3) total-vm:67880kB, anon-rss:20480kB, file-rss:1056kB, shmem-rss:0kB, UID:0 pgtables:80kB oom_score_adj:0
-# (5.4+; 5.1-5.3 end after shmem-rss; before 5.1 there is no prefix either)
-_KILLED: Final = re.compile(rf"(?:{_CAUSE}: )?Killed process (?P<pid>\d+) \((?P<rest>.*)")
-_KILLED_REST: Final = re.compile(  # greedy: the last `) total-vm:` is the kernel's, earlier ones are the name's
-    r"(?P<comm>.*)\) total-vm:(?P<total_vm>\d+)kB, anon-rss:(?P<rss_anon>\d+)kB, file-rss:(?P<rss_file>\d+)kB"
-    r"(?:, shmem-rss:(?P<rss_shmem>\d+)kB)?(?:, UID:(?P<uid>\d+))?(?: pgtables:(?P<pgtables>\d+)kB)?"
-    r"(?: oom_score_adj:(?P<score_adj>-?\d+))?\s*"
-)
+# (5.4+; 5.1-5.3 end after shmem-rss; before 5.1 there is no prefix either; RHEL puts `, UID 0,` before or behind the name)
+_KILLED: Final = re.compile(rf"(?:{_CAUSE}: )?Killed process (?P<pid>\d{{1,10}})(?:, UID \d+,)? \((?P<rest>.*)")
+# Greedy: the last `) total-vm:` is the kernel's, earlier ones are the name's.
+_KILLED_REST: Final = re.compile(r"(?P<comm>.*)\)(?:, UID \d+,)? (?P<numbers>total-vm:.*)")
+_NUMBER: Final = re.compile(r"\b(total-vm|anon-rss|file-rss|shmem-rss|pgtables|UID|oom_score_adj):(-?\d+)")
 
 # Tasks in /grp are going to be killed due to memory.oom.group set                                              (4.19+)
 GROUP: Final = "Tasks in "
@@ -132,7 +132,18 @@ class Summary:
 
 def is_comm(text: str) -> bool:
     """Whether an escaped text is short enough to be a process name."""
-    return len(unescape(text)) <= TASK_COMM_BYTES
+    return len(text) <= 4 * TASK_COMM_BYTES and len(unescape(text)) <= TASK_COMM_BYTES
+
+
+def size(digits: str | None, unit: int = 1024) -> int | None:
+    """Bytes, or None for a number that no measure gives: a counter that wrapped, more digits than int() takes."""
+    return value if digits and len(digits) < 20 and (value := int(digits) * unit) <= INT64_MAX else None
+
+
+def opener(text: str) -> dict[str, str] | None:
+    """comm, gfp_mask and order of an `invoked oom-killer` line."""
+    line = _OPENER.fullmatch(text)
+    return line.groupdict() if line and is_comm(line["comm"]) else None
 
 
 def killed(text: str) -> Killed | None:
@@ -143,24 +154,19 @@ def killed(text: str) -> Killed | None:
     pid, cause = int(head["pid"]), head["cause"]
     rest = _KILLED_REST.fullmatch(head["rest"])
     if rest is None:
-        comm, parenthesis, _ = head["rest"].rpartition(")")
-        return Killed(cause, pid, comm if parenthesis else None)
-
-    def number(name: str, unit: int = 1) -> int | None:
-        digits = rest[name]
-        return None if digits is None else int(digits) * unit
-
+        return Killed(cause, pid, next((comm for comm, _ in _cuts(head["rest"], ")") if is_comm(comm)), None))
+    numbers = dict(_NUMBER.findall(rest["numbers"]))
     return Killed(
         cause=cause,
         pid=pid,
         comm=rest["comm"],
-        total_vm=number("total_vm", 1024),
-        rss_anon=number("rss_anon", 1024),
-        rss_file=number("rss_file", 1024),
-        rss_shmem=number("rss_shmem", 1024),
-        pgtables=number("pgtables", 1024),
-        uid=number("uid"),
-        score_adj=number("score_adj"),
+        total_vm=size(numbers.get("total-vm")),
+        rss_anon=size(numbers.get("anon-rss")),
+        rss_file=size(numbers.get("file-rss")),
+        rss_shmem=size(numbers.get("shmem-rss")),
+        pgtables=size(numbers.get("pgtables")),
+        uid=size(numbers.get("UID"), 1),
+        score_adj=size(numbers.get("oom_score_adj"), 1),
     )
 
 
@@ -175,11 +181,11 @@ def summary(text: str, *, comm: str | None = None, oom_memcg: str | None = None)
         return None
     middle = ends["middle"]
     # No cpuset name holds a `/`, so the first `,oom_memcg=/` or `,global_oom,task_memcg=/` is the kernel's.
-    limit, everywhere = middle.find(",oom_memcg=/"), middle.find(",global_oom,")
+    limit, everywhere = middle.find(",oom_memcg=/"), middle.find(_GLOBAL + "/")
     paths: tuple[str | None, str | None] = (None, None)
     is_global = everywhere >= 0 and (limit < 0 or everywhere < limit)
     if is_global:
-        paths = (None, _task_memcg(middle[everywhere:].removeprefix(",global_oom,task_memcg="), comm))
+        paths = (None, _task_memcg(middle[everywhere:].removeprefix(_GLOBAL), comm))
     elif limit >= 0:
         paths = _memcg_paths(middle[limit:].removeprefix(",oom_memcg="), comm, oom_memcg)
     return Summary(ends["constraint"], int(ends["pid"]), int(ends["uid"]), is_global, *paths)
@@ -209,7 +215,7 @@ def row(text: str, columns: list[str]) -> dict[str, str] | None:
 
 @functools.lru_cache(maxsize=4)  # one kernel prints one header
 def _row_pattern(columns: int) -> re.Pattern[str]:
-    return re.compile(rf"\[ *(\d+)\]((?: +-?\d+){{{columns - 1}}}) (.*)")
+    return re.compile(rf"\[ *(\d{{1,10}})\]((?: +-?\d{{1,20}}){{{columns - 1}}}) (.*)")
 
 
 def _cuts(text: str, mark: str) -> Iterator[tuple[str, str]]:
@@ -226,11 +232,8 @@ def _is_below(path: str, ancestor: str) -> bool:
 
 def _task_memcg(body: str, comm: str | None) -> str | None:
     """The path in `<task_memcg>,task=<comm>`: the victim's own name decides, else the shortest possible name."""
-    cuts = [(path, name) for path, name in _cuts(body, ",task=") if path.startswith("/") and is_comm(name)]
-    for path, name in cuts:
-        if name == comm:
-            return path
-    return cuts[0][0] if cuts else None
+    cuts = [(path, name) for path, name in _cuts(body, ",task=") if is_comm(name)]
+    return next((path for path, name in cuts if name == comm), cuts[0][0] if cuts else None)
 
 
 def _memcg_paths(body: str, comm: str | None, known: str | None) -> tuple[str | None, str | None]:
@@ -242,4 +245,4 @@ def _memcg_paths(body: str, comm: str | None, known: str | None) -> tuple[str | 
     for oom_memcg, path in fits:
         if oom_memcg == known:
             return oom_memcg, path
-    return fits[-1] if fits else (None, None)
+    return fits[0] if len(fits) == 1 else (None, None)

@@ -10,7 +10,8 @@ Rules:
 - Total: any bytes give a `Record` or a `Malformed`, never an exception.
 - Header fields after the fourth are unknown or `caller=`; unknown ones are ignored, as the ABI demands.
 - `Record.text` stays as the kernel escaped it (bytes below 32, above 126 and the backslash are `\xNN`). It is
-  ASCII on one line, so no name inside it can forge a second line; `printable` decodes a name taken out of it.
+  printable ASCII whatever the bytes were, so no name inside it can forge a second line; `printable` decodes a name
+  taken out of it.
 - Only facility 0 is the kernel: user space can write any other, and cannot write that one.
 """
 
@@ -23,7 +24,8 @@ from typing import Final
 FACILITY_KERNEL: Final = 0
 
 _ESCAPED_RUN: Final = re.compile(r"(?:\\x[0-9a-f]{2})+")
-_NUMBER_WIDTH: Final = 20  # digits of the largest u64: what is longer is no number of the kernel's
+_UNESCAPED: Final = re.compile(r"[^ -~]")
+_NUMBER_WIDTH: Final = 18  # more digits may not fit OTLP's int64; as µs these are 30,000 years
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +130,11 @@ def escape(raw: bytes) -> str:
 
 
 def _ascii(raw: bytes) -> str:
-    # The kernel sends ASCII alone. Should it ever not, its own escaping keeps the text harmless.
-    return raw.decode("ascii") if raw.isascii() else escape(raw)
+    # The kernel sends printable ASCII alone. Should it ever not, its own escaping keeps the text harmless.
+    text = raw.decode("latin-1")
+    if text.isascii() and text.isprintable():
+        return text
+    return _UNESCAPED.sub(lambda byte: f"\\x{ord(byte[0]):02x}", text)
 
 
 def _dictionary(rest: bytes) -> dict[str, str]:

@@ -4,7 +4,8 @@ Rules:
 - The kill line counts. It is one kill with or without a report around it: the kernel limits the rate of reports,
   never that of kill lines. Everything else in a report is enrichment, and None is what the kernel did not say.
 - One exception: `memory.oom.group` prints its first victim twice. Inside one episode a second line with the pid of
-  the first line, or of its `oom-kill:` line, is the repeat, whatever its sizes or name.
+  the first line, or of its `oom-kill:` line, is the repeat, whatever its sizes or name. An episode ends with a line
+  of another report, a kill of another scope, or after 5 s; behind a gap any kill may have been the first of one.
 - A kill is held back until the next line, or `settle()`, shows whether a group line follows it.
 - A report belongs to the next kill line of its scope, by order: pids may differ (the leader has exited).
 - The envelope's clock is used for one thing: whether two lines of one log stand close enough to be one event.
@@ -24,7 +25,6 @@ UID_NAMESPACE: Final = uuid.UUID("52f665a9-96ae-56ec-afec-967961ace6df")
 """Namespace of `log.record.uid`: anyone can compute a kill's uid again from the kernel's log."""
 
 _EPISODE_US: Final = 5_000_000
-_FRAGMENTS: Final = 16  # a path of 4 KiB comes in 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +84,14 @@ def event_uid(event_name: str, boot_id: str, record: Record) -> str:
 
 @dataclass(slots=True)
 class _Episode:
-    """A kill whose group, if it has one, may still be dying."""
+    """A kill whose group, if it has one, may still be dying.
+
+    pids: whose second line is a repeat; begin_us: envelope time of the first kill that is remembered here
+    """
 
     first: OomKill
     pids: frozenset[int]
+    begin_us: int
     is_group: bool = False
     lost: bool = False
 
@@ -104,44 +108,40 @@ class Assembler:
         self._report: Report | None = None
         self._episode: _Episode | None = None
         self._held: OomKill | None = None
-        self._fragments: list[str] | None = None
         self.kill_lines = 0
         """Kill lines seen, repeats included: what the kernel's own counter counts."""
 
     @property
     def is_open(self) -> bool:
         """Whether records without an anchor matter now."""
-        return self._report is not None or self._fragments is not None
+        return self._report is not None
 
     def feed(self, record: Record, observed_ns: int) -> tuple[Finding, ...]:
         """Take the next record; returns what is now certain. Records that the kernel did not write are passed over."""
         if record.facility != FACILITY_KERNEL:
             return ()
+        if self._report is not None and self._report.is_over(record):
+            self._report = None
         text = record.text
         if record.is_fragment:
             # A path too long for the line before it. Never the start of a line of its own, whatever it says.
-            if self._fragments is not None and len(self._fragments) < _FRAGMENTS:
-                self._fragments.append(text)
+            if self._report is not None:
+                self._report.read(record)
             return ()
         if killed := grammar.killed(text):
             return self._kill(record, observed_ns, killed)
-        if text.startswith(grammar.GROUP) and self._episode is not None and self._near(record):
-            self._fragments = None
+        if text.startswith(grammar.GROUP) and self._near(record) is not None:
             return self._group()
-        if opener := grammar.OPENER.match(text):
-            return self._open(record, opener.groupdict())
+        if opener := grammar.opener(text):
+            return self._open(record, opener)
         if text.startswith(grammar.NO_KILLABLE):
+            self._report = None
             released = self.settle()
-            self._close()
             return (*released, NoVictim(record, observed_ns))
         if grammar.ALREADY_EXITING.fullmatch(text):
-            self._close()
-        elif self._report is not None:
-            self._continue(self._report, record)
-        elif text.startswith(grammar.SUMMARY) or grammar.ANNOUNCE.fullmatch(text):
-            # The opener is missing: overrun, or its name was unreadable. What follows still describes a kill.
-            self._report = Report(record, self._page_size)
-            self._fragments = self._report.read(text)
+            self._report = None
+        else:
+            self._read(record)
         return ()
 
     def settle(self) -> tuple[OomKill, ...]:
@@ -152,30 +152,30 @@ class Assembler:
     def lost(self) -> None:
         """Records are missing here: an open report stays partial, and a repeat may come without its group line."""
         if self._report is not None:
-            self._report.lost = True
+            self._report = Report(self._report.opened, self._page_size, lost=True)
         if self._episode is not None:
             self._episode.lost = True
-        self._fragments = None
 
     def _open(self, record: Record, opener: dict[str, str]) -> tuple[OomKill, ...]:
-        self._close()
         self._episode = None
         self._report = Report(record, self._page_size, opener=opener)
         return self.settle()
 
-    def _close(self) -> None:
-        self._report = None
-        self._fragments = None
+    def _read(self, record: Record) -> None:
+        text = record.text
+        if self._report is None:
+            if not text.startswith(grammar.SUMMARY) and not grammar.ANNOUNCE.fullmatch(text):
+                return
+            # The opener is missing: overrun, or its name was unreadable. What follows still describes a kill.
+            self._report = Report(record, self._page_size)
+        self._report.read(record)
 
-    def _continue(self, report: Report, record: Record) -> None:
-        if report.is_over(record):
-            self._close()
-        else:
-            self._fragments = report.read(record.text) or self._fragments
-
-    def _near(self, record: Record) -> bool:
-        first = self._episode.first.record if self._episode else record
-        return record.monotonic_us - first.monotonic_us <= _EPISODE_US
+    def _near(self, record: Record) -> _Episode | None:
+        """The episode, if this record comes soon enough to be part of it, and in the same boot."""
+        episode = self._episode
+        if episode is None or abs(record.monotonic_us - episode.begin_us) > _EPISODE_US:
+            return None
+        return episode
 
     def _group(self) -> tuple[OomKill, ...]:
         episode = self._episode
@@ -188,11 +188,11 @@ class Assembler:
     def _kill(self, record: Record, observed_ns: int, line: grammar.Killed) -> tuple[OomKill, ...]:
         self.kill_lines += 1
         released = self.settle()
-        report = self._report
-        self._close()
-        account = understand(line, report)
-        episode = self._episode
-        if episode is not None and (episode.first.scope != account.scope or not self._near(record)):
+        report, self._report = self._report, None
+        episode = self._near(record) if report is None else None  # the second line of a group has no report
+        # Before 5.1 a line has no prefix, and of a group only the first is announced.
+        account = understand(line, report, episode.first.scope if episode and episode.is_group else "system")
+        if episode is not None and episode.first.scope != account.scope:
             episode = None
         if episode is not None and line.pid in episode.pids and (episode.is_group or episode.lost):
             return released
@@ -214,8 +214,12 @@ class Assembler:
             score_adj=line.score_adj,
             cgroup=account.cgroup,
         )
-        if episode is not None and episode.is_group and report is None:
+        if episode is not None and episode.is_group:
             return (*released, replace(kill, context=episode.first.context, group_id=episode.first.uid))
-        self._episode = _Episode(kill, frozenset({kill.pid, kill.tgid or kill.pid}))
+        self._episode = _Episode(kill, frozenset({kill.pid, kill.tgid or kill.pid}), record.monotonic_us)
+        if episode is not None and episode.lost:  # this may be a member of a group whose line was lost
+            self._episode.pids |= episode.pids
+            self._episode.begin_us = episode.begin_us
+            self._episode.lost = True
         self._held = kill
         return released

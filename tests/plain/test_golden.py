@@ -1,0 +1,48 @@
+"""Captures with their golden results: a .kmsg file dropped into data/ is a test.
+
+    OTEL_OOM_GOLDEN=write pytest tests/plain/test_golden.py
+
+writes the results anew; read the difference before you keep it.
+"""
+
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support import corpus
+from support.klog import CAPTURES
+
+from otel_oom.oom import Finding, OomKill
+
+IS_WRITING = os.environ.get("OTEL_OOM_GOLDEN") == "write"
+
+
+def shown(finding: Finding) -> dict[str, Any]:
+    """A finding as its file holds it: what the kernel did not say is left out, the record is its number."""
+    fields = asdict(finding) | {"record": finding.record.sequence, "event": type(finding).__name__}
+    if isinstance(finding, OomKill):
+        fields["context"] = said(asdict(finding.context))
+    return said(fields)
+
+
+def said(fields: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in fields.items() if value not in (None, ())}
+
+
+def test_there_are_captures() -> None:
+    assert len(CAPTURES) > 5
+
+
+@pytest.mark.parametrize("capture", CAPTURES, ids=lambda capture: str(capture.stem))
+def test_the_result_is_the_golden_one(capture: Path) -> None:
+    findings, assembler = corpus.findings(capture.read_bytes())
+    result = {"kill_lines": assembler.kill_lines, "findings": [shown(finding) for finding in findings]}
+    found = json.dumps(result, indent=2, ensure_ascii=False) + "\n"
+    golden = capture.with_suffix(".json")
+    if IS_WRITING:
+        golden.write_text(found, encoding="utf-8")
+    assert golden.exists(), f"no {golden.name}: write it with OTEL_OOM_GOLDEN=write"
+    assert golden.read_text(encoding="utf-8") == found

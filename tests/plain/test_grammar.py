@@ -1,0 +1,176 @@
+"""The kernel's lines, each form of 4.19 to 6.18 (and the kill lines of older ones), taken apart."""
+
+import pytest
+from support import klog
+
+from otel_oom import grammar
+from otel_oom.grammar import Killed
+
+MEMCG = "Memory cgroup out of memory"
+KB = 1024
+SIZES = "total-vm:1kB, anon-rss:2kB, file-rss:3kB"
+OLD = (1 * KB, 2 * KB, 3 * KB)
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        (  # 5.4+
+            f"{MEMCG}: Killed process 5 (x) {SIZES}, shmem-rss:4kB, UID:6 pgtables:7kB oom_score_adj:-8",
+            Killed(MEMCG, 5, "x", *OLD, 4 * KB, 7 * KB, 6, -8),
+        ),
+        (  # 5.3 with UID and without pgtables
+            f"{MEMCG}: Killed process 5 (x) {SIZES}, shmem-rss:4kB, UID:6 oom_score_adj:0",
+            Killed(MEMCG, 5, "x", *OLD, 4 * KB, None, 6, 0),
+        ),
+        (  # 5.1 to 5.3
+            f"Out of memory: Killed process 5 (x) {SIZES}, shmem-rss:4kB",
+            Killed("Out of memory", 5, "x", *OLD, 4 * KB),
+        ),
+        (  # vm.oom_kill_allocating_task
+            f"Out of memory (oom_kill_allocating_task): Killed process 5 (x) {SIZES}, shmem-rss:4kB",
+            Killed("Out of memory (oom_kill_allocating_task)", 5, "x", *OLD, 4 * KB),
+        ),
+        (f"Killed process 5 (x) {SIZES}, shmem-rss:4kB", Killed(None, 5, "x", *OLD, 4 * KB)),  # 4.5 to 5.0
+        (f"Killed process 5 (x) {SIZES}", Killed(None, 5, "x", *OLD)),  # 2.6.36 to 4.4
+        (f"Killed process 5 (x), UID 6, {SIZES}, shmem-rss:4kB", Killed(None, 5, "x", *OLD, 4 * KB)),  # RHEL 7
+        (f"Killed process 5, UID 6, (x) {SIZES}", Killed(None, 5, "x", *OLD)),  # RHEL 6
+        ("Killed process 5 (x) vsz:1kB, anon-rss:2kB, file-rss:3kB ", Killed(None, 5, "x")),  # 2.6.33
+        ("Killed process 5 (x)", Killed(None, 5, "x")),  # 2.6.32
+        ("Killed process 5 (a b) in a form (never seen) before", Killed(None, 5, "a b")),
+        ("Killed process 5 (cut of", Killed(None, 5, None)),
+        (f"{MEMCG}: Killed process 5 () {SIZES}", Killed(MEMCG, 5, "", *OLD)),
+        (f"{MEMCG}: Killed process 5 (x) {SIZES}, other:9kB, shmem-rss:4kB", Killed(MEMCG, 5, "x", *OLD, 4 * KB)),
+        # A counter that went below zero is no size.
+        (
+            "Killed process 5 (x) total-vm:1kB, anon-rss:18446744073709551608kB, file-rss:3kB",
+            Killed(None, 5, "x", 1 * KB, None, 3 * KB),
+        ),
+        (f"Killed process 5 (x) total-vm:{'9' * 5000}kB", Killed(None, 5, "x")),
+    ],
+)
+def test_kill_lines(line: str, expected: Killed) -> None:
+    assert expected == grammar.killed(line)
+
+
+@pytest.mark.parametrize("comm", klog.HOSTILE_COMMS)
+def test_a_name_cannot_shift_a_kill_line(comm: str) -> None:
+    expected = Killed(MEMCG, 5, comm, *OLD, 4 * KB, 7 * KB, 6, -8)
+    line = f"{MEMCG}: Killed process 5 ({comm}) {SIZES}, shmem-rss:4kB, UID:6 pgtables:7kB oom_score_adj:-8"
+    assert expected == grammar.killed(line)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"input: Out of memory: Killed process 1 (x) {SIZES} as /devices/virtual/input/input7",
+        f"usb 1-1: Product: Killed process 1 (x) {SIZES}",
+        f"audit: type=1400 comm=Killed process 1 (x) {SIZES}",
+        f" Killed process 1 (x) {SIZES}",
+        f"killed process 1 (x) {SIZES}",
+        f"Out of memory! Killed process 1 (x) {SIZES}",
+        f"Out of memory (): Killed process 1 (x) {SIZES}",
+        "Killed process x (x) total-vm:1kB",
+        f"Killed process {'9' * 5000} (x) {SIZES}",
+        "Out of memory: Kill process 1 (x) score 9 or sacrifice child",
+        "Out of memory: OOM victim 1 (x) is already exiting. Skip killing the task",
+        "oom_reaper: reaped process 1 (x), now anon-rss:0kB, file-rss:0kB, shmem-rss:0kB",
+        "",
+    ],
+)
+def test_what_is_no_kill_line(line: str) -> None:
+    assert grammar.killed(line) is None
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("x invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0, oom_score_adj=0", ("x", "0xcc0(GFP_KERNEL)", "0")),
+        (
+            "x invoked oom-killer: gfp_mask=0x1(A|B|0x8), nodemask=(null), order=3, oom_score_adj=-999",
+            ("x", "0x1(A|B|0x8)", "3"),
+        ),
+        ("x invoked oom-killer: gfp_mask=0x1(A), nodemask=0-1,3, order=0, oom_score_adj=0", ("x", "0x1(A)", "0")),
+        ("x invoked oom-killer: gfp_mask=0x1(A), nodemask=(null),  order=0, oom_score_adj=0", ("x", "0x1(A)", "0")),
+        ("kworker/0:1 invoked oom-killer: gfp_mask=0x0(), order=-1, oom_score_adj=0", ("kworker/0:1", "0x0()", "-1")),
+        (" invoked oom-killer: gfp_mask=0x201da, order=0, oom_adj=0, oom_score_adj=0", ("", "0x201da", "0")),
+        (
+            r"\x0a invoked oom-k invoked oom-killer: gfp_mask=0x0, order=0, oom_score_adj=0",
+            (r"\x0a invoked oom-k", "0x0", "0"),
+        ),
+        (  # proposed with OOM policies in BPF
+            r"x invoked oom-killer: gfp_mask=0x0(), order=0, oom_score_adj=0\x0aoom_policy=default",
+            ("x", "0x0()", "0"),
+        ),
+    ],
+)
+def test_openers(line: str, expected: tuple[str, str, str]) -> None:
+    found = grammar.opener(line)
+    assert expected == (found and (found["comm"], found["gfp_mask"], found["order"]))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "input: x invoked oom-killer: gfp_mask=0x0, order=0, oom_score_adj=0 as /devices/x",
+        "usb 1-1: Product: x invoked oom-killer: gfp_mask=0x0, order=0, oom_score_adj=0",
+        "x invoked oom-killer: gfp_mask=0x0(GFP, order=0, oom_score_adj=0",
+        "x invoked oom-killer: gfp_mask=0x0, order=0",
+    ],
+)
+def test_what_is_no_opener(line: str) -> None:
+    assert grammar.opener(line) is None
+
+
+@pytest.mark.parametrize(
+    ("line", "columns", "name"),
+    [
+        (f"{klog.row(5, 77, 'x')}", klog.TABLE, "x"),
+        (
+            "[      5]     0     5     3383     77       70        7        0    61440        0             0 x",
+            klog.TABLE.replace("rss ", "rss rss_anon rss_file rss_shmem "),
+            "x",
+        ),
+        (
+            "[    5]     0     5     3383     77      1      2      0             0 x",
+            "[ pid ]   uid  tgid total_vm      rss nr_ptes swapents vendor_1 oom_score_adj name",
+            "x",
+        ),
+        (klog.row(5, 77, "a b [c] 1 2"), klog.TABLE, "a b [c] 1 2"),
+        (klog.row(5, 77, " 9 9"), klog.TABLE, " 9 9"),
+        (klog.row(5, 77, ""), klog.TABLE, ""),
+        (klog.row(5, 77, r"\x0a[      6]"), klog.TABLE, r"\x0a[      6]"),
+    ],
+)
+def test_rows_are_read_by_their_header(line: str, columns: str, name: str) -> None:
+    header = grammar.TABLE_HEADER.fullmatch(columns)
+    assert header is not None
+    row = grammar.row(line, header["columns"].split())
+    assert row is not None
+    assert ("5", "77", name) == (row["pid"], row["rss"], row["name"])
+
+
+@pytest.mark.parametrize("line", ["[drm] x", "[      5]     0", f"[      5] {'9' * 5000} 1 1 1 1 1 1 x", ""])
+def test_what_is_no_row(line: str) -> None:
+    assert grammar.row(line, klog.TABLE.split()[3:]) is None
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        (klog.opener(), True),
+        (klog.summary(), True),
+        (klog.killed(), True),
+        ("Memory cgroup out of memory: Kill process 1 (x) score 9 or sacrifice child", True),
+        (klog.group(), True),
+        ("Tasks in ", True),  # its path was too long for one record
+        ("Out of memory and no killable processes...", True),
+        ("Out of memory: OOM victim 1 (x) is already exiting. Skip killing the task", True),
+        ("Tasks state (memory values in pages):", False),
+        ("oom_reaper: reaped process 1 (x), now anon-rss:0kB, file-rss:0kB, shmem-rss:0kB", False),
+        (klog.TABLE, False),
+        ("5 Tasks in a row", False),
+    ],
+)
+def test_anchors(line: str, *, expected: bool) -> None:
+    assert expected == bool(grammar.ANCHOR.search(b"6,1,2,-;" + line.encode()))
