@@ -3,11 +3,14 @@
 Rules:
 - Read until nothing is left, then pass on: so the victims of one group are known before the first of them goes out.
 - The kernel's counter is read before the log, so what it has counted is in the log already, or on its way.
-- The reader never waits for the collector, and nothing that arrives ends the loop.
+- The reader never waits for the collector.
+- Nothing that arrives ends the loop: what cannot be handled (a bug, no memory) is counted and said, and a kill counts
+  and is shipped with as much as could be made of it.
 """
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -25,6 +28,7 @@ from otel_oom.telemetry import Event, Scalar, Sighting
 _LOOK_S: Final = APART_S
 _REOPEN_S: Final = 5.0
 _NO_VICTIM_S: Final = 60.0
+_AFTER_BUG_S: Final = 0.1
 _BURST: Final = 1_000  # records read before what was found goes out, in a flood that never ends
 
 
@@ -35,6 +39,7 @@ class _Found:
     findings: list[Finding] = field(default_factory=list)
     lost: int = 0
     lost_ns: int = 0
+    unaccounted: int = 0
 
 
 class Agent:
@@ -63,8 +68,12 @@ class Agent:
         self._look_at_victim = look_at_victim
         self._kernel_kills = kernel_kills
         self._wall_ns = wall_ns
-        self._assembler = Assembler(identity.boot_id, identity.page_size)
+        self._page_size = identity.page_size
+        self._assembler = self._fresh_assembler(0)
         self._reconciliation: Reconciliation | None = None
+        self._found = _Found()
+        """What was read and is not yet in the spool."""
+        self._look_s = 0.0
         self._tries = 0
         self._tries_muted_until_s = 0.0
         # The log's clock laid on the wall clock as it stood when reading began: what a reader of it would stamp.
@@ -85,48 +94,74 @@ class Agent:
         self._source.wake()
 
     def run(self) -> None:
-        """Read, pass on, wait, until stopped."""
-        look_s = 0.0
-        while not self._is_stopped:
-            now_s = time.monotonic()
-            is_look = now_s >= look_s
-            counted = self._kernel_kills() if is_look and self._reconciliation else None
-            found, is_drained, closed = self._drain()
-            unaccounted = 0
-            if self._reconciliation and counted is not None and is_drained:
-                unaccounted = self._reconciliation.look(counted, self._assembler.kill_lines, now_s)
-            if is_look:
-                look_s = now_s + _LOOK_S
-            self._publish(found, unaccounted)
-            self._is_backlog = self._is_backlog and not is_drained
-            if closed is not None:
-                self._reopen(closed)
-            elif is_drained and not self._is_stopped:
-                self._source.wait(look_s - time.monotonic())
+        """Read, pass on, wait, until stopped. What was in the log before the stop is passed on too."""
+        is_last = False
+        while not is_last:
+            is_last = self._is_stopped
+            try:
+                self._turn()
+            except Exception as error:  # noqa: BLE001 the loop goes on; what was found stays, and goes out next time
+                self._health.bug("the reader", error)
+                time.sleep(_AFTER_BUG_S)  # not `wait`: the device may be readable, and the next turn fail as well
         self._source.close()
 
-    def _drain(self) -> tuple[_Found, bool, Closed | None]:
-        """Read what is there, up to a burst: what was found, whether that was all, and why reading ended if it did."""
-        found = _Found()
+    def _turn(self) -> None:
+        now_s = time.monotonic()
+        is_look = now_s >= self._look_s
+        if is_look:
+            self._look_s = now_s + _LOOK_S
+        counted = self._kernel_kills() if is_look and self._reconciliation else None
+        is_drained, closed = self._drain()
+        if self._reconciliation and counted is not None and is_drained:
+            self._found.unaccounted += self._reconciliation.look(counted, self._assembler.kill_lines, now_s)
+        self._publish(self._found)
+        self._is_backlog = self._is_backlog and not is_drained
+        if closed is not None:
+            self._reopen(closed)
+        elif is_drained and not self._is_stopped:
+            self._source.wait(self._look_s - time.monotonic())
+
+    def _drain(self) -> tuple[bool, Closed | None]:
+        """Read what is there, up to a burst; returns whether that was all, and why reading ended if it did."""
         for _ in range(_BURST):
             reading = self._source.read()
             if isinstance(reading, Item):
-                found.findings += self._feed(reading)
+                self._health.records["read"] += 1
+                self._found.findings += self._feed(reading)
             elif isinstance(reading, Lost):
                 self._assembler.lost()
                 self._health.records_lost(reading.count)
-                found.lost += reading.count
-                found.lost_ns = reading.observed_ns
+                self._found.lost += reading.count
+                self._found.lost_ns = reading.observed_ns
             else:
-                found.findings += self._assembler.settle()
-                return found, True, reading
-        return found, False, None
+                self._found.findings += self._assembler.settle()
+                return True, reading
+        return False, None
 
     def _feed(self, item: Item) -> tuple[Finding, ...]:
-        self._health.records["read"] += 1
         is_anchor = grammar.ANCHOR.search(item.raw) is not None
         if not is_anchor and not self._assembler.is_open and kmsg.sequence_of(item.raw) is not None:
             return ()
+        before = copy.copy(self._assembler)  # its held kill and its count, should the feed break off half done
+        try:
+            return self._understand(item, is_anchor=is_anchor)
+        except Exception as error:  # noqa: BLE001 whatever a record does, the next one is read
+            self._health.record_failed(item.raw, error)
+        # Once more without what came before it: the report around a kill line may be at fault, not the line itself.
+        self._assembler = self._fresh_assembler(before.kill_lines)
+        try:
+            again = self._understand(item, is_anchor=is_anchor)
+        except Exception:  # noqa: BLE001 it was said; a kill line that was not counted here shows in the reconciliation
+            self._assembler = self._fresh_assembler(before.kill_lines)
+            again = ()
+        return (*before.settle(), *again)
+
+    def _fresh_assembler(self, kill_lines: int) -> Assembler:
+        assembler = Assembler(self._boot_id, self._page_size)
+        assembler.kill_lines = kill_lines
+        return assembler
+
+    def _understand(self, item: Item, *, is_anchor: bool) -> tuple[Finding, ...]:
         record = kmsg.parse(item.raw)
         if isinstance(record, kmsg.Malformed):
             self._health.record_malformed(record)
@@ -137,23 +172,36 @@ class Agent:
             return ()
         return self._assembler.feed(record, item.observed_ns)
 
-    def _publish(self, found: _Found, unaccounted: int) -> None:
+    def _publish(self, found: _Found) -> None:
         """Events and the totals that they lead to go into the spool in one step."""
         events: list[Event] = []
         totals = self._spool.totals
         if found.lost:
             events.append(telemetry.records_lost_event(found.lost, self._boot_id, found.lost_ns))
         for finding in found.findings:
+            events += self._events(finding)
             if isinstance(finding, OomKill):
-                events.append(telemetry.kill_event(finding, self._boot_id, self._sighting(finding)))
                 totals = totals.plus(finding.scope, finding.observed_ns)
-            else:
-                events += self._no_victim(finding)
-        if unaccounted:
-            events.append(telemetry.unaccounted_event(unaccounted, self._boot_id, self._wall_ns()))
-            totals = totals.plus_unaccounted(unaccounted)
-        if events:
+        if found.unaccounted:
+            events.append(telemetry.unaccounted_event(found.unaccounted, self._boot_id, self._wall_ns()))
+            totals = totals.plus_unaccounted(found.unaccounted)
+        if events or totals is not self._spool.totals:
             self._spool.put(events, totals)
+        self._found = _Found()
+
+    def _events(self, finding: Finding) -> list[Event]:
+        """The events of a finding; of a kill without what surrounds it, or none, where they cannot be made."""
+        try:
+            if isinstance(finding, NoVictim):
+                return self._no_victim(finding)
+            return [telemetry.kill_event(finding, self._boot_id, self._sighting(finding))]
+        except Exception as error:  # noqa: BLE001 a kill counts whatever fails
+            self._health.record_failed(finding.record.text.encode(), error)
+        try:
+            bare = Sighting(is_backlog=self._is_backlog)
+            return [telemetry.kill_event(finding, self._boot_id, bare)] if isinstance(finding, OomKill) else []
+        except Exception:  # noqa: BLE001 it was said
+            return []
 
     def _no_victim(self, finding: NoVictim) -> list[Event]:
         self._tries += 1

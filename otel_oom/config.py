@@ -18,9 +18,11 @@ from otel_oom.errors import UsageError
 Signal = Literal["logs", "metrics"]
 Exporter = Literal["otlp", "console", "none"]
 Protocol = Literal["grpc", "http/protobuf"]
+Compression = Literal["none", "gzip", "deflate"]
 
 EXPORTERS: Final = ("otlp", "console", "none")
 PROTOCOLS: Final = ("grpc", "http/protobuf")
+COMPRESSIONS: Final = {"grpc": ("none", "gzip"), "http/protobuf": ("none", "gzip", "deflate")}
 
 _DEFAULT_ENDPOINTS: Final = {"grpc": "http://localhost:4317", "http/protobuf": "http://localhost:4318"}
 _USUAL_PORTS: Final = {"grpc": 4317, "http/protobuf": 4318}
@@ -32,18 +34,25 @@ _LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """Where one signal goes. endpoint: as the user wrote it, or the default; timeout_s: of one request."""
+    """Where one signal goes.
+
+    endpoint: as the user wrote it, or the default; url: what the requests go to
+    timeout_s: of one request, seconds; is_insecure: gRPC without TLS
+    """
 
     signal: Signal
     exporter: Exporter
     protocol: Protocol
     endpoint: str
+    url: str
     timeout_s: float
+    compression: Compression = "none"
+    is_insecure: bool = False
 
     @property
     def where(self) -> str:
         """The place in a few words."""
-        return f"{self.endpoint} ({self.protocol})" if self.exporter == "otlp" else self.exporter
+        return f"{_without_password(self.endpoint)} ({self.protocol})" if self.exporter == "otlp" else self.exporter
 
     @property
     def is_loopback(self) -> bool:
@@ -59,7 +68,10 @@ class Export:
                 f"port {self._url.port} usually speaks {usual} and the protocol is {self.protocol}: "
                 f"set OTEL_EXPORTER_OTLP_PROTOCOL={usual} or the other port"
             )
-        return f"is a collector listening at {self.endpoint} ({self.protocol})? OTEL_EXPORTER_OTLP_ENDPOINT names it"
+        return (
+            f"does a collector at {_without_password(self.endpoint)} speak {self.protocol}? "
+            "OTEL_EXPORTER_OTLP_ENDPOINT and OTEL_EXPORTER_OTLP_PROTOCOL name them"
+        )
 
     @property
     def _url(self) -> _Url:
@@ -108,14 +120,19 @@ def _export(env: Mapping[str, str], signal: Signal) -> Export:
     protocol = _word(env, (f"{own}PROTOCOL", f"{common}PROTOCOL"), PROTOCOLS, "http/protobuf")
     names = (f"{own}ENDPOINT", f"{common}ENDPOINT")
     name = next((name for name in names if name in env), names[-1])
-    endpoint = env.get(name, _DEFAULT_ENDPOINTS[protocol])
-    if exporter == "otlp":
-        _check_endpoint(name, endpoint, protocol)
+    default = _DEFAULT_ENDPOINTS[protocol]
+    endpoint = env.get(name, default) if exporter == "otlp" else default
+    _check_endpoint(name, endpoint, protocol)
     return Export(
         signal=signal,
         exporter=cast("Exporter", exporter),
         protocol=cast("Protocol", protocol),
         endpoint=endpoint,
+        url=endpoint if protocol == "grpc" or name.startswith(own) else f"{endpoint.rstrip('/')}/v1/{signal}",
+        compression=cast(
+            "Compression", _word(env, (f"{own}COMPRESSION", f"{common}COMPRESSION"), COMPRESSIONS[protocol], "none")
+        ),
+        is_insecure=_is_insecure(env, (f"{own}INSECURE", f"{common}INSECURE"), endpoint),
         timeout_s=_milliseconds(env, (f"{own}TIMEOUT", f"{common}TIMEOUT"), _DEFAULT_TIMEOUT_MS),
     )
 
@@ -135,7 +152,9 @@ def _milliseconds(env: Mapping[str, str], names: tuple[str, ...], default: int) 
     name = next((name for name in names if name in env), None)
     if name is None:
         return default / 1000
-    if not (env[name].isascii() and env[name].isdigit() and int(env[name]) > 0):
+    digits = env[name]
+    # Ten digits are 115 days; what is longer overflows the waits of the standard library.
+    if not (digits.isascii() and digits.isdigit() and len(digits) <= 10 and int(digits) > 0):
         raise UsageError(f"{name}={env[name]!r} is no duration", "give whole milliseconds above 0, such as 5000")
     return int(env[name]) / 1000
 
@@ -145,6 +164,13 @@ def _flag(env: Mapping[str, str], name: str) -> bool:
     if word not in {"true", "false"}:
         raise UsageError(f"{name}={env[name]!r} is neither true nor false", "write true or false")
     return word == "true"
+
+
+def _is_insecure(env: Mapping[str, str], names: tuple[str, ...], endpoint: str) -> bool:
+    """The scheme decides; the variable speaks for an endpoint without one (OTLP exporter specification)."""
+    scheme = _url(endpoint).scheme
+    name = next((name for name in names if name in env), names[-1])
+    return scheme == "http" or (scheme != "https" and _flag(env, name))
 
 
 def _check_endpoint(name: str, endpoint: str, protocol: str) -> None:
@@ -169,3 +195,10 @@ def _url(endpoint: str) -> _Url:
     """Raises: ValueError (a port that is no number, a broken IPv6 address)."""
     parts = urlsplit(endpoint if "://" in endpoint else f"//{endpoint}")
     return _Url(parts.scheme, parts.hostname, parts.port)
+
+
+def _without_password(endpoint: str) -> str:
+    """For log lines."""
+    scheme, separator, rest = endpoint.rpartition("://")
+    authority, slash, path = rest.partition("/")
+    return f"{scheme}{separator}{authority.rpartition('@')[2]}{slash}{path}"

@@ -18,6 +18,7 @@ from __future__ import annotations
 import errno
 import os
 import select
+import stat
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -28,6 +29,7 @@ from otel_oom.errors import NoDeviceError, NoPermissionError
 from otel_oom.kmsg import sequence_of
 
 RECORD_BYTES: Final = 8192  # CONSOLE_EXT_LOG_MAX: the longest record that any kernel formats
+_KMSG: Final = os.makedev(1, 11)  # Documentation/admin-guide/devices.txt: 1 char, 11 = /dev/kmsg
 
 Clock: TypeAlias = Callable[[], int]
 """Wall clock in ns since the Unix epoch."""
@@ -100,6 +102,7 @@ class Device:
     def open(self) -> None:  # noqa: D102 see Source
         try:
             self._fd = os.open(self._path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            self._check_device()
             from_start = self._from_ring or self._next_sequence is not None
             os.lseek(self._fd, 0, os.SEEK_SET if from_start else os.SEEK_END)
         except PermissionError as error:
@@ -151,18 +154,30 @@ class Device:
         for fd, events in self._poll.poll(max(0, timeout_s) * 1000):
             if fd == self._wake_read:
                 os.read(self._wake_read, 512)
-            elif events & (select.POLLHUP | select.POLLNVAL):
+            elif not events & select.POLLIN:  # an overrun is POLLERR too, but with POLLIN
                 self._poll.unregister(fd)  # read() will say why; poll would return at once for ever
 
     def wake(self) -> None:  # noqa: D102 see Source
-        with suppress(BlockingIOError):  # the pipe is full of wake-ups already
-            os.write(self._wake_write, b"\0")
+        if self._wake_write >= 0:  # a second SIGTERM comes after the end, when the number may be another's socket
+            with suppress(BlockingIOError):  # the pipe is full of wake-ups already
+                os.write(self._wake_write, b"\0")
 
     def close(self) -> None:
-        """Close everything. The object is of no use afterwards."""
+        """Close everything. The object is of no use afterwards, and does no harm."""
         self._close_device()
-        os.close(self._wake_read)
-        os.close(self._wake_write)
+        ends = [fd for fd in (self._wake_write, self._wake_read) if fd >= 0]
+        self._wake_write = self._wake_read = -1
+        for fd in ends:
+            os.close(fd)
+
+    def _check_device(self) -> None:
+        """Containers are given /dev/null or /dev/console for it: no kernel log is no news, not good news."""
+        about = os.fstat(self._fd)
+        if not stat.S_ISCHR(about.st_mode) or about.st_rdev != _KMSG:
+            self._close_device()
+            raise NoDeviceError(
+                f"{self._path} is no kernel log device", "name it with --device: it is character device 1:11"
+            )
 
     def _closed(self, reason: str) -> Closed:
         self._close_device()

@@ -2,6 +2,7 @@
 
 Rules:
 - The first failure of a kind is said at once, the next ones of that kind at most once a minute, with their number.
+- What is said is one readable line, whatever a collector or a process put into it.
 - Each counter is written by one thread (records: the reader; exports: the sender), and read by any.
 """
 
@@ -17,6 +18,8 @@ from otel_oom.kmsg import Malformed, Record
 log = logging.getLogger("otel_oom")
 
 _SAY_AGAIN_S: Final = 60.0
+_LINE: Final = 600  # characters: a server's answer may be a page of HTML
+_STARTING: Final = "starting"
 
 
 class Health:
@@ -26,11 +29,12 @@ class Health:
         self.records: Counter[str] = Counter()
         self.exports: Counter[tuple[str, str]] = Counter()
         self.dropped: Counter[str] = Counter()
-        self.down_reason: str | None = "starting"
+        self.down_reason: str | None = _STARTING
         """Why the kernel log cannot be read; None while it can."""
         self.down_reasons: set[str] = set()
         """All reasons so far."""
         self._said: dict[str, tuple[float, int]] = {}
+        self._failing: set[str] = set()
 
     def records_lost(self, count: int) -> None:
         """The ring was overwritten before the read."""
@@ -41,6 +45,11 @@ class Health:
         """The device gave bytes that are no record."""
         self.records["malformed"] += 1
         self.say("malformed", logging.WARNING, "malformed kernel log record: %s: %r", malformed.reason, malformed.raw)
+
+    def record_failed(self, raw: bytes, error: Exception) -> None:
+        """A record that this agent could not handle: a bug, or no memory left for it."""
+        self.records["malformed"] += 1
+        self.say("failed", logging.ERROR, "a kernel log record was not understood: %r: %r", error, raw[:200])
 
     def record_refused(self, record: Record) -> None:
         """User space wrote something that looks like OOM into the kernel log."""
@@ -57,11 +66,13 @@ class Health:
         """The kernel log cannot be read at the moment."""
         self.down_reason = reason
         self.down_reasons.add(reason)
-        self.say("device", logging.ERROR, "cannot read the kernel log: %s; trying again every 5 s", reason)
+        if self.say("device", logging.ERROR, "cannot read the kernel log: %s; trying again every 5 s", reason):
+            self._failing.add("device")
 
     def device_up(self) -> None:
         """The kernel log can be read."""
         self.down_reason = None
+        self._recovered("device", "the kernel log is read again")
 
     def event_dropped(self, reason: str, count: int, why: str) -> None:
         """Events were given up: reason `overflow` or `rejected`."""
@@ -69,22 +80,45 @@ class Health:
         self.say(f"dropped {reason}", logging.ERROR, "gave up %d undelivered event(s): %s", count, why)
 
     def export_failed(self, signal: str, outcome: str, why: str, mend: str) -> None:
-        """A request was not accepted: outcome `retry` or `rejected`."""
+        """A request was not accepted: outcome `retry` (what was in it is kept) or `rejected`."""
         self.exports[signal, outcome] += 1
-        self.say(f"export {signal}", logging.WARNING, "cannot deliver %s: %s; %s", signal, why, mend)
+        kept = " (kept, and tried again)" if outcome == "retry" else ""
+        if self.say(f"export {signal}", logging.WARNING, "cannot deliver %s%s: %s; %s", signal, kept, why, mend):
+            self._failing.add(f"export {signal}")
 
     def exported(self, signal: str) -> None:
         """A request was accepted."""
         self.exports[signal, "ok"] += 1
-        if self._said.pop(f"export {signal}", None) is not None:
-            log.info("%s are delivered again", signal)
+        self._recovered(f"export {signal}", f"{signal} are delivered again")
 
-    def say(self, kind: str, level: int, message: str, *arguments: object) -> None:
-        """Log a line, at most once a minute for each kind."""
+    def points_rejected(self, count: int, why: str) -> None:
+        """The collector took an export of metrics but for some of its points."""
+        self.say("points", logging.WARNING, "the collector refused %d metric point(s): %s", count, why)
+
+    def bug(self, where: str, error: Exception) -> None:
+        """Something failed that cannot; the loop in which it did goes on."""
+        if self.say(f"bug in {where}", logging.ERROR, "bug in %s, which goes on: %r", where, error):
+            log.debug("where it came from", exc_info=error)
+
+    def say(self, kind: str, level: int, message: str, *arguments: object) -> bool:
+        """Log a line, at most once a minute for each kind; returns whether it was."""
         now = time.monotonic()
         last, muted = self._said.get(kind, (float("-inf"), 0))
         if now - last < _SAY_AGAIN_S:
             self._said[kind] = (last, muted + 1)
-            return
+            return False
         self._said[kind] = (now, 0)
-        log.log(level, "%s%s", message % arguments, f" ({muted} more like it before)" if muted else "")
+        line = _one_line(message % arguments)
+        log.log(level, "%s%s", line, f" ({muted} more like it before)" if muted else "")
+        return True
+
+    def _recovered(self, kind: str, message: str) -> None:
+        # Said only after a failure that was said, so that what flaps stays within the limit too.
+        if kind in self._failing:
+            self._failing.remove(kind)
+            log.info(message)
+
+
+def _one_line(text: str) -> str:
+    printable = "".join(character if character.isprintable() else " " for character in text)
+    return " ".join(printable.split())[:_LINE]

@@ -3,7 +3,8 @@
 Rules (mm/oom_kill.c, __oom_kill_process: count_vm_event(OOM_KILL) comes before the line is printed):
 - Look in this order: read the counter, read the log to its end, then `look`. The counter is then never behind for
   long, and the lines it has already counted may still be on their way.
-- So only a surplus that stands at two looks at least 5 s apart is published, and it is published once.
+- So only a surplus that stands at two looks at least 5 s apart is published, and it is published once. What stands is
+  what the first look counted: in a storm each look meets other lines on their way, and none of them is missing.
 - A negative difference means that the base was taken between count and line: it lowers the base.
 """
 
@@ -21,8 +22,7 @@ class Reconciliation:
         self.base = base
         self.unaccounted = 0
         """Kills published as counted but not seen."""
-        self._suspect = 0
-        self._since_s = 0.0
+        self._first: tuple[float, int] | None = None
 
     def look(self, counted: int, lines: int, now_s: float) -> int:
         """Compare; returns how many kills are newly known to be unaccounted for.
@@ -33,14 +33,14 @@ class Reconciliation:
         if surplus < 0:
             self.base += surplus
         if surplus <= 0:
-            self._suspect = 0
+            self._first = None
             return 0
-        if not self._suspect:
-            self._suspect, self._since_s = surplus, now_s
+        since_s, counted_then = self._first or (now_s, counted)
+        # Lines of later kills are among `lines`, so while kills go on this is too low, and never too high.
+        missing = counted_then - self.base - lines - self.unaccounted
+        if missing > 0 and now_s - since_s < APART_S:
+            self._first = (since_s, counted_then)
             return 0
-        self._suspect = min(self._suspect, surplus)
-        if now_s - self._since_s < APART_S:
-            return 0
-        published, self._suspect = self._suspect, 0
-        self.unaccounted += published
-        return published
+        self._first = (now_s, counted)
+        self.unaccounted += max(0, missing)
+        return max(0, missing)

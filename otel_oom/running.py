@@ -33,8 +33,10 @@ class Running:
     def run(self) -> None:
         """Watch until `agent.stop()`, then deliver what is left for at most two seconds."""
         self.sender.start()
-        self.agent.run()
-        self.sender.stop(_LAST_SENDS_S)
+        try:
+            self.agent.run()
+        finally:
+            self.sender.stop(_LAST_SENDS_S)
 
 
 def start(config: Config, *, source: Source | None = None, wall_ns: Clock = time.time_ns) -> Running:

@@ -75,11 +75,10 @@ class Spool:
     def put(self, events: Sequence[Event], totals: Totals) -> None:
         """Queue events for delivery, with the totals that they lead to."""
         overflow = 0
+        sized = [(event, event.size_bytes) for event in events]
         with self._changed:
-            for event in events:
-                size = event.size_bytes
-                self._queue.append((event, size))
-                self._bytes += size
+            self._queue.extend(sized)
+            self._bytes += sum(size for _, size in sized)
             while len(self._queue) > self._max_events or self._bytes > self._max_bytes:
                 self._bytes -= self._queue.popleft()[1]
                 overflow += 1

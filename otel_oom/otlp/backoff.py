@@ -11,6 +11,7 @@ _CAP_S: Final = 5.0
 _CAP_LONG_S: Final = 30.0
 _LONG_OUTAGE_S: Final = 300.0
 _PROBE_S: Final = 1.0
+_TOLD_CAP_S: Final = 3600.0  # a server that says "in a year" would be obeyed by silence
 
 
 class Backoff:
@@ -34,7 +35,7 @@ class Backoff:
         cap_s = _CAP_S if now_s - self._began_s < _LONG_OUTAGE_S else _CAP_LONG_S
         if self._is_loopback:
             cap_s = _CAP_LOOPBACK_S
-        self._told_s = now_s + (retry_after_s or 0.0)
+        self._told_s = now_s + min(retry_after_s or 0.0, _TOLD_CAP_S)
         self.due_s = max(self._told_s, now_s + self._jitter(0.0, min(self._step_s, cap_s)))
         self._step_s = min(self._step_s * 2, _CAP_LONG_S)
 
@@ -45,3 +46,7 @@ class Backoff:
     def probe(self) -> None:
         """Something new waits: try early, once a second at most, and not before the server's own time."""
         self.due_s = min(self.due_s, max(self._told_s, self._tried_s + _PROBE_S))
+
+    def hurry(self) -> None:
+        """The agent ends: try at once, if the server did not say otherwise."""
+        self.due_s = min(self.due_s, self._told_s)

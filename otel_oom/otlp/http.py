@@ -6,7 +6,10 @@ Source: OTLP specification, "OTLP/HTTP Response" (success, partial success, fail
 from __future__ import annotations
 
 import os
+import re
+import ssl
 from collections.abc import Mapping, Sequence
+from http.client import HTTPException, RemoteDisconnected
 from typing import TYPE_CHECKING, Any, Final
 from urllib.request import getproxies
 
@@ -15,13 +18,14 @@ from opentelemetry.exporter.http.transport._urllib3 import Urllib3HTTPTransport
 from opentelemetry.exporter.otlp.common.http import _extract_retry_after
 from opentelemetry.exporter.otlp.proto.common._log_encoder import encode_logs
 from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
+from opentelemetry.exporter.otlp.proto.http import Compression
 from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
 
 from otel_oom.config import Export
-from otel_oom.otlp.outcome import OK, Outcome
+from otel_oom.otlp.outcome import KEY_MEND, OK, Outcome, accepted, encoded
 
 if TYPE_CHECKING:
     from opentelemetry.exporter.otlp.common.http import _OTLPHTTPClient
@@ -31,13 +35,22 @@ if TYPE_CHECKING:
 # key, a proxy), so the data is kept.
 _REFUSED: Final = frozenset({400, 413, 422})
 
+_MENDS: Final = {
+    401: KEY_MEND,
+    403: KEY_MEND,
+    404: "OTEL_EXPORTER_OTLP_ENDPOINT names the base URL, to which v1/logs is added",
+}
+_NOT_HTTP_MEND: Final = "if it speaks gRPC, set OTEL_EXPORTER_OTLP_PROTOCOL=grpc, or name the collector's HTTP port"
+_ERRNO: Final = re.compile(r"\[Errno -?\d+\] ")
+
 
 class HttpLogs(OTLPLogExporter):
     """Log records over HTTP."""
 
     def send(self, batch: Sequence[Any]) -> Outcome:
         """POST one batch of SDK log records."""
-        return _post(self._client, encode_logs(batch).SerializeToString(), ExportLogsServiceResponse)
+        request: bytes = encoded(lambda records: encode_logs(records).SerializeToString(), batch)
+        return _post(self._client, request, ExportLogsServiceResponse)
 
     def close(self) -> None:
         """Close the connections."""
@@ -49,7 +62,8 @@ class HttpMetrics(OTLPMetricExporter):
 
     def send(self, data: MetricsData) -> Outcome:
         """POST one collection."""
-        return _post(self._client, encode_metrics(data).SerializeToString(), ExportMetricsServiceResponse)
+        request: bytes = encoded(lambda collection: encode_metrics(collection).SerializeToString(), data)
+        return _post(self._client, request, ExportMetricsServiceResponse)
 
     def close(self) -> None:
         """Close the connections."""
@@ -59,7 +73,12 @@ class HttpMetrics(OTLPMetricExporter):
 def arguments(export: Export) -> dict[str, Any]:
     """Constructor arguments of the stock exporters; all else they read from the environment themselves."""
     lean = _lean_transport(os.environ, export.signal)
-    return {"timeout": export.timeout_s} | ({"_transport": lean} if lean else {})
+    return {
+        "endpoint": export.url,
+        "timeout": export.timeout_s,
+        "compression": Compression(export.compression),
+        **({"_transport": lean} if lean else {}),
+    }
 
 
 def _lean_transport(env: Mapping[str, str], signal: str) -> Urllib3HTTPTransport | None:
@@ -71,7 +90,7 @@ def _lean_transport(env: Mapping[str, str], signal: str) -> Urllib3HTTPTransport
     def value(name: str) -> str | None:
         return env.get(f"OTEL_EXPORTER_OTLP_{signal.upper()}_{name}") or env.get(f"OTEL_EXPORTER_OTLP_{name}")
 
-    if getproxies() or any(name.endswith("_CREDENTIAL_PROVIDER") for name in env):
+    if getproxies().keys() - {"no"} or any(name.endswith("_CREDENTIAL_PROVIDER") for name in env):
         return None
     certificate, key = value("CLIENT_CERTIFICATE"), value("CLIENT_KEY")
     return Urllib3HTTPTransport(
@@ -86,13 +105,16 @@ def _post(client: _OTLPHTTPClient, data: bytes, response: type[Any]) -> Outcome:
     )
     status = result.status_code
     if status is None:
-        return Outcome("retry", _innermost(result.error))
+        return _no_answer(result.error)
     if 200 <= status < 300:
         return _partial_success(result.content(), response)
     why = f"HTTP {status} {result.reason or ''}".strip()
     if status in _REFUSED:
         return Outcome("rejected", why)
-    return Outcome("retry", why, _extract_retry_after(result))
+    if 300 <= status < 400:
+        where = result.headers().get("location", "another place")
+        return Outcome("retry", f"{why}: to {where}", mend="OTEL_EXPORTER_OTLP_ENDPOINT must name the final place")
+    return Outcome("retry", why, _extract_retry_after(result), mend=_MENDS.get(status, ""))
 
 
 def _partial_success(content: bytes, response: type[Any]) -> Outcome:
@@ -101,19 +123,25 @@ def _partial_success(content: bytes, response: type[Any]) -> Outcome:
     except DecodeError:
         return OK  # accepted, in words that we do not know
     dropped = getattr(partial, "rejected_log_records", 0) or getattr(partial, "rejected_data_points", 0)
-    return Outcome("ok", partial.error_message, dropped=dropped) if dropped else OK
+    return accepted(dropped, partial.error_message)
 
 
-def _innermost(error: Exception | None) -> str:
-    """The cause behind urllib3's and requests' wrappings: `Connection refused`, not three lines around it."""
-    cause: object = error
-    while True:
-        inner = getattr(cause, "reason", None) or (
-            cause.args[0] if isinstance(cause, Exception) and cause.args else None
-        )
-        if not isinstance(inner, Exception):
-            break
+def _no_answer(error: Exception | None) -> Outcome:
+    """What failed behind urllib3's and requests' wrappings: `Connection refused`, not three lines around it."""
+    cause = error
+    while inner := _wrapped(cause):
         cause = inner
+    if isinstance(cause, HTTPException) and not isinstance(cause, RemoteDisconnected):
+        return Outcome("retry", "the answer is not HTTP", mend=_NOT_HTTP_MEND)
+    if isinstance(cause, ssl.SSLError):
+        return Outcome("retry", f"TLS: {getattr(cause, 'verify_message', '') or cause.reason or cause}")
     if isinstance(cause, OSError) and cause.strerror:
-        return cause.strerror
-    return str(cause).rpartition(": ")[2] or type(cause).__name__
+        return Outcome("retry", cause.strerror)
+    if "timed out" in str(cause):
+        return Outcome("retry", "timed out")
+    return Outcome("retry", _ERRNO.sub("", str(cause).rpartition(": ")[2]) or type(cause).__name__)
+
+
+def _wrapped(error: Exception | None) -> Exception | None:
+    inside = (getattr(error, "reason", None), *getattr(error, "args", ()))
+    return next((one for one in inside if isinstance(one, Exception)), None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
 from opentelemetry._logs import SeverityNumber
@@ -16,7 +17,7 @@ from opentelemetry.sdk.resources import Resource
 
 from otel_oom import schema
 from otel_oom.config import Export
-from otel_oom.otlp.outcome import OK, Discard, Exporter, Outcome
+from otel_oom.otlp.outcome import OK, Discard, Exporter, Outcome, encoded
 from otel_oom.telemetry import SCOPE_NAME, Event
 
 
@@ -55,6 +56,10 @@ class LogSender:
 
     def send(self, events: Sequence[Event]) -> Outcome:
         """Emit and export: one request, one outcome for all of them."""
+        encoded(self._emit, events)
+        return self._exporter.send(self._gather.records)
+
+    def _emit(self, events: Sequence[Event]) -> None:
         self._gather.records = []
         for event in events:
             kind = schema.EVENTS[event.name]
@@ -67,7 +72,6 @@ class LogSender:
                 attributes=event.attributes,
                 event_name=event.name,
             )
-        return self._exporter.send(self._gather.records)
 
     def close(self) -> None:
         """Close the connections."""
@@ -90,7 +94,7 @@ def exporter(export: Export) -> Exporter[Sequence[ReadableLogRecord]]:
     if export.exporter == "none":
         return Discard()
     if export.exporter == "console":
-        return _Console()
+        return _Console(sys.stdout)
     if export.protocol == "grpc":
         from otel_oom.otlp import grpc
 

@@ -9,6 +9,7 @@ Rules:
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
@@ -84,7 +85,7 @@ class PointTimes:
         last_ns, last_monotonic_ns, last_newest_ns = self._last.get(series, (totals.start_ns, monotonic_ns, 0))
         if newest_ns != last_newest_ns:
             time_ns = newest_ns
-        if time_ns <= last_ns:
+        if time_ns // _STEP_NS <= last_ns // _STEP_NS:
             time_ns = last_ns + max(_STEP_NS, monotonic_ns - last_monotonic_ns)
         self._last[series] = (time_ns, monotonic_ns, newest_ns)
         start_ns = None
@@ -142,7 +143,7 @@ def exporter(export: Export) -> Exporter[MetricsData]:
     if export.exporter == "none":
         return Discard()
     if export.exporter == "console":
-        return _Console()
+        return _Console(sys.stdout)
     if export.protocol == "grpc":
         from otel_oom.otlp import grpc
 

@@ -1,10 +1,17 @@
-"""What became of one request to the collector."""
+"""What became of one request to the collector.
+
+Rules:
+- What cannot be encoded is the fault of the data. Whatever else fails is mended on the way, so the data is kept.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Generic, Literal, Protocol, TypeVar
 
+Data = TypeVar("Data")
+Request = TypeVar("Request")
 Data_contra = TypeVar("Data_contra", contravariant=True)
 
 
@@ -15,22 +22,46 @@ class Outcome:
     ok: the collector has it (all but `dropped` of it, which a partial success rejected)
     retry: it has not, and may take it later; not before retry_after_s where it says so
     rejected: it will never take this request
+    mend: what to look at, where the answer says more than that there was none
     """
 
     verdict: Literal["ok", "retry", "rejected"]
     why: str = ""
     retry_after_s: float | None = None
     dropped: int = 0
+    mend: str = ""
 
 
 OK: Final = Outcome("ok")
 
 
+class NotEncodableError(Exception):
+    """The data cannot be put into a request, now or later."""
+
+
+def encoded(encode: Callable[[Data], Request], data: Data) -> Request:
+    """The data as a request. Raises: NotEncodableError, MemoryError."""
+    try:
+        return encode(data)
+    except MemoryError:
+        raise
+    except Exception as error:
+        raise NotEncodableError(f"it cannot be encoded: {error!r}") from error
+
+
+KEY_MEND: Final = "OTEL_EXPORTER_OTLP_HEADERS carries the key"
+
+
+def accepted(dropped: int, why: str) -> Outcome:
+    """The outcome of an answer of success, partial or not."""
+    return Outcome("ok", why, dropped=dropped) if dropped > 0 else OK
+
+
 class Exporter(Protocol, Generic[Data_contra]):
-    """One way to a collector for one signal. `send` makes one attempt, bounded by the timeout, and never raises."""
+    """One way to a collector for one signal. `send` makes one attempt, bounded by the timeout."""
 
     def send(self, data: Data_contra) -> Outcome:
-        """Make one request."""
+        """Make one request. Raises: NotEncodableError, and what the libraries raise where they fail themselves."""
 
     def close(self) -> None:
         """Close the connections."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Mapping
+from itertools import product
 
 from otel_oom import schema
 from otel_oom.config import Config
@@ -29,6 +31,9 @@ def build(
 
     Raises: UsageError where the exporters or the SDK refuse the user's settings.
     """
+    # An empty variable is an unset one (environment variable specification); the SDK makes 0 or an error of some.
+    for name in [name for name, value in os.environ.items() if name.startswith("OTEL_") and not value.strip()]:
+        del os.environ[name]
     try:
         who = resource(resource_defaults)
         log_sender = logs.LogSender(who, logs.exporter(config.logs))
@@ -57,8 +62,8 @@ def build(
         schema.SPOOL_EVENTS: lambda: one(len(spool)),
         schema.SPOOL_DROPPED: lambda: _each(health.dropped, schema.SPOOL_DROPPED),
         schema.EXPORTS: lambda: [
-            ({schema.SIGNAL: signal, schema.OUTCOME: outcome}, count)
-            for (signal, outcome), count in sorted(health.exports.items())
+            ({schema.SIGNAL: signal, schema.OUTCOME: outcome}, health.exports[signal, outcome])
+            for signal, outcome in product(*(values for _, values in schema.EXPORTS.attributes))
         ],
         schema.UP: up,
     }

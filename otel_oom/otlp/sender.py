@@ -10,25 +10,23 @@ Rules:
 
 from __future__ import annotations
 
-import logging
 import math
 import random
 import threading
 import time
-from typing import TYPE_CHECKING, Final, TypeAlias
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from otel_oom.config import Export
 from otel_oom.health import Health
 from otel_oom.otlp.backoff import Backoff
 from otel_oom.otlp.logs import LogSender
 from otel_oom.otlp.metrics import MetricSender
-from otel_oom.otlp.outcome import Outcome
+from otel_oom.otlp.outcome import NotEncodableError, Outcome
 from otel_oom.spool import Spool, Totals
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.metrics.export import MetricsData
-
-log = logging.getLogger(__name__)
 
 _BATCH_EVENTS: Final = 512
 _BATCH_BYTES: Final = 512 << 10
@@ -78,33 +76,40 @@ class Sender(threading.Thread):
 
     def run(self) -> None:
         """The loop. A bug in it must not end deliveries in silence, so what escapes is said and tried again."""
-        seen = -1
+        seen, is_hurried = 0, False
         while True:
             try:
                 due_s = self._turn()
-            except Exception:
-                log.exception("bug in the sender; it goes on in a second")
+            except Exception as error:  # noqa: BLE001 nothing may end deliveries in silence
+                self._health.bug("the sender", error)
                 due_s = time.monotonic() + 1.0
             if self._stop_at_s < math.inf and (self._is_done() or time.monotonic() >= self._stop_at_s):
                 break
-            waiting = len(self._spool)
-            seen = self._spool.wait(seen, max(0.0, min(due_s, self._stop_at_s) - time.monotonic()))
-            if len(self._spool) > waiting:
-                self._log_backoff.probe()
-                self._metric_backoff.probe()
+            version = self._spool.wait(seen, max(0.0, min(due_s, self._stop_at_s) - time.monotonic()))
+            for backoff in (self._log_backoff, self._metric_backoff):
+                if self._stop_at_s < math.inf and not is_hurried:
+                    backoff.hurry()
+                elif version != seen:
+                    backoff.probe()
+            seen, is_hurried = version, self._stop_at_s < math.inf
         self._logs.close()
         self._metrics.close()
 
     def _turn(self) -> float:
         """Do what is due; returns when something will be due again, monotonic seconds."""
-        while len(self._spool) and self._log_backoff.due_s <= time.monotonic():
-            self._send_logs()
-        if self._state() != self._exported:
-            self._metrics_due_s = min(self._metrics_due_s, self._metrics_sent_s + _GATHER_S)
-        if max(self._metrics_due_s, self._metric_backoff.due_s) <= time.monotonic():
+        if len(self._spool) and self._log_backoff.due_s <= time.monotonic():
+            self._send_logs()  # one batch, so that a storm does not hold up the counter
+        if self._metrics_next_s() <= time.monotonic():
             self._send_metrics()
-        due_s = max(self._metrics_due_s, self._metric_backoff.due_s)
+        due_s = self._metrics_next_s()  # again: what was delivered may be older than what is known
         return min(due_s, self._log_backoff.due_s) if len(self._spool) else due_s
+
+    def _metrics_next_s(self) -> float:
+        """When metrics go out next, monotonic seconds: at the heartbeat, and sooner if there is news."""
+        due_s = self._metrics_due_s
+        if self._state() != self._exported:
+            due_s = min(due_s, self._metrics_sent_s + _GATHER_S)
+        return max(due_s, self._metric_backoff.due_s)
 
     def _is_done(self) -> bool:
         return not len(self._spool) and self._kept is None and self._state() == self._exported
@@ -115,10 +120,7 @@ class Sender(threading.Thread):
 
     def _send_logs(self) -> None:
         batch = self._spool.peek(self._batch_events, _BATCH_BYTES)
-        try:
-            outcome = self._logs.send(batch)
-        except Exception as error:  # noqa: BLE001 one event that cannot be encoded must not block the others
-            outcome = Outcome("rejected", f"it cannot be encoded: {error}")
+        outcome = _attempt(self._logs.send, batch)
         if not self._is_settled(outcome, self._logs_export, self._log_backoff):
             return
         if outcome.verdict == "rejected" and len(batch) > 1:
@@ -127,17 +129,20 @@ class Sender(threading.Thread):
         if outcome.verdict == "rejected":
             self._health.event_dropped("rejected", 1, f"the collector refuses {batch[0].uid} for good: {outcome.why}")
         if outcome.dropped:
-            self._health.event_dropped("rejected", outcome.dropped, f"partial success: {outcome.why}")
+            dropped = min(outcome.dropped, len(batch))
+            self._health.event_dropped("rejected", dropped, f"partial success: {outcome.why}")
         self._spool.settle(len(batch))
         self._batch_events = min(self._batch_events * 2, _BATCH_EVENTS)
 
     def _send_metrics(self) -> None:
         data, state = self._kept or self._collect()
-        outcome = self._metrics.send(data)
+        outcome = _attempt(self._metrics.send, data)
         self._metrics_sent_s = time.monotonic()
         if self._is_settled(outcome, self._metrics_export, self._metric_backoff):
             self._kept, self._exported = None, state
             self._metrics_due_s = self._metrics_sent_s + self._heartbeat_s
+            if outcome.dropped:
+                self._health.points_rejected(outcome.dropped, outcome.why)
         elif self._metrics.is_delta:
             self._kept = (data, state)  # a cumulative collection says it all again, and newer
 
@@ -150,9 +155,19 @@ class Sender(threading.Thread):
         if outcome.verdict == "ok":
             self._health.exported(export.signal)
         else:
-            self._health.export_failed(export.signal, outcome.verdict, outcome.why, export.mend)
+            self._health.export_failed(export.signal, outcome.verdict, outcome.why, outcome.mend or export.mend)
         if outcome.verdict == "retry":
             backoff.failed(time.monotonic(), outcome.retry_after_s)
             return False
         backoff.succeeded()
         return True
+
+
+def _attempt(send: Callable[[Any], Outcome], data: Any) -> Outcome:
+    """One request. Only what cannot be encoded is given up; what else is raised (no memory, no thread) may pass."""
+    try:
+        return send(data)
+    except NotEncodableError as error:
+        return Outcome("rejected", str(error))
+    except Exception as error:  # noqa: BLE001 the libraries raise what they like
+        return Outcome("retry", repr(error))

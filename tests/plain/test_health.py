@@ -1,0 +1,126 @@
+"""The agent's own numbers: each failure counts and is said, but not a thousand times."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from types import SimpleNamespace
+
+import pytest
+
+from otel_oom.health import Health
+from otel_oom.kmsg import Malformed, Record
+
+REFUSED = Record(priority=12, sequence=1, monotonic_us=2, flags="-", text="Killed process 1 (init) " + "x" * 1000)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    now = [1000.0]
+    monkeypatch.setattr("otel_oom.health.time", SimpleNamespace(monotonic=lambda: now[0]))
+
+    def passes(seconds: float) -> None:
+        now[0] += seconds
+
+    return passes
+
+
+@pytest.mark.parametrize(
+    ("failure", "counted", "line"),
+    [
+        (lambda h: h.records_lost(3), {"lost": 3}, "3 records of the kernel log were overwritten before the read"),
+        (lambda h: h.record_malformed(Malformed("no ;", b"\xff\n")), {"malformed": 1}, r"no ;: b'\xff\n'"),
+        (
+            lambda h: h.record_failed(b"raw\n", MemoryError()),
+            {"malformed": 1},
+            r"not understood: MemoryError(): b'raw\n'",
+        ),
+        (lambda h: h.record_refused(REFUSED), {"refused": 1}, "(facility 1): Killed process 1 (init)"),
+        (lambda h: h.event_dropped("overflow", 4, "full"), {"overflow": 4}, "gave up 4 undelivered event(s): full"),
+        (
+            lambda h: h.export_failed("logs", "retry", "timed\nout", "mend it"),
+            {("logs", "retry"): 1},
+            "cannot deliver logs (kept, and tried again): timed out; mend it",
+        ),
+        (
+            lambda h: h.export_failed("logs", "rejected", "HTTP 400", "mend it"),
+            {("logs", "rejected"): 1},
+            "cannot deliver logs: HTTP 400; mend it",
+        ),
+        (lambda h: h.device_down("gone"), {}, "cannot read the kernel log: gone; trying again every 5 s"),
+        (lambda h: h.points_rejected(2, "old"), {}, "the collector refused 2 metric point(s): old"),
+        (lambda h: h.bug("the sender", ValueError("x")), {}, "bug in the sender, which goes on: ValueError('x')"),
+    ],
+)
+def test_each_failure_is_counted_and_said(
+    failure: Callable[[Health], None], counted: dict[object, int], line: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    health = Health()
+    failure(health)
+    numbers: list[object] = [health.records, health.exports, health.dropped]
+    assert [number for number in numbers if number] == ([counted] if counted else [])
+    assert line in caplog.messages[0]
+    assert len(caplog.messages) == 1
+
+
+def test_the_same_is_said_once_a_minute_with_its_number(
+    clock: Callable[[float], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    health = Health()
+    for _ in range(100):
+        health.records_lost(1)
+        clock(0.5)
+    assert len(caplog.messages) == 1
+    health.device_down("another kind is not muted")
+    assert len(caplog.messages) == 2
+    clock(10.0)
+    health.records_lost(1)
+    assert caplog.messages[-1].endswith("(99 more like it before)")
+    clock(60.0)
+    health.records_lost(1)
+    assert caplog.messages[-1].endswith("before the read")
+    assert health.records["lost"] == 102
+
+
+def test_a_recovery_is_said_once(clock: Callable[[float], None], caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    health = Health()
+    health.exported("logs")
+    assert not caplog.messages
+    health.export_failed("logs", "retry", "refused", "mend")
+    health.exported("metrics")
+    health.exported("logs")
+    health.exported("logs")
+    assert caplog.messages[1:] == ["logs are delivered again"]
+    for _ in range(50):  # it flaps
+        health.export_failed("logs", "retry", "refused", "mend")
+        health.exported("logs")
+        clock(0.5)
+    assert len(caplog.messages) == 2
+    assert health.exports == {("logs", "retry"): 51, ("logs", "ok"): 53, ("metrics", "ok"): 1}
+    clock(60.0)
+    health.export_failed("logs", "retry", "refused", "mend")
+    health.exported("logs")
+    assert caplog.messages[3:] == ["logs are delivered again"]
+
+
+def test_the_device_is_down_until_it_is_up(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    health = Health()
+    reasons = [health.down_reason]
+    health.device_up()
+    reasons.append(health.down_reason)
+    assert not caplog.messages
+    health.device_down("gone")
+    reasons.append(health.down_reason)
+    health.device_up()
+    reasons.append(health.down_reason)
+    assert reasons == ["starting", None, "gone", None]
+    assert health.down_reasons == {"gone"}
+    assert caplog.messages[1:] == ["the kernel log is read again"]
+
+
+def test_no_text_makes_a_second_line_or_an_endless_one(caplog: pytest.LogCaptureFixture) -> None:
+    Health().export_failed("logs", "retry", "<html>\r\n\x1b[2J" + "x" * 10_000, "mend")
+    assert caplog.messages[0].isprintable()
+    assert len(caplog.messages[0]) <= 600

@@ -1,0 +1,85 @@
+"""An agent over a scripted source, without a sender: what it makes of readings can be looked at."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from support.sources import Script
+
+from otel_oom.agent import Agent
+from otel_oom.health import Health
+from otel_oom.host import Identity
+from otel_oom.oom import OomKill
+from otel_oom.spool import Spool
+from otel_oom.telemetry import Event, Scalar
+
+KILLED = (
+    "Killed process {pid} (victim) total-vm:8kB, anon-rss:4kB, file-rss:0kB, shmem-rss:0kB, UID:0 pgtables:4kB "
+    "oom_score_adj:0"
+)
+
+
+def line(text: str, sequence: int, priority: int = 6) -> bytes:
+    return f"{priority},{sequence},{sequence * 100},-;{text}\n".encode()
+
+
+def kill(sequence: int, priority: int = 3, cause: str = "Memory cgroup out of memory") -> bytes:
+    return line(f"{cause}: {KILLED.format(pid=1000 + sequence)}", sequence, priority)
+
+
+@dataclass
+class Rig:
+    """An agent, its source, and what it made."""
+
+    source: Script = field(default_factory=Script)
+    health: Health = field(default_factory=Health)
+    counted: int | None = None
+    look: Callable[[OomKill], Mapping[str, Scalar]] = lambda _: {}
+    has_backlog: bool = False
+
+    def __post_init__(self) -> None:
+        self.spool = Spool(self.health, 1)
+        self.agent = Agent(
+            self.source,
+            self.spool,
+            self.health,
+            Identity("boot", "machine", "host", "6.1", 4096),
+            look_at_victim=self.look,
+            kernel_kills=lambda: self.counted,
+            has_backlog=self.has_backlog,
+        )
+
+    @contextmanager
+    def running(self) -> Iterator[Rig]:
+        self.agent.open()
+        thread = threading.Thread(target=self.agent.run)
+        thread.start()
+        try:
+            yield self
+        finally:
+            self.agent.stop()
+            thread.join(10)
+            assert not thread.is_alive()
+
+    def run(self, *readings: Any) -> Rig:
+        """Feed these, and stop: what was there before the stop is passed on."""
+        self.source.put(*readings)
+        with self.running():
+            pass
+        return self
+
+    @property
+    def events(self) -> list[Event]:
+        return list(self.spool.peek(10_000, 1 << 30))
+
+    @property
+    def names(self) -> list[str]:
+        return [event.name for event in self.events]
+
+    @property
+    def kills(self) -> Mapping[str, int]:
+        return self.spool.totals.kills

@@ -1,0 +1,180 @@
+"""The two servers behind the tests' OTLP receiver: http.server and grpc.server, answering as they are told."""
+
+from __future__ import annotations
+
+import gzip
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import grpc
+from google.protobuf import any_pb2, duration_pb2
+from google.rpc import error_details_pb2, status_pb2
+from opentelemetry.proto.collector.logs.v1 import logs_service_pb2
+from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2
+
+Signal = Literal["logs", "metrics"]
+
+_HANG_S = 30.0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One answer. status: an HTTP status or a gRPC code; kind: what is done instead of answering.
+
+    rejected: of a partial success; retry_after_s: Retry-After, or RetryInfo; delay_s: before the answer
+    when: which requests it is for; others are accepted
+    """
+
+    status: int | grpc.StatusCode | None = None
+    kind: Literal["answer", "hang", "reset"] = "answer"
+    details: str = ""
+    rejected: int = 0
+    retry_after_s: float | None = None
+    delay_s: float = 0.0
+    when: Callable[[Any], bool] = lambda _: True
+
+    @property
+    def accepts(self) -> bool:
+        return self.kind == "answer" and self.status in {None, 200}
+
+
+Take: TypeAlias = Callable[[Signal, bytes, str, Mapping[str, str]], Answer]
+"""Given signal, body, path and headers of a request: what to answer."""
+
+
+class HttpServer:
+    """OTLP/HTTP by http.server."""
+
+    def __init__(self, take: Take, released: threading.Event, port: int, certificate: tuple[Path, Path] | None) -> None:
+        connections: set[socket.socket] = set()
+        self._connections = connections
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def setup(self) -> None:
+                super().setup()
+                connections.add(self.connection)
+
+            def finish(self) -> None:
+                connections.discard(self.connection)
+                super().finish()
+
+            def do_POST(self) -> None:
+                headers = {name.lower(): value for name, value in self.headers.items()}
+                body = self.rfile.read(int(headers["content-length"]))
+                if headers.get("content-encoding") == "gzip":
+                    body = gzip.decompress(body)
+                signal: Signal = "logs" if self.path.endswith("logs") else "metrics"
+                answer = take(signal, body, self.path, headers)
+                released.wait(answer.delay_s)
+                if answer.kind != "answer":
+                    if answer.kind == "hang":
+                        released.wait(_HANG_S)
+                    self.close_connection = True
+                    # Linger of 0 s: the kernel sends a reset instead of an end.
+                    self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+                    socket.close(self.connection.detach())  # at once: the server would shut it down in order first
+                    return
+                content = _response(signal, answer).SerializeToString() if answer.accepts else b""
+                self.send_response(int(answer.status or 200))
+                if answer.retry_after_s is not None:
+                    self.send_header("Retry-After", str(answer.retry_after_s))
+                if answer.status in {301, 302, 307, 308}:
+                    self.send_header("Location", f"http://127.0.0.1:{port}/elsewhere/v1/{signal}")
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 the base class's name
+                """What matters is asserted."""
+
+        class Server(ThreadingHTTPServer):
+            daemon_threads = True
+
+            def handle_error(self, *_: object) -> None:
+                """Cut connections are the subject of the tests."""
+
+        self._server = Server(("127.0.0.1", port), Handler)
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*certificate)
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+        self.port: int = self._server.server_port
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), name="receiver")
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+        for connection in list(self._connections):
+            with suppress(OSError):  # it went by itself
+                connection.shutdown(socket.SHUT_RDWR)
+
+
+class GrpcServer:
+    """OTLP/gRPC by grpc.server."""
+
+    def __init__(self, take: Take, released: threading.Event, port: int, certificate: tuple[Path, Path] | None) -> None:
+        self._pool = ThreadPoolExecutor(8)
+        self._server = grpc.server(self._pool, options=(("grpc.so_reuseport", 0),))
+
+        def export(signal: Signal) -> Any:
+            def handle(body: bytes, context: Any) -> Any:
+                headers = {pair.key: pair.value for pair in context.invocation_metadata()}
+                answer = take(signal, body, signal, headers)
+                released.wait(answer.delay_s)
+                if answer.kind == "hang":
+                    released.wait(_HANG_S)
+                if answer.retry_after_s is not None:
+                    context.set_trailing_metadata((("grpc-status-details-bin", _retry_info(answer)),))
+                if not answer.accepts:
+                    context.abort(answer.status or grpc.StatusCode.UNAVAILABLE, answer.details)
+                return _response(signal, answer)
+
+            return grpc.unary_unary_rpc_method_handler(handle, None, lambda message: message.SerializeToString())
+
+        for signal, service in (("logs", "LogsService"), ("metrics", "MetricsService")):
+            name = f"opentelemetry.proto.collector.{signal}.v1.{service}"
+            handlers = {"Export": export("logs" if signal == "logs" else "metrics")}
+            self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(name, handlers),))
+        address = f"127.0.0.1:{port}"
+        if certificate:
+            chain, key = certificate
+            credentials = grpc.ssl_server_credentials([(key.read_bytes(), chain.read_bytes())])
+            self.port = self._server.add_secure_port(address, credentials)
+        else:
+            self.port = self._server.add_insecure_port(address)
+        self._server.start()
+
+    def stop(self) -> None:
+        self._server.stop(0).wait()
+        self._pool.shutdown(wait=False)
+
+
+def _response(signal: Signal, answer: Answer) -> Any:
+    if signal == "logs":
+        response: Any = logs_service_pb2.ExportLogsServiceResponse()
+        response.partial_success.rejected_log_records = answer.rejected
+    else:
+        response = metrics_service_pb2.ExportMetricsServiceResponse()
+        response.partial_success.rejected_data_points = answer.rejected
+    response.partial_success.error_message = answer.details
+    return response
+
+
+def _retry_info(answer: Answer) -> bytes:
+    delay = duration_pb2.Duration()
+    delay.FromMilliseconds(int((answer.retry_after_s or 0) * 1000))
+    detail = any_pb2.Any()
+    detail.Pack(error_details_pb2.RetryInfo(retry_delay=delay))
+    return bytes(status_pb2.Status(code=14, details=[detail]).SerializeToString())

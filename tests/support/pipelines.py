@@ -1,0 +1,130 @@
+"""The real way from the spool to a socket: the sender and its exporters as `run` builds them, without an agent."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import grpc
+from support.agents import environment
+from support.otlp_receiver import OtlpReceiver
+from support.otlp_servers import Answer
+
+from otel_oom import config, schema
+from otel_oom.health import Health
+from otel_oom.otlp import pipeline
+from otel_oom.otlp.sender import Sender
+from otel_oom.spool import Spool
+from otel_oom.telemetry import Event
+
+CODE = grpc.StatusCode
+
+#: what keeps the data, by protocol: the collector may take it later
+FAILURES = {
+    "http/protobuf": (
+        Answer(301),
+        Answer(401),
+        Answer(403),
+        Answer(404),
+        Answer(429),
+        Answer(500),
+        Answer(503),
+        Answer(kind="reset"),
+    ),
+    "grpc": (
+        Answer(CODE.UNAVAILABLE),
+        Answer(CODE.UNAUTHENTICATED),
+        Answer(CODE.PERMISSION_DENIED),
+        Answer(CODE.UNIMPLEMENTED),
+        Answer(CODE.RESOURCE_EXHAUSTED, details="slow down"),
+        Answer(CODE.DEADLINE_EXCEEDED),
+        Answer(CODE.CANCELLED),
+        Answer(CODE.INTERNAL),
+    ),
+}
+
+#: what gives the request up, by protocol
+REFUSALS = {
+    "http/protobuf": (Answer(400), Answer(413)),
+    "grpc": (
+        Answer(CODE.INVALID_ARGUMENT),
+        Answer(CODE.RESOURCE_EXHAUSTED, details="grpc: received message larger than max (9 vs. 4)"),
+    ),
+}
+
+CASES = [(protocol, answer) for protocol, answers in FAILURES.items() for answer in answers]
+REFUSING = [(protocol, answer) for protocol, answers in REFUSALS.items() for answer in answers]
+
+
+def name(value: object) -> str:
+    """Of a case, for pytest."""
+    if isinstance(value, Answer):
+        return str(getattr(value.status, "name", value.status)) if value.kind == "answer" else value.kind
+    return str(value)
+
+
+def event(uid: str) -> Event:
+    attributes = {schema.EVENT_NAME.name: schema.OOM_KILL, schema.RECORD_UID.name: uid, schema.SCOPE.name: "cgroup"}
+    return Event(schema.OOM_KILL, time.time_ns(), "a kill", dict(attributes))
+
+
+@dataclass
+class Rig:
+    """A sender that runs, and what is beside it."""
+
+    sender: Sender
+    spool: Spool
+    health: Health
+
+    def kill(self, *uids: str) -> None:
+        """One kill for each uid, in one step."""
+        totals = self.spool.totals
+        for _ in uids:
+            totals = totals.plus("cgroup", time.time_ns())
+        self.spool.put([event(uid) for uid in uids], totals)
+
+
+def settings(receiver: OtlpReceiver) -> dict[str, str]:
+    return {
+        "OTEL_EXPORTER_OTLP_PROTOCOL": receiver.protocol,
+        "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.endpoint,
+        "OTEL_EXPORTER_OTLP_TIMEOUT": "1000",
+    }
+
+
+@contextmanager
+def sending(variables: dict[str, str], *, early: tuple[str, ...] = (), is_started: bool = True) -> Iterator[Rig]:
+    """A sender that has opened its series and runs. early: kills after the opening, before the first request."""
+    theirs = dict(os.environ)
+    os.environ.clear()
+    os.environ.update(environment(**variables))
+    try:
+        health = Health()
+        spool = Spool(health, time.time_ns())
+        sender = pipeline.build(
+            config.load(os.environ),
+            spool,
+            health,
+            resource_defaults={"service.name": "otel-oom", "service.instance.id": "here", "host.name": "host"},
+            kernel_kills=lambda: 7,
+        )
+    finally:
+        os.environ.clear()
+        os.environ.update(theirs)
+    health.device_up()
+    sender.open_series()
+    rig = Rig(sender, spool, health)
+    if early:
+        rig.kill(*early)
+    if is_started:
+        sender.start()
+    try:
+        yield rig
+    finally:
+        if sender.ident is not None:
+            sender.stop(0.0)
+            sender.join(6.0)
+            assert not sender.is_alive()
