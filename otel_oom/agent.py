@@ -10,7 +10,6 @@ Rules:
 
 from __future__ import annotations
 
-import copy
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -142,19 +141,17 @@ class Agent:
         is_anchor = grammar.ANCHOR.search(item.raw) is not None
         if not is_anchor and not self._assembler.is_open and kmsg.sequence_of(item.raw) is not None:
             return ()
-        before = copy.copy(self._assembler)  # its held kill and its count, should the feed break off half done
         try:
             return self._understand(item, is_anchor=is_anchor)
         except Exception as error:  # noqa: BLE001 whatever a record does, the next one is read
             self._health.record_failed(item.raw, error)
         # Once more without what came before it: the report around a kill line may be at fault, not the line itself.
-        self._assembler = self._fresh_assembler(before.kill_lines)
+        held = self._assembler.settle()
+        self._assembler = self._fresh_assembler(self._assembler.kill_lines)
         try:
-            again = self._understand(item, is_anchor=is_anchor)
+            return (*held, *self._understand(item, is_anchor=is_anchor))
         except Exception:  # noqa: BLE001 it was said; a kill line that was not counted here shows in the reconciliation
-            self._assembler = self._fresh_assembler(before.kill_lines)
-            again = ()
-        return (*before.settle(), *again)
+            return held
 
     def _fresh_assembler(self, kill_lines: int) -> Assembler:
         assembler = Assembler(self._boot_id, self._page_size)

@@ -186,12 +186,13 @@ class Assembler:
         return self.settle()
 
     def _kill(self, record: Record, observed_ns: int, line: grammar.Killed) -> tuple[OomKill, ...]:
-        self.kill_lines += 1
-        released = self.settle()
         report, self._report = self._report, None
         episode = self._near(record) if report is None else None  # the second line of a group has no report
         # Before 5.1 a line has no prefix, and of a group only the first is announced.
         account = understand(line, report, episode.first.scope if episode and episode.is_group else "system")
+        # From here on nothing can fail: what is held, and the count, are not lost with a report that cannot be read.
+        self.kill_lines += 1
+        released = self.settle()
         if episode is not None and episode.first.scope != account.scope:
             episode = None
         if episode is not None and line.pid in episode.pids and (episode.is_group or episode.lost):
