@@ -28,6 +28,7 @@ _LOOK_S: Final = APART_S
 _REOPEN_S: Final = 5.0
 _NO_VICTIM_S: Final = 60.0
 _AFTER_BUG_S: Final = 0.1
+_LAST_READS_S: Final = 0.5
 _BURST: Final = 1_000  # records read before what was found goes out, in a flood that never ends
 
 
@@ -94,15 +95,26 @@ class Agent:
 
     def run(self) -> None:
         """Read, pass on, wait, until stopped. What was in the log before the stop is passed on too."""
-        is_last = False
-        while not is_last:
-            is_last = self._is_stopped
+        while not self._is_stopped:
             try:
                 self._turn()
-            except Exception as error:  # noqa: BLE001 the loop goes on; what was found stays, and goes out next time
+            except Exception as error:  # noqa: BLE001, PERF203 the loop goes on; what was found goes out next time
                 self._health.bug("the reader", error)
                 time.sleep(_AFTER_BUG_S)  # not `wait`: the device may be readable, and the next turn fail as well
+        try:
+            self._finish()
+        except Exception as error:  # noqa: BLE001 the stop goes on
+            self._health.bug("the reader", error)
         self._source.close()
+
+    def _finish(self) -> None:
+        """Read to the end of the log, within the time that a stop has for it."""
+        deadline_s = time.monotonic() + _LAST_READS_S
+        is_drained = False
+        while not is_drained and time.monotonic() < deadline_s:
+            is_drained, _ = self._drain()
+        self._found.findings += self._assembler.settle()
+        self._publish(self._found)
 
     def _turn(self) -> None:
         now_s = time.monotonic()
@@ -217,14 +229,20 @@ class Agent:
 
     def _reopen(self, closed: Closed) -> None:
         """The device ended: say so, and open it again every few seconds until it is back or the agent is stopped."""
-        self._health.device_down(closed.reason)
-        self._spool.wake()
-        while not self._is_stopped:
+        reason: str | None = closed.reason
+        while reason is not None and not self._is_stopped:
+            self._health.device_down(reason)
+            self._spool.wake()  # a collector is told at once, not at the next heartbeat
             self._source.wait(_REOPEN_S)
-            try:
-                self._source.open()
-            except OtelOomError as error:
-                self._health.device_down(error.wrong)
-            else:
-                self._health.device_up()
-                return
+            reason = self._open_again()
+        if reason is None:
+            self._health.device_up()
+            self._spool.wake()
+
+    def _open_again(self) -> str | None:
+        """None, or why it cannot be opened."""
+        try:
+            self._source.open()
+        except OtelOomError as error:
+            return error.wrong
+        return None

@@ -40,6 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OtelOomError as error:
         log.error("%s", error)  # noqa: TRY400 one line, without a trace: it is the user's to mend
         return error.exit_code
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
     except BrokenPipeError:  # `otel-oom schema | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -80,6 +82,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(options: argparse.Namespace) -> int:
+    for number in (signal.SIGTERM, signal.SIGINT):  # a stop during the start ends it too
+        signal.signal(number, lambda *_: sys.exit(0))
     from otel_oom import config, running
 
     settings = config.load(

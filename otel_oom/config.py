@@ -14,8 +14,8 @@ from typing import Final, Literal, cast
 from urllib.parse import urlsplit
 
 from otel_oom.errors import UsageError
+from otel_oom.schema import Signal
 
-Signal = Literal["logs", "metrics"]
 Exporter = Literal["otlp", "console", "none"]
 Protocol = Literal["grpc", "http/protobuf"]
 Compression = Literal["none", "gzip", "deflate"]

@@ -42,9 +42,15 @@ def metrics() -> str:
     )
 
 
+def resource() -> str:
+    """The resource attributes as a Markdown table."""
+    return _table(("resource attribute", "value"), ((f"`{name}`", brief) for name, brief in schema.RESOURCE.items()))
+
+
 def markdown() -> str:
     """The whole contract."""
-    return f"## Events\n\n{events()}\n\n## Attributes\n\n{attributes()}\n\n## Metrics\n\n{metrics()}\n"
+    parts = {"Events": events(), "Attributes": attributes(), "Metrics": metrics(), "Resource": resource()}
+    return "\n".join(f"## {title}\n\n{table}\n" for title, table in parts.items())
 
 
 def as_json() -> str:
@@ -53,6 +59,7 @@ def as_json() -> str:
         {
             "events": [asdict(event) for event in schema.EVENTS.values()],
             "attributes": [asdict(item) for item in schema.ATTRIBUTES],
+            "resource": schema.RESOURCE,
             "metrics": [asdict(metric) | {"prometheus_name": metric.prometheus_name} for metric in schema.METRICS],
         },
         indent=2,

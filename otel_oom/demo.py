@@ -10,15 +10,17 @@ from __future__ import annotations
 import os
 import queue
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import datetime, timezone
 from typing import Any, Final
 
 from otel_oom import config, running, schema
+from otel_oom.device import Device, Source
+from otel_oom.errors import NoDeviceError, NoPermissionError
 from otel_oom.receiver import Received, Receiver, plain
 from otel_oom.recording import Recording
-from otel_oom.victim import NoSandboxError, Sandbox, may_read
+from otel_oom.victim import NoSandboxError, Sandbox
 
 _DEVICE: Final = "/dev/kmsg"
 _LIMIT_MIB: Final = 20
@@ -27,54 +29,56 @@ _PATIENCE_S: Final = 10.0
 
 def run() -> int:
     """Show one kill on its way. Returns 0 when it arrived, else 1."""
-    with Receiver() as receiver:
-        settings = config.load(
-            {"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.endpoint, "OTEL_METRIC_EXPORT_INTERVAL": "60000"}
-        )
-        why_not = _why_not_real()
-        recording = Recording() if why_not else None
-        # The exporters read the environment themselves: the demo's own receiver, whatever the user's shell says.
-        with _environment(OTEL_EXPORTER_OTLP_ENDPOINT=receiver.endpoint):
-            agent = running.start(settings, source=recording)
-        thread = threading.Thread(target=agent.run, name="agent")
-        thread.start()
+    with ExitStack() as stack:
+        receiver = stack.enter_context(Receiver())
         try:
-            before = _kills(receiver.metrics)
-            print(f"An OTLP receiver listens at {receiver.endpoint}; the agent watches {_DEVICE}.")
-            print(f"Its first export: {schema.KILLS.name} = {before}\n")
-            if recording is None:
-                print(
-                    f"A process of this demo now fills a {_LIMIT_MIB} MiB memory cgroup until the kernel kills it …\n"
-                )
-                _kill()
-            else:
-                print(f"No real kill here: {why_not}. A RECORDED one is played instead …\n")
-                recording.play()
-            received = receiver.logs.get(timeout=_PATIENCE_S)
-            after = _kills(receiver.metrics)
-        except queue.Empty:
-            print(f"Nothing arrived within {_PATIENCE_S:.0f} s.")
-            return 1
-        finally:
-            agent.agent.stop()
-            thread.join()
+            _try_device()
+            sandbox = stack.enter_context(Sandbox(f"otel-oom-demo-{os.getpid()}", _LIMIT_MIB))
+            return _show_one(receiver, kill=sandbox.kill_one)
+        except (NoDeviceError, NoPermissionError) as error:
+            why_not = error.wrong
+        except NoSandboxError as error:
+            why_not = str(error)
+        print(f"No real kill here: {why_not}. A RECORDED one is played instead.")
+        recording = Recording()
+        return _show_one(receiver, kill=recording.play, source=recording)
+
+
+def _try_device() -> None:
+    """Raises what the agent would. Asking for the file's permissions is not enough: the kernel decides at the open."""
+    device = Device(_DEVICE)
+    try:
+        device.open()
+    finally:
+        device.close()
+
+
+def _show_one(receiver: Receiver, kill: Callable[[], object], source: Source | None = None) -> int:
+    settings = config.load({"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.endpoint})
+    # The exporters read the environment themselves: the demo's own receiver, whatever the user's shell says.
+    with _environment(OTEL_EXPORTER_OTLP_ENDPOINT=receiver.endpoint):
+        agent = running.start(settings, source=source)
+    thread = threading.Thread(target=agent.run, name="agent")
+    thread.start()
+    try:
+        before = _kills(receiver.metrics)
+        print(
+            f"An OTLP receiver listens at {receiver.endpoint}; the agent watches {_DEVICE if source is None else 'it'}."
+        )
+        print(f"Its first export: {schema.KILLS.name} = {before}\n")
+        if source is None:
+            print(f"A process of this demo now fills a {_LIMIT_MIB} MiB memory cgroup until the kernel kills it …\n")
+        kill()
+        received = receiver.logs.get(timeout=_PATIENCE_S)
+        after = _kills(receiver.metrics)
+    except queue.Empty:
+        print(f"Nothing arrived within {_PATIENCE_S:.0f} s.")
+        return 1
+    finally:
+        agent.agent.stop()
+        thread.join()
     _show(received, before, after)
     return 0
-
-
-def _why_not_real() -> str | None:
-    if not may_read(_DEVICE):
-        return f"this user may not read {_DEVICE} (try: sudo)"
-    try:
-        with Sandbox(f"otel-oom-demo-{os.getpid()}", _LIMIT_MIB):
-            return None
-    except NoSandboxError as error:
-        return str(error)
-
-
-def _kill() -> None:
-    with Sandbox(f"otel-oom-demo-{os.getpid()}", _LIMIT_MIB) as sandbox:
-        sandbox.kill_one().wait(_PATIENCE_S)
 
 
 def _kills(metrics: queue.Queue[Received]) -> int:

@@ -123,7 +123,7 @@ class Device:
         if self._after_lost is not None:
             item, self._after_lost = self._after_lost, None
             return item
-        while True:
+        while self._fd >= 0:  # else it is away, and there is nothing to read
             try:
                 raw = os.read(self._fd, RECORD_BYTES)
             except BlockingIOError:
@@ -149,6 +149,7 @@ class Device:
                 self._after_lost = item
                 return Lost(lost, item.observed_ns)
             return item
+        return None
 
     def wait(self, timeout_s: float) -> None:  # noqa: D102 see Source
         for fd, events in self._poll.poll(max(0, timeout_s) * 1000):

@@ -9,6 +9,8 @@ Rules:
   a name is what remains. Where two cuts fit, facts from elsewhere in the report decide.
 - A pattern that may count a kill is anchored at the start of the record, and knows its prefixes by name: other
   subsystems print text that devices and users choose, but never at the start (`input: <name> as …`).
+- No two parts of a pattern can take the same text, so that none takes more than linear time: a name may be built to
+  make it.
 - Kernels here: 4.19 to 6.18. An older form is one more pattern beside the newest of its kind.
 """
 
@@ -40,7 +42,7 @@ _CAUSE: Final = rf"(?P<cause>{MEMCG_CAUSE}|Out of memory(?: \([a-z_]+\))?)"
 # java invoked oom-killer: gfp_mask=0x6000c0(GFP_KERNEL), nodemask=(null), order=0, oom_score_adj=936      (4.15-4.20)
 _OPENER: Final = re.compile(
     r"(?P<comm>.{0,60}) invoked oom-killer: gfp_mask=(?P<gfp_mask>0x[0-9a-f]+(?:\([^)]*\))?),"
-    r"(?: nodemask=[^ ]*,)? +order=(?P<order>-?\d{1,5})(?:, oom\w+=-?\d+)+(?:(?:\\x0a| )\w+=\S+)*"
+    r"(?: nodemask=[^ ]*,)? +order=(?P<order>-?\d{1,5})(?:, oom\w+=-?\d+)+(?:(?:\\x0a| )\w+=[^\s\\]+)*"
 )
 
 # CPU: 1 PID: 103 Comm: ghog Tainted: G        W          6.1.0-56-cloud-amd64 #1  Debian 6.1.192-2        (3.9-6.11)

@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from typing import Final
 
+from otel_oom import schema
 from otel_oom.kmsg import Malformed, Record
 
 log = logging.getLogger("otel_oom")
@@ -26,9 +27,9 @@ class Health:
     """Counters behind the `otel_oom.*` metrics, and the lines that go with them."""
 
     def __init__(self) -> None:
-        self.records: Counter[str] = Counter()
-        self.exports: Counter[tuple[str, str]] = Counter()
-        self.dropped: Counter[str] = Counter()
+        self.records: Counter[schema.RecordOutcome] = Counter()
+        self.exports: Counter[tuple[schema.Signal, schema.ExportOutcome]] = Counter()
+        self.dropped: Counter[schema.DropReason] = Counter()
         self.down_reason: str | None = _STARTING
         """Why the kernel log cannot be read; None while it can."""
         self.down_reasons: set[str] = set()
@@ -74,19 +75,19 @@ class Health:
         self.down_reason = None
         self._recovered("device", "the kernel log is read again")
 
-    def event_dropped(self, reason: str, count: int, why: str) -> None:
+    def event_dropped(self, reason: schema.DropReason, count: int, why: str) -> None:
         """Events were given up: reason `overflow` or `rejected`."""
         self.dropped[reason] += count
         self.say(f"dropped {reason}", logging.ERROR, "gave up %d undelivered event(s): %s", count, why)
 
-    def export_failed(self, signal: str, outcome: str, why: str, mend: str) -> None:
+    def export_failed(self, signal: schema.Signal, outcome: schema.ExportOutcome, why: str, mend: str) -> None:
         """A request was not accepted: outcome `retry` (what was in it is kept) or `rejected`."""
         self.exports[signal, outcome] += 1
         kept = " (kept, and tried again)" if outcome == "retry" else ""
         if self.say(f"export {signal}", logging.WARNING, "cannot deliver %s%s: %s; %s", signal, kept, why, mend):
             self._failing.add(f"export {signal}")
 
-    def exported(self, signal: str) -> None:
+    def exported(self, signal: schema.Signal) -> None:
         """A request was accepted."""
         self.exports[signal, "ok"] += 1
         self._recovered(f"export {signal}", f"{signal} are delivered again")

@@ -24,7 +24,7 @@ from otel_oom.oom import OomKill
 
 _INITIAL_PID_NAMESPACE: Final = 0xEFFFFFFC  # PROC_PID_INIT_INO, include/linux/proc_ns.h
 _INSTANCE_NAMESPACE: Final = uuid.UUID("1c9bfad8-2c8c-5b55-a353-52ba67b6afd8")
-_COMM_BYTES: Final = 15
+_COMMAND_LINE_BYTES: Final = 4096  # as much as `ps` shows of it; a process may have megabytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,24 +77,25 @@ def look_at_victim(kill: OomKill, *, with_command_line: bool) -> Mapping[str, st
     """What /proc still knows of a victim, by attribute name. Mostly that is for some milliseconds."""
     found: dict[schema.Attribute, str | int] = {}
     try:
-        process = psutil.Process(kill.tgid or kill.pid)
+        process = psutil.Process(kill.pid)
         with process.oneshot():
-            if kill.tgid is None and _text(process.name())[: len(kill.comm or "")] != kill.comm:
+            # Not process.name(): for a long name it reads the command line, and waits for the dying memory's lock.
+            if _text(Path(f"/proc/{kill.pid}/comm").read_bytes().removesuffix(b"\n")) != kill.comm:
                 return {}
             found[schema.PARENT_PID] = process.ppid()
             found[schema.CREATION_TIME] = datetime.fromtimestamp(process.create_time(), timezone.utc).isoformat()
             if path := process.exe():
-                found[schema.EXECUTABLE_PATH] = _text(path)
-                found[schema.EXECUTABLE_NAME] = _text(os.path.basename(path))  # noqa: PTH119 a name, no file
+                found[schema.EXECUTABLE_PATH] = _text(os.fsencode(path))
+                found[schema.EXECUTABLE_NAME] = _text(os.fsencode(os.path.basename(path)))  # noqa: PTH119 a name, no file
             if with_command_line and (words := process.cmdline()):
-                found[schema.COMMAND_LINE] = _text(" ".join(words))
+                found[schema.COMMAND_LINE] = _text(os.fsencode(" ".join(words))[:_COMMAND_LINE_BYTES])
     except (psutil.Error, OSError, ValueError):
         pass  # it is gone, or half gone: what was read stays
     return {attribute.name: value for attribute, value in found.items()}
 
 
-def _text(name: str) -> str:
-    return printable(escape(os.fsencode(name)))
+def _text(name: bytes) -> str:
+    return printable(escape(name))
 
 
 def _first_line(path: str) -> str:

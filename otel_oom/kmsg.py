@@ -152,17 +152,18 @@ def _bytes_of(run: str) -> bytes:
 
 def _decode_printable(run: bytes) -> str:
     decoded = []
-    while run:
-        for width in range(min(4, len(run)), 0, -1):  # the longest well-formed character first
+    at = 0
+    while at < len(run):
+        for width in (4, 3, 2, 1):  # the longest well-formed character first
             try:
-                character = run[:width].decode("utf-8")
+                character = run[at : at + width].decode("utf-8")
             except UnicodeDecodeError:
                 continue
             if len(character) == 1 and character.isprintable() and character != "\\":
                 decoded.append(character)
-                run = run[width:]
+                at += width
                 break
         else:
-            decoded.append(f"\\x{run[0]:02x}")
-            run = run[1:]
+            decoded.append(f"\\x{run[at]:02x}")
+            at += 1
     return "".join(decoded)

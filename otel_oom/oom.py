@@ -19,7 +19,8 @@ from typing import Final
 
 from otel_oom import grammar, schema
 from otel_oom.kmsg import FACILITY_KERNEL, Record
-from otel_oom.report import Context, Report, Scope, name, understand
+from otel_oom.report import Context, Report, name, understand
+from otel_oom.schema import Scope
 
 UID_NAMESPACE: Final = uuid.UUID("52f665a9-96ae-56ec-afec-967961ace6df")
 """Namespace of `log.record.uid`: anyone can compute a kill's uid again from the kernel's log."""

@@ -16,8 +16,8 @@ from typing import Final, Literal
 
 from otel_oom import grammar
 from otel_oom.kmsg import Record, printable
+from otel_oom.schema import Scope
 
-Scope = Literal["system", "cgroup"]
 Completeness = Literal["full", "partial", "suppressed"]
 
 _TOP_TASKS: Final = 5

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import uuid4
 
-from otel_oom import __version__, host
+from otel_oom import __version__, host, schema
 from otel_oom.agent import Agent
 from otel_oom.config import Config
 from otel_oom.device import Clock, Device, Source
@@ -52,14 +52,14 @@ def start(config: Config, *, source: Source | None = None, wall_ns: Clock = time
         spool,
         health,
         resource_defaults={
-            "service.name": "otel-oom",
-            "service.version": __version__,
+            schema.SERVICE_NAME: "otel-oom",
+            schema.SERVICE_VERSION: __version__,
             # Totals end with the process while the queue is in memory alone, and two totals must never share a series.
-            "service.instance.id": f"{identity.instance_id}-{uuid4().hex[:8]}",
-            "host.name": identity.host_name,
-            "host.id": identity.machine_id,
-            "os.type": "linux",
-            "os.version": identity.kernel_release,
+            schema.SERVICE_INSTANCE_ID: f"{identity.instance_id}-{uuid4().hex[:8]}",
+            schema.HOST_NAME: identity.host_name,
+            schema.HOST_ID: identity.machine_id,
+            schema.OS_TYPE: "linux",
+            schema.OS_VERSION: identity.kernel_release,
         },
         kernel_kills=host.oom_kills,
         wall_ns=wall_ns,

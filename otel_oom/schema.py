@@ -12,7 +12,7 @@ Rules:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 # Events: the EventName of a log record.
 OOM_KILL: Final = "system_oom_kill"
@@ -20,7 +20,8 @@ NO_VICTIM: Final = "system_oom_no_victim"
 UNACCOUNTED: Final = "system_oom_unaccounted"
 RECORDS_LOST: Final = "kmsg_records_lost"
 
-SCOPES: Final = ("system", "cgroup")
+Scope = Literal["system", "cgroup"]
+SCOPES: Final = get_args(Scope)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +102,7 @@ MEMORY_FREE: Final = Attribute("oom.memory.free", "int", "Free RAM (system OOM).
 SWAP_TOTAL: Final = Attribute("oom.swap.total", "int", "Swap of the machine (system OOM).", "By")
 SWAP_FREE: Final = Attribute("oom.swap.free", "int", "Free swap (system OOM).", "By")
 TOP_TASKS: Final = Attribute("oom.top_tasks", "map[]", "Up to 5 tasks by rss: pid, comm, rss (By), score_adj.")
+TOP_TASK_KEYS: Final = ("pid", "comm", "rss", "score_adj")
 GROUP_ID: Final = Attribute("oom.group.id", "string", "Ties the victims of one memory.oom.group kill together.")
 REPORT: Final = Attribute(
     "oom.report", "string", "`full`, `partial`, or `suppressed`: the kernel prints ten reports in 5 s."
@@ -123,6 +125,25 @@ BOOT_ID: Final = Attribute("oom.boot.id", "string", "The boot that it happened i
 ATTRIBUTES: Final = tuple(value for value in tuple(globals().values()) if isinstance(value, Attribute))
 
 
+# The resource of all telemetry; what OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES say wins.
+SERVICE_NAME: Final = "service.name"
+SERVICE_VERSION: Final = "service.version"
+SERVICE_INSTANCE_ID: Final = "service.instance.id"
+HOST_NAME: Final = "host.name"
+HOST_ID: Final = "host.id"
+OS_TYPE: Final = "os.type"
+OS_VERSION: Final = "os.version"
+RESOURCE: Final = {
+    SERVICE_NAME: "`otel-oom`",
+    SERVICE_VERSION: "The agent's version.",
+    SERVICE_INSTANCE_ID: "Machine id and host name as a UUID, and for now a random part for each run.",
+    HOST_NAME: "The machine's host name.",
+    HOST_ID: "The machine id (/etc/machine-id).",
+    OS_TYPE: "`linux`",
+    OS_VERSION: "The kernel's release.",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Metric:
     """A metric. unit: UCUM; attributes: each with all its values (empty: see brief)."""
@@ -143,6 +164,12 @@ SIGNAL: Final = "signal"
 OUTCOME: Final = "outcome"
 REASON: Final = "reason"
 
+# Values of these attributes as types: a counter of a misspelt one would be dead, and nobody would know.
+Signal = Literal["logs", "metrics"]
+RecordOutcome = Literal["read", "lost", "malformed", "refused"]
+ExportOutcome = Literal["ok", "retry", "rejected"]
+DropReason = Literal["overflow", "rejected"]
+
 KILLS: Final = Metric(
     "oom.kills", "counter", "{kill}", "Kill lines seen: the one to alert on.", ((SCOPE.name, SCOPES),)
 )
@@ -157,7 +184,7 @@ RECORDS: Final = Metric(
     "counter",
     "{record}",
     "Records of the kernel log. `refused`: looks like OOM, but user space wrote it.",
-    ((OUTCOME, ("read", "lost", "malformed", "refused")),),
+    ((OUTCOME, get_args(RecordOutcome)),),
 )
 SPOOL_EVENTS: Final = Metric("otel_oom.spool.events", "updowncounter", "{event}", "Events not yet delivered.")
 SPOOL_DROPPED: Final = Metric(
@@ -165,14 +192,14 @@ SPOOL_DROPPED: Final = Metric(
     "counter",
     "{event}",
     "Events given up. `overflow`: the queue was full; `rejected`: the collector refused them for good.",
-    ((REASON, ("overflow", "rejected")),),
+    ((REASON, get_args(DropReason)),),
 )
 EXPORTS: Final = Metric(
     "otel_oom.exports",
     "counter",
     "{request}",
     "Requests to the collector.",
-    ((SIGNAL, ("logs", "metrics")), (OUTCOME, ("ok", "retry", "rejected"))),
+    ((SIGNAL, get_args(Signal)), (OUTCOME, get_args(ExportOutcome))),
 )
 UP: Final = Metric(
     "otel_oom.up",

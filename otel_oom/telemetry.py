@@ -169,7 +169,7 @@ def _attributes(name: str, uid: str, boot_id: str, values: Mapping[schema.Attrib
 
 
 def _task(task: Task) -> Mapping[str, Scalar]:
-    return {"pid": task.pid, "comm": task.comm, "rss": task.rss, "score_adj": task.score_adj}
+    return dict(zip(schema.TOP_TASK_KEYS, (task.pid, task.comm, task.rss, task.score_adj), strict=True))
 
 
 def _kill_sentence(kill: OomKill) -> str:

@@ -7,7 +7,6 @@ Rules:
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ from types import TracebackType
 from typing import Final
 
 _MIB: Final = 1 << 20
+_KILL_S: Final = 5.0
 _REMOVE_S: Final = 2.0
 
 # Runs without site-packages: argv is the cgroup's process list and the number of bytes to fill.
@@ -73,10 +73,14 @@ class Sandbox:
         """The cgroup's path as the kernel prints it."""
         return f"/{self._path.name}"
 
-    def kill_one(self) -> subprocess.Popen[bytes]:
-        """Start a process that fills three times the limit: the kernel ends it in some milliseconds."""
+    def kill_one(self) -> None:
+        """Let a process fill three times the limit: the kernel ends it in some milliseconds, if it does at all."""
         command = [sys.executable, "-I", "-S", "-c", _PROGRAM, str(self.processes), str(3 * self._limit_bytes)]
-        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        with subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+            try:
+                process.wait(_KILL_S)
+            except subprocess.TimeoutExpired:  # it was swapped out instead; nothing of it may stay
+                process.kill()
 
     def _remove(self) -> None:
         deadline = time.monotonic() + _REMOVE_S
@@ -107,8 +111,3 @@ def _memory_hierarchy(mounts: str) -> tuple[Path, bool]:
         if "memory" in (unified / "cgroup.subtree_control").read_text().split():
             return unified, True
     raise NoSandboxError(f"{unified} gives its children no memory controller")
-
-
-def may_read(device: str) -> bool:
-    """Whether this process may read the device."""
-    return os.access(device, os.R_OK)

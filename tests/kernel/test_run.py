@@ -15,6 +15,7 @@ import pytest
 from support import kernel
 from support.agents import AgentProcess, environment
 from support.kernel import KernelLog, eventually
+from support.levels import missing
 
 from otel_oom import schema
 from otel_oom.receiver import Receiver, plain
@@ -136,7 +137,7 @@ def test_without_permission_it_says_how_to_mend_it(tmp_path: Path) -> None:
     device = tmp_path / "kmsg"
     device.touch(mode=0)
     if os.geteuid() != 0:
-        pytest.skip("kernel: needs root to become somebody else")
+        missing("kernel", "only root can give up what lets it read anything")
     tmp_path.chmod(0o755)
     # CAP_DAC_OVERRIDE is what lets root read anything: the agent runs without it.
     command = [sys.executable, "-m", "otel_oom", "run", "--device", str(device)]

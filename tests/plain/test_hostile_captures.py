@@ -3,16 +3,11 @@
 from typing import Any
 
 import pytest
-from support import answers, corpus, levels
+from support import answers, corpus
 
 from otel_oom.oom import OomKill
 
 INDEX = [entry for entry in corpus.index("hostile") if entry["file"].endswith(".kmsg")]
-
-
-def test_the_corpus_is_there() -> None:
-    if not INDEX:
-        levels.missing("plain", "no corpus beside the repository")
 
 
 def named(answer: dict[str, Any]) -> str:

@@ -26,6 +26,7 @@ from otel_oom.spool import Totals
 
 S, MS = 10**9, 10**6
 START = 1_000 * S
+BOOT = 300 * S
 
 
 class World:
@@ -36,7 +37,7 @@ class World:
         self.monotonic_ns = 50 * S
         self.totals = Totals(START)
         self._temporality = temporality
-        self._times = PointTimes(lambda: self.wall_ns, lambda: self.monotonic_ns)
+        self._times = PointTimes(lambda: self.wall_ns, lambda: self.monotonic_ns, boot_ns=BOOT)
 
     def passes(self, ns: int, *, step_ns: int = 0) -> None:
         self.monotonic_ns += ns
@@ -59,6 +60,7 @@ class World:
         kills = [point({schema.SCOPE.name: scope}) for scope in schema.SCOPES]
         metrics = [
             Metric(schema.KILLS.name, "", "", Sum(kills, self._temporality, is_monotonic=True)),
+            Metric(schema.KERNEL_KILLS.name, "", "", Sum([point({})], self._temporality, is_monotonic=True)),
             Metric(schema.UP.name, "", "", Gauge([point({})])),
         ]
         scope = ScopeMetrics(InstrumentationScope("test"), metrics, "")
@@ -100,6 +102,7 @@ def test_counters_start_where_they_were_0_and_gauges_have_no_start() -> None:
         world.passes(S)
         points = world.collect_all()
         assert points[schema.KILLS.name, "cgroup"].start_time_unix_nano == START
+        assert points[schema.KERNEL_KILLS.name, ""].start_time_unix_nano == BOOT
         assert points[schema.UP.name, ""].start_time_unix_nano is None
 
 
@@ -142,7 +145,9 @@ def test_a_delta_starts_where_the_last_one_ended() -> None:
     ends = [START]
     for _ in range(4):
         world.passes(S)
-        point = world.collect()
+        points = world.collect_all()
+        point = points[schema.KILLS.name, "cgroup"]
+        assert points[schema.KERNEL_KILLS.name, ""].start_time_unix_nano == ends[-1], "not the boot"
         assert point.start_time_unix_nano == ends[-1]
         ends.append(point.time_unix_nano)
 
@@ -163,5 +168,5 @@ def test_times_never_go_back(temporality: AggregationTemporality, steps: list[tu
             world.kill()
         for key, point in world.collect_all().items():
             assert point.time_unix_nano // MS > last[key] // MS, "later in milliseconds too: stores keep no more"
-            assert point.start_time_unix_nano is None or START <= point.start_time_unix_nano < point.time_unix_nano
+            assert point.start_time_unix_nano is None or BOOT <= point.start_time_unix_nano < point.time_unix_nano
             last[key] = point.time_unix_nano

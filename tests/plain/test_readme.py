@@ -12,7 +12,12 @@ from otel_oom import contract, schema
 
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
-PARTS = {"events": contract.events, "attributes": contract.attributes, "metrics": contract.metrics}
+PARTS = {
+    "events": contract.events,
+    "attributes": contract.attributes,
+    "metrics": contract.metrics,
+    "resource": contract.resource,
+}
 
 
 def block(name: str) -> re.Pattern[str]:

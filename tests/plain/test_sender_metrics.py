@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import time
+from itertools import product
+
+import psutil
 import pytest
 from support.kernel import eventually
 from support.otlp_receiver import OtlpReceiver, Protocol, Request
@@ -43,10 +47,8 @@ def test_every_series_opens(protocol: Protocol) -> None:
         opening = receiver.wait(lambda: receiver.accepted("metrics"))[0]
         counters = [metric for metric in schema.METRICS if metric.kind == "counter" and metric.attributes]
         for metric in counters:
-            expected = 1
-            for _, values in metric.attributes:
-                expected *= len(values)
-            assert list(opening.values(metric.name).values()) == [0] * expected, metric.name
+            series = product(*(values for _, values in metric.attributes))
+            assert opening.values(metric.name) == dict.fromkeys(map(" ".join, series), 0)
         assert opening.values(schema.KERNEL_KILLS.name) == {"": 7}
         assert opening.values(schema.UNACCOUNTED_KILLS.name) == {"": 0}
         assert opening.values(schema.UP.name) == {"": 1}
@@ -67,6 +69,32 @@ def test_no_kill_is_lost_with_delta_temporality(protocol: Protocol) -> None:
             assert sum(point.as_int for point in deltas) == 5
             ends = [point.time_unix_nano for point in deltas]
             assert [point.start_time_unix_nano for point in deltas[1:]] == ends[:-1], "no gap and no overlap"
+
+
+@BOTH
+def test_the_kernels_own_count_begins_at_the_boot(protocol: Protocol) -> None:
+    with OtlpReceiver(protocol) as receiver, sending(settings(receiver)) as rig:
+        point = receiver.exports(1)[0].points(schema.KERNEL_KILLS.name)[""]
+        assert point.as_int == 7
+        assert abs(point.start_time_unix_nano / 1e9 - psutil.boot_time()) < 2.0
+        assert point.start_time_unix_nano < rig.spool.totals.start_ns
+
+
+@BOTH
+def test_the_first_delta_of_the_kernels_own_count_is_not_all_since_the_boot(protocol: Protocol) -> None:
+    counted = 7
+    variables = {"OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE": "delta"}
+    with (
+        OtlpReceiver(protocol) as receiver,
+        sending(settings(receiver) | variables, kernel_kills=lambda: counted) as rig,
+    ):
+        receiver.exports(1)
+        counted = 9
+        rig.kill("first")
+        first, second = (one.points(schema.KERNEL_KILLS.name)[""] for one in receiver.exports(2))
+        assert (first.as_int, second.as_int) == (0, 2)
+        assert first.start_time_unix_nano == rig.spool.totals.start_ns
+        assert second.start_time_unix_nano == first.time_unix_nano
 
 
 @BOTH
@@ -97,3 +125,32 @@ def test_a_storm_of_logs_does_not_hold_up_the_counter() -> None:
             receiver.wait(lambda: totals(receiver.accepted("metrics")[-1])["cgroup"] == len(uids))
             assert len(receiver.delivered) < len(uids)
             assert eventually(lambda: not len(rig.spool))
+
+
+@BOTH
+def test_logs_that_hang_hold_up_metrics_by_one_attempt_at_most(
+    protocol: Protocol, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("random.uniform", lambda _low, _high: 60.0)  # only a new event makes an attempt
+    with OtlpReceiver(protocol) as hanging, OtlpReceiver(protocol) as receiver:
+        hanging.script.otherwise = Answer(kind="hang")
+        variables = {
+            "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT": f"{hanging.endpoint}/v1/logs",
+            "OTEL_METRIC_EXPORT_INTERVAL": "400",
+        }
+        with sending(settings(receiver) | variables, early=("kill 1",)) as rig:
+            for attempt in (1, 2, 3):
+                assert eventually(lambda attempt=attempt: rig.health.exports["logs", "retry"] == attempt)  # type: ignore[misc]
+                time.sleep(1.0)  # between attempts; from now on a new event makes one at once
+                receiver.exports(len(receiver.accepted("metrics")) + 1)
+                time.sleep(0.1)  # the counter may follow the heartbeat at once
+                rig.kill(f"kill {attempt + 1}")
+            hanging.wait(lambda: len(hanging.of("logs")) == 4)
+            for attempt, tried in enumerate(hanging.of("logs")[1:], 2):
+                before = [one for one in receiver.accepted("metrics") if one.arrived_s < tried.arrived_s]
+                assert totals(before[-1])["cgroup"] == attempt, "the counter goes before the attempt"
+            arrivals_s = [one.arrived_s for one in receiver.accepted("metrics")]
+            gaps_s = [after - before for before, after in zip(arrivals_s, arrivals_s[1:], strict=False)]
+            assert max(gaps_s) < 1.0 + 0.4 + 0.3, "an attempt, an interval, and some patience"
+            assert sum(gap < 0.7 for gap in gaps_s) >= 6, "heartbeats between the attempts"
+            hanging.released.set()

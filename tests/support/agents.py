@@ -37,8 +37,10 @@ class AgentProcess:
             )
 
     def __enter__(self) -> AgentProcess:
-        assert eventually(lambda: "watching" in self.said() or self.process.poll() is not None)
-        assert self.process.poll() is None, self.said()
+        is_ready = eventually(lambda: "watching" in self.said() or self.process.poll() is not None, within_s=30)
+        if not is_ready or self.process.poll() is not None:
+            self.__exit__()
+            raise AssertionError(f"the agent does not watch: {self.said()}")
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -50,7 +52,9 @@ def sandbox(limit_mib: int = 20) -> Iterator[Sandbox]:
 @cache
 def oomer() -> Path:
     """The compiled kill maker."""
-    program = Path(mkdtemp(prefix="otel-oom-")) / "oomer"
+    directory = mkdtemp(prefix="otel-oom-")
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    program = Path(directory) / "oomer"
     try:
         subprocess.run(["cc", "-O1", "-o", program, OOMER_SOURCE], check=True)
     except FileNotFoundError:

@@ -29,6 +29,7 @@ _HANG_S = 30.0
 class Answer:
     """One answer. status: an HTTP status or a gRPC code; kind: what is done instead of answering.
 
+    content_type: of an HTTP answer that refuses; details is its text, or the message of its Status
     rejected: of a partial success; retry_after_s: Retry-After, or RetryInfo; delay_s: before the answer
     when: which requests it is for; others are accepted
     """
@@ -36,6 +37,7 @@ class Answer:
     status: int | grpc.StatusCode | None = None
     kind: Literal["answer", "hang", "reset"] = "answer"
     details: str = ""
+    content_type: str | None = "application/x-protobuf"
     rejected: int = 0
     retry_after_s: float | None = None
     delay_s: float = 0.0
@@ -84,12 +86,14 @@ class HttpServer:
                     self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
                     socket.close(self.connection.detach())  # at once: the server would shut it down in order first
                     return
-                content = _response(signal, answer).SerializeToString() if answer.accepts else b""
+                content = _response(signal, answer).SerializeToString() if answer.accepts else _refusal(answer)
                 self.send_response(int(answer.status or 200))
                 if answer.retry_after_s is not None:
                     self.send_header("Retry-After", str(answer.retry_after_s))
                 if answer.status in {301, 302, 307, 308}:
                     self.send_header("Location", f"http://127.0.0.1:{port}/elsewhere/v1/{signal}")
+                if answer.content_type is not None:
+                    self.send_header("Content-Type", answer.content_type)
                 self.send_header("Content-Length", str(len(content)))
                 self.end_headers()
                 self.wfile.write(content)
@@ -170,6 +174,12 @@ def _response(signal: Signal, answer: Answer) -> Any:
         response.partial_success.rejected_data_points = answer.rejected
     response.partial_success.error_message = answer.details
     return response
+
+
+def _refusal(answer: Answer) -> bytes:
+    if answer.content_type == "application/x-protobuf":
+        return bytes(status_pb2.Status(code=3, message=answer.details).SerializeToString())
+    return answer.details.encode()
 
 
 def _retry_info(answer: Answer) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -22,9 +22,15 @@ from otel_oom.telemetry import Event
 
 CODE = grpc.StatusCode
 
+#: what Go's server says to plain HTTP on a port of TLS: without a type
+NOT_TLS = Answer(400, content_type=None, details="Client sent an HTTP request to an HTTPS server.\n")
+
 #: what keeps the data, by protocol: the collector may take it later
 FAILURES = {
     "http/protobuf": (
+        NOT_TLS,
+        Answer(400, content_type="text/plain; charset=utf-8", details="no"),
+        Answer(422, content_type="text/html", details="<html>"),
         Answer(301),
         Answer(401),
         Answer(403),
@@ -48,7 +54,13 @@ FAILURES = {
 
 #: what gives the request up, by protocol
 REFUSALS = {
-    "http/protobuf": (Answer(400), Answer(413)),
+    "http/protobuf": (
+        Answer(400),
+        Answer(400, content_type="application/json; charset=utf-8", details='{"code":3}'),
+        Answer(422),
+        Answer(413),
+        Answer(413, content_type="text/html", details="<html>"),
+    ),
     "grpc": (
         Answer(CODE.INVALID_ARGUMENT),
         Answer(CODE.RESOURCE_EXHAUSTED, details="grpc: received message larger than max (9 vs. 4)"),
@@ -96,7 +108,13 @@ def settings(receiver: OtlpReceiver) -> dict[str, str]:
 
 
 @contextmanager
-def sending(variables: dict[str, str], *, early: tuple[str, ...] = (), is_started: bool = True) -> Iterator[Rig]:
+def sending(
+    variables: dict[str, str],
+    *,
+    early: tuple[str, ...] = (),
+    is_started: bool = True,
+    kernel_kills: Callable[[], int] = lambda: 7,
+) -> Iterator[Rig]:
     """A sender that has opened its series and runs. early: kills after the opening, before the first request."""
     theirs = dict(os.environ)
     os.environ.clear()
@@ -109,7 +127,7 @@ def sending(variables: dict[str, str], *, early: tuple[str, ...] = (), is_starte
             spool,
             health,
             resource_defaults={"service.name": "otel-oom", "service.instance.id": "here", "host.name": "host"},
-            kernel_kills=lambda: 7,
+            kernel_kills=kernel_kills,
         )
     finally:
         os.environ.clear()
