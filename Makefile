@@ -3,6 +3,7 @@
 #   make demo    a first OOM kill on screen
 #   make test    every level of tests that this machine can run; what was skipped, and why, stands at the end
 #   make check   lint, types and tests: what CI runs
+#   make bench   how long a record is on its way, beside the SDK's own processors
 #
 # The levels need: kernel: root, /dev/kmsg, a memory cgroup, cc; collector: Go (builds a Collector once) or an
 # otelcol-contrib on PATH, promtool. OTEL_OOM_REQUIRE=all makes a skip a failure.
@@ -12,7 +13,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := pyproject.toml README.md $(shell find otel_oom -type f -not -name '*.pyc')
 
-.PHONY: demo test lint types check collector readme clean
+.PHONY: demo test lint types check collector readme bench clean
 
 demo: $(VENV)/demo.stamp
 	@$(BIN)/otel-oom demo
@@ -27,7 +28,7 @@ lint: $(VENV)/test.stamp
 	$(BIN)/ruff format --check
 
 types: $(VENV)/test.stamp
-	$(BIN)/mypy otel_oom tests
+	$(BIN)/mypy otel_oom tests benchmarks
 
 # Built once and cached outside the checkout. Without Go the tests that need it say so themselves.
 collector: $(VENV)/test.stamp
@@ -36,6 +37,9 @@ collector: $(VENV)/test.stamp
 # The parts of README.md that come from the code.
 readme: $(VENV)/test.stamp
 	OTEL_OOM_README=write $(BIN)/python -m pytest -q tests/plain/test_readme.py
+
+bench: $(VENV)/test.stamp
+	$(BIN)/python benchmarks/latency.py
 
 clean:
 	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

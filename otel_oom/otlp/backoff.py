@@ -27,6 +27,11 @@ class Backoff:
         self._tried_s = 0.0
         self._told_s = 0.0
 
+    @property
+    def is_outage(self) -> bool:
+        """Whether the last try failed."""
+        return self._began_s is not None
+
     def failed(self, now_s: float, retry_after_s: float | None) -> None:
         """A try failed. The server's word on when to come back goes before our own, and before an early probe."""
         if self._began_s is None:

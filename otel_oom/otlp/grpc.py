@@ -89,9 +89,7 @@ def _call(exporter: Any, data: Any) -> Outcome:
         return Outcome("retry", "timed out")
     if call.code() is not StatusCode.OK:
         return _failure(call)
-    partial = call.result().partial_success
-    dropped = getattr(partial, "rejected_log_records", 0) or getattr(partial, "rejected_data_points", 0)
-    return accepted(dropped, partial.error_message)
+    return accepted(call.result().partial_success)
 
 
 def _failure(error: Any) -> Outcome:

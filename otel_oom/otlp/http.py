@@ -32,13 +32,19 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.metrics.export import MetricsData
 
 # The request itself is at fault and would be again; anything else may be mended on the way (a wrong path, a missing
-# key, a proxy), so the data is kept.
-_REFUSED: Final = frozenset({400, 413, 422})
+# key, a proxy), so the data is kept. 400 and 422 are taken for a refusal only in a form of OTLP: a Status, as the
+# Collector (v0.159.0) answers in the request's own type. A server of TLS says 400 to plain HTTP too, Go's without a
+# type and nginx as text/html, and has not seen the data.
+_TOO_LARGE: Final = 413
+_BAD_REQUEST: Final = frozenset({400, 422})
+_OTLP_TYPES: Final = frozenset({"application/x-protobuf", "application/json"})
+_EVIDENCE: Final = 200  # bytes of an answer that is not OTLP: the first line says it
 
 _MENDS: Final = {
+    400: "the answer is not OTLP; if the port speaks TLS, write https://",
     401: KEY_MEND,
     403: KEY_MEND,
-    404: "OTEL_EXPORTER_OTLP_ENDPOINT names the base URL, to which v1/logs is added",
+    404: "OTEL_EXPORTER_OTLP_ENDPOINT names the base URL, to which v1/logs and v1/metrics are added",
 }
 _NOT_HTTP_MEND: Final = "if it speaks gRPC, set OTEL_EXPORTER_OTLP_PROTOCOL=grpc, or name the collector's HTTP port"
 _ERRNO: Final = re.compile(r"\[Errno -?\d+\] ")
@@ -109,12 +115,19 @@ def _post(client: _OTLPHTTPClient, data: bytes, response: type[Any]) -> Outcome:
     if 200 <= status < 300:
         return _partial_success(result.content(), response)
     why = f"HTTP {status} {result.reason or ''}".strip()
-    if status in _REFUSED:
+    if status == _TOO_LARGE or (status in _BAD_REQUEST and _is_otlp(result.headers())):
         return Outcome("rejected", why)
+    if status in _BAD_REQUEST:
+        why = f"{why}: {result.content()[:_EVIDENCE].decode(errors='replace')}".rstrip(": \r\n")
     if 300 <= status < 400:
         where = result.headers().get("location", "another place")
         return Outcome("retry", f"{why}: to {where}", mend="OTEL_EXPORTER_OTLP_ENDPOINT must name the final place")
     return Outcome("retry", why, _extract_retry_after(result), mend=_MENDS.get(status, ""))
+
+
+def _is_otlp(headers: Mapping[str, str]) -> bool:
+    """By the content type, whose parameters (`; charset=utf-8`) say nothing here."""
+    return headers.get("content-type", "").partition(";")[0].strip().lower() in _OTLP_TYPES
 
 
 def _partial_success(content: bytes, response: type[Any]) -> Outcome:
@@ -122,8 +135,7 @@ def _partial_success(content: bytes, response: type[Any]) -> Outcome:
         partial = response.FromString(content).partial_success
     except DecodeError:
         return OK  # accepted, in words that we do not know
-    dropped = getattr(partial, "rejected_log_records", 0) or getattr(partial, "rejected_data_points", 0)
-    return accepted(dropped, partial.error_message)
+    return accepted(partial)
 
 
 def _no_answer(error: Exception | None) -> Outcome:

@@ -4,7 +4,8 @@ Rules:
 - A point's time is the stamp of the newest kill in it if that is new, else the moment of the collection.
 - It is always later than the last exported time of its series: collectors silently drop a point that goes back. After
   the wall clock stepped back, the times go on from the last one at the pace of the monotonic clock.
-- Counters begin at the time at which their total was 0.
+- A counter begins where its total was 0: the kernel's own at the boot, ours at `Totals.start_ns`. With delta
+  temporality each point begins where the last one ended, the first at `Totals.start_ns`.
 """
 
 from __future__ import annotations
@@ -51,11 +52,15 @@ class _OnDemand(MetricReader):
 
 
 class PointTimes:
-    """Gives each point its start and its time. wall_ns, monotonic_ns: clocks."""
+    """Gives each point its start and its time.
 
-    def __init__(self, wall_ns: Callable[[], int], monotonic_ns: Callable[[], int]) -> None:
+    wall_ns, monotonic_ns: clocks; boot_ns: when the kernel began to count, wall clock ns since the Unix epoch
+    """
+
+    def __init__(self, wall_ns: Callable[[], int], monotonic_ns: Callable[[], int], *, boot_ns: int) -> None:
         self._wall_ns = wall_ns
         self._monotonic_ns = monotonic_ns
+        self._boot_ns = boot_ns
         self._last: dict[Series, tuple[int, int, int]] = {}
 
     def stamp(self, data: MetricsData, totals: Totals) -> MetricsData:
@@ -91,7 +96,8 @@ class PointTimes:
         start_ns = None
         if isinstance(metric.data, Sum):
             is_delta = metric.data.aggregation_temporality is AggregationTemporality.DELTA
-            start_ns = last_ns if is_delta else totals.start_ns
+            zero_ns = self._boot_ns if metric.name == schema.KERNEL_KILLS.name else totals.start_ns
+            start_ns = last_ns if is_delta else zero_ns
         stamped: NumberDataPoint = replace(point, start_time_unix_nano=start_ns, time_unix_nano=time_ns)
         return stamped
 

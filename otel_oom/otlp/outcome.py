@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Generic, Literal, Protocol, TypeVar
+from typing import Any, Final, Generic, Literal, Protocol, TypeVar
+
+Verdict = Literal["ok", "retry", "rejected"]
 
 Data = TypeVar("Data")
 Request = TypeVar("Request")
@@ -25,7 +27,7 @@ class Outcome:
     mend: what to look at, where the answer says more than that there was none
     """
 
-    verdict: Literal["ok", "retry", "rejected"]
+    verdict: Verdict
     why: str = ""
     retry_after_s: float | None = None
     dropped: int = 0
@@ -52,13 +54,18 @@ def encoded(encode: Callable[[Data], Request], data: Data) -> Request:
 KEY_MEND: Final = "OTEL_EXPORTER_OTLP_HEADERS carries the key"
 
 
-def accepted(dropped: int, why: str) -> Outcome:
-    """The outcome of an answer of success, partial or not."""
-    return Outcome("ok", why, dropped=dropped) if dropped > 0 else OK
+def accepted(partial: Any) -> Outcome:
+    """The outcome of an answer of success. partial: its ExportLogsPartialSuccess or ExportMetricsPartialSuccess."""
+    dropped = getattr(partial, "rejected_log_records", 0) or getattr(partial, "rejected_data_points", 0)
+    return Outcome("ok", partial.error_message, dropped=dropped) if dropped > 0 else OK
 
 
 class Exporter(Protocol, Generic[Data_contra]):
-    """One way to a collector for one signal. `send` makes one attempt, bounded by the timeout."""
+    """One way to a collector for one signal. `send` makes one attempt.
+
+    Over gRPC the timeout bounds all of it. Over HTTP it bounds each wait on the socket: an answer that trickles in
+    takes longer, and so does a slow lookup of the name.
+    """
 
     def send(self, data: Data_contra) -> Outcome:
         """Make one request. Raises: NotEncodableError, and what the libraries raise where they fail themselves."""

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from itertools import product
+from typing import Any, get_args
 
 from otel_oom import schema
 from otel_oom.config import Config
@@ -34,12 +35,13 @@ def build(
     # An empty variable is an unset one (environment variable specification); the SDK makes 0 or an error of some.
     for name in [name for name, value in os.environ.items() if name.startswith("OTEL_") and not value.strip()]:
         del os.environ[name]
+    # Not below 0, which no point can carry: without a clock on the board the epoch is the boot, more or less.
+    boot_ns = max(0, wall_ns() - time.clock_gettime_ns(time.CLOCK_BOOTTIME))
     try:
         who = resource(resource_defaults)
         log_sender = logs.LogSender(who, logs.exporter(config.logs))
-        metric_sender = metrics.MetricSender(
-            who, metrics.exporter(config.metrics), metrics.PointTimes(wall_ns, time.monotonic_ns), spool.totals
-        )
+        times = metrics.PointTimes(wall_ns, time.monotonic_ns, boot_ns=boot_ns)
+        metric_sender = metrics.MetricSender(who, metrics.exporter(config.metrics), times, spool.totals)
     except Exception as error:  # the SDK raises what it likes: ValueError, its own, bare Exception
         raise UsageError(f"OpenTelemetry refuses its settings: {error}", "mend the OTEL_* variable") from error
 
@@ -63,18 +65,26 @@ def build(
         schema.SPOOL_DROPPED: lambda: _each(health.dropped, schema.SPOOL_DROPPED),
         schema.EXPORTS: lambda: [
             ({schema.SIGNAL: signal, schema.OUTCOME: outcome}, health.exports[signal, outcome])
-            for signal, outcome in product(*(values for _, values in schema.EXPORTS.attributes))
+            for signal, outcome in product(get_args(schema.Signal), get_args(schema.ExportOutcome))
         ],
         schema.UP: up,
     }
-    if kernel_kills() is not None:  # before 4.13 the kernel does not count: absent is not zero
-        instruments[schema.KERNEL_KILLS] = lambda: one(kernel_kills())
+    at_start = kernel_kills()
+    if at_start is not None:  # before 4.13 the kernel does not count: absent is not zero
+        # A total since the boot is no delta: what was counted before the agent's start is not of its first interval.
+        base = at_start if metric_sender.is_delta else 0
+
+        def counted() -> Observations:
+            total = kernel_kills()
+            return one(None if total is None else total - base)
+
+        instruments[schema.KERNEL_KILLS] = counted
         instruments[schema.UNACCOUNTED_KILLS] = lambda: one(metric_sender.totals.unaccounted)
     register(metric_sender.meter, instruments)
     return Sender(spool, log_sender, metric_sender, health, (config.logs, config.metrics), config.heartbeat_s)
 
 
-def _each(counts: Mapping[str, int], metric: schema.Metric) -> Observations:
+def _each(counts: Mapping[Any, int], metric: schema.Metric) -> Observations:
     """Every value of the metric's one attribute, so that each series starts at 0."""
     ((attribute, values),) = metric.attributes
     return [({attribute: value}, counts.get(value, 0)) for value in values]

@@ -4,7 +4,8 @@ Rules:
 - The first export is each counter at the total that it carried, before any new kill is added to it, and it is tried
   until it is delivered: only so does a store see the first kill as an increase.
 - A log record leaves as soon as the thread is free, the counter after it, at the latest `_GATHER_S` after the kill.
-- Logs and metrics fail, wait and recover apart from each other.
+- Logs and metrics fail, wait and recover apart from each other. While logs fail, metrics that are due go first: logs
+  that hang hold them up by one attempt at most.
 - A request that is refused for good is halved until the one event at fault stands alone; that one is given up.
 """
 
@@ -97,12 +98,19 @@ class Sender(threading.Thread):
 
     def _turn(self) -> float:
         """Do what is due; returns when something will be due again, monotonic seconds."""
+        is_outage = self._log_backoff.is_outage
+        if is_outage:
+            self._send_due_metrics()
         if len(self._spool) and self._log_backoff.due_s <= time.monotonic():
             self._send_logs()  # one batch, so that a storm does not hold up the counter
-        if self._metrics_next_s() <= time.monotonic():
-            self._send_metrics()
+        if not is_outage:
+            self._send_due_metrics()
         due_s = self._metrics_next_s()  # again: what was delivered may be older than what is known
         return min(due_s, self._log_backoff.due_s) if len(self._spool) else due_s
+
+    def _send_due_metrics(self) -> None:
+        if self._metrics_next_s() <= time.monotonic():
+            self._send_metrics()
 
     def _metrics_next_s(self) -> float:
         """When metrics go out next, monotonic seconds: at the heartbeat, and sooner if there is news."""

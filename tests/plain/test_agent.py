@@ -142,3 +142,24 @@ def test_what_was_in_the_log_before_the_stop_is_passed_on() -> None:
     rig.agent.stop()
     rig.agent.run()
     assert rig.kills == {"cgroup": 1}
+
+
+def test_a_stop_reads_to_the_end_of_a_log_longer_than_a_burst() -> None:
+    lines = [line("usb 1-1: new device", number) for number in range(1, 3_500)]
+    rig = Rig()
+    rig.agent.stop()
+    rig.run(*lines[:999], kill(1_000), *lines[1_000:], kill(3_500))
+    assert rig.kills == {"cgroup": 2}
+    assert rig.health.records == {"read": 3_500}
+
+
+def test_a_collector_is_told_at_once_that_the_device_is_back() -> None:
+    rig = Rig()
+    with rig.running():
+        version = rig.spool.wait(0, 0)
+        rig.source.put(Closed("gone"))
+        down = rig.spool.wait(version, 10)
+        assert (down > version, rig.health.down_reason) == (True, "gone")
+        rig.source.wake()
+        up = rig.spool.wait(down, 10)
+        assert (up > down, rig.health.down_reason) == (True, None)

@@ -238,3 +238,4 @@ def test_after_its_end_it_does_no_harm() -> None:
         os.read(reader, 1)
     for fd in (reader, writer, *others):
         os.close(fd)
+    assert device.read() is None, "it is away, and there is nothing to read until it is opened again"

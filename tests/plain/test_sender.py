@@ -50,7 +50,11 @@ def test_a_failure_keeps_the_data(protocol: Protocol, answer: Answer, caplog: py
         ("http/protobuf", Answer(301), "HTTP 301 Moved Permanently: to http://127.0.0.1"),
         ("http/protobuf", Answer(401), "HTTP 401 Unauthorized; OTEL_EXPORTER_OTLP_HEADERS carries the key"),
         ("http/protobuf", Answer(404), "HTTP 404 Not Found; OTEL_EXPORTER_OTLP_ENDPOINT names the base URL"),
-        ("http/protobuf", NOT_TLS, "an HTTP request to an HTTPS server. ; the answer is not OTLP; if the port speaks TLS"),
+        (
+            "http/protobuf",
+            NOT_TLS,
+            "to an HTTPS server.; the answer is not OTLP; if the port speaks TLS, write https://",
+        ),
         ("http/protobuf", Answer(kind="reset"), "Connection reset by peer; does a collector at http://127.0.0.1"),
         ("http/protobuf", HANG, "timed out; does a collector"),
         ("grpc", HANG, "timed out; does a collector"),

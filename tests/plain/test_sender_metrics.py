@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from itertools import product
+from itertools import pairwise, product
 
 import psutil
 import pytest
@@ -138,7 +138,9 @@ def test_logs_that_hang_hold_up_metrics_by_one_attempt_at_most(
             "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT": f"{hanging.endpoint}/v1/logs",
             "OTEL_METRIC_EXPORT_INTERVAL": "400",
         }
-        with sending(settings(receiver) | variables, early=("kill 1",)) as rig:
+        with sending(settings(receiver) | variables) as rig:
+            receiver.exports(1)
+            rig.kill("kill 1")
             for attempt in (1, 2, 3):
                 assert eventually(lambda attempt=attempt: rig.health.exports["logs", "retry"] == attempt)  # type: ignore[misc]
                 time.sleep(1.0)  # between attempts; from now on a new event makes one at once
@@ -150,7 +152,7 @@ def test_logs_that_hang_hold_up_metrics_by_one_attempt_at_most(
                 before = [one for one in receiver.accepted("metrics") if one.arrived_s < tried.arrived_s]
                 assert totals(before[-1])["cgroup"] == attempt, "the counter goes before the attempt"
             arrivals_s = [one.arrived_s for one in receiver.accepted("metrics")]
-            gaps_s = [after - before for before, after in zip(arrivals_s, arrivals_s[1:], strict=False)]
+            gaps_s = [after - before for before, after in pairwise(arrivals_s)]
             assert max(gaps_s) < 1.0 + 0.4 + 0.3, "an attempt, an interval, and some patience"
             assert sum(gap < 0.7 for gap in gaps_s) >= 6, "heartbeats between the attempts"
             hanging.released.set()

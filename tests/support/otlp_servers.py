@@ -88,12 +88,8 @@ class HttpServer:
                     return
                 content = _response(signal, answer).SerializeToString() if answer.accepts else _refusal(answer)
                 self.send_response(int(answer.status or 200))
-                if answer.retry_after_s is not None:
-                    self.send_header("Retry-After", str(answer.retry_after_s))
-                if answer.status in {301, 302, 307, 308}:
-                    self.send_header("Location", f"http://127.0.0.1:{port}/elsewhere/v1/{signal}")
-                if answer.content_type is not None:
-                    self.send_header("Content-Type", answer.content_type)
+                for name, value in _headers(signal, answer, port).items():
+                    self.send_header(name, value)
                 self.send_header("Content-Length", str(len(content)))
                 self.end_headers()
                 self.wfile.write(content)
@@ -174,6 +170,17 @@ def _response(signal: Signal, answer: Answer) -> Any:
         response.partial_success.rejected_data_points = answer.rejected
     response.partial_success.error_message = answer.details
     return response
+
+
+def _headers(signal: Signal, answer: Answer, port: int) -> dict[str, str]:
+    headers = {}
+    if answer.retry_after_s is not None:
+        headers["Retry-After"] = str(answer.retry_after_s)
+    if answer.status in {301, 302, 307, 308}:
+        headers["Location"] = f"http://127.0.0.1:{port}/elsewhere/v1/{signal}"
+    if answer.content_type is not None:
+        headers["Content-Type"] = answer.content_type
+    return headers
 
 
 def _refusal(answer: Answer) -> bytes:
