@@ -58,16 +58,18 @@ class Sender(threading.Thread):
         self._log_backoff = Backoff(is_loopback=self._logs_export.is_loopback, jitter=random.uniform)
         self._metric_backoff = Backoff(is_loopback=self._metrics_export.is_loopback, jitter=random.uniform)
         self._batch_events = _BATCH_EVENTS
+        self._opening: Totals | None = None
+        """The totals that must be delivered before any newer ones."""
         self._kept: tuple[MetricsData, _State] | None = None
-        """A collection that must be delivered as it is, before any other."""
+        """A collection that must be delivered as it is: with delta temporality the next one does not repeat it."""
         self._exported = self._state()
         self._metrics_due_s = 0.0
         self._metrics_sent_s = 0.0
         self._stop_at_s = math.inf
 
     def open_series(self) -> None:
-        """Collect the totals as they are carried, to be delivered before anything newer. Before the first kill."""
-        self._kept = self._collect()
+        """From now on the totals as they are carried are delivered before anything newer. Before the first kill."""
+        self._opening = self._spool.totals
 
     def stop(self, patience_s: float) -> None:
         """Deliver what is left for at most this long, then end. Returns when the thread has ended, or it is late."""
@@ -120,7 +122,8 @@ class Sender(threading.Thread):
         return max(due_s, self._metric_backoff.due_s)
 
     def _is_done(self) -> bool:
-        return not len(self._spool) and self._kept is None and self._state() == self._exported
+        is_delivered = self._opening is None and self._kept is None and self._state() == self._exported
+        return is_delivered and not len(self._spool)
 
     def _state(self) -> _State:
         """What a collector should know at once when it changes."""
@@ -147,7 +150,7 @@ class Sender(threading.Thread):
         outcome = _attempt(self._metrics.send, data)
         self._metrics_sent_s = time.monotonic()
         if self._is_settled(outcome, self._metrics_export, self._metric_backoff):
-            self._kept, self._exported = None, state
+            self._opening, self._kept, self._exported = None, None, state
             self._metrics_due_s = self._metrics_sent_s + self._heartbeat_s
             if outcome.dropped:
                 self._health.points_rejected(outcome.dropped, outcome.why)
@@ -155,8 +158,10 @@ class Sender(threading.Thread):
             self._kept = (data, state)  # a cumulative collection says it all again, and newer
 
     def _collect(self) -> tuple[MetricsData, _State]:
-        state = self._state()
-        return self._metrics.collect(state[0]), state
+        totals, reason = self._state()
+        # The opening is collected anew for each try: after a long outage its old times would be refused for ever.
+        totals = self._opening or totals
+        return self._metrics.collect(totals), (totals, reason)
 
     def _is_settled(self, outcome: Outcome, export: Export, backoff: Backoff) -> bool:
         """Count and say what became of a request; False: it is to be made again."""
