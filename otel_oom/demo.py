@@ -62,9 +62,8 @@ def _show_one(receiver: Receiver, kill: Callable[[], object], source: Source | N
     thread.start()
     try:
         before = _kills(receiver.metrics)
-        print(
-            f"An OTLP receiver listens at {receiver.endpoint}; the agent watches {_DEVICE if source is None else 'it'}."
-        )
+        what = _DEVICE if source is None else "the recording"
+        print(f"An OTLP receiver listens at {receiver.endpoint}; the agent reads {what}.")
         print(f"Its first export: {schema.KILLS.name} = {before}\n")
         if source is None:
             print(f"A process of this demo now fills a {_LIMIT_MIB} MiB memory cgroup until the kernel kills it …\n")
