@@ -111,10 +111,12 @@ class Agent:
         """Read to the end of the log, within the time that a stop has for it."""
         deadline_s = time.monotonic() + _LAST_READS_S
         is_drained = False
-        while not is_drained and time.monotonic() < deadline_s:
-            is_drained, _ = self._drain()
-        self._found.findings += self._assembler.settle()
-        self._publish(self._found)
+        try:
+            while not is_drained and time.monotonic() < deadline_s:
+                is_drained, _ = self._drain()
+        finally:
+            self._found.findings += self._assembler.settle()
+            self._publish(self._found)
 
     def _turn(self) -> None:
         now_s = time.monotonic()

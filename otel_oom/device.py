@@ -92,6 +92,7 @@ class Device:
         self._from_ring = from_ring
         self._clock = clock
         self._fd = -1
+        self._why_closed = "it was not opened"
         self._next_sequence: int | None = None
         self._overrun = False
         self._after_lost: Item | None = None
@@ -123,7 +124,9 @@ class Device:
         if self._after_lost is not None:
             item, self._after_lost = self._after_lost, None
             return item
-        while self._fd >= 0:  # else it is away, and there is nothing to read
+        if self._fd < 0:
+            return Closed(self._why_closed)  # again: whoever missed it the first time must not wait for ever
+        while True:
             try:
                 raw = os.read(self._fd, RECORD_BYTES)
             except BlockingIOError:
@@ -149,7 +152,6 @@ class Device:
                 self._after_lost = item
                 return Lost(lost, item.observed_ns)
             return item
-        return None
 
     def wait(self, timeout_s: float) -> None:  # noqa: D102 see Source
         for fd, events in self._poll.poll(max(0, timeout_s) * 1000):
@@ -182,6 +184,7 @@ class Device:
 
     def _closed(self, reason: str) -> Closed:
         self._close_device()
+        self._why_closed = reason
         return Closed(reason)
 
     def _close_device(self) -> None:

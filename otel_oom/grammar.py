@@ -9,8 +9,7 @@ Rules:
   a name is what remains. Where two cuts fit, facts from elsewhere in the report decide.
 - A pattern that may count a kill is anchored at the start of the record, and knows its prefixes by name: other
   subsystems print text that devices and users choose, but never at the start (`input: <name> as …`).
-- No two parts of a pattern can take the same text, so that none takes more than linear time: a name may be built to
-  make it.
+- No pattern takes more than linear time, whatever a name was built for.
 - Kernels here: 4.19 to 6.18. An older form is one more pattern beside the newest of its kind.
 """
 
@@ -62,7 +61,7 @@ _AS_A_RESULT: Final = " killed as a result of limit of "
 
 # [  pid  ]   uid  tgid total_vm      rss pgtables_bytes swapents oom_score_adj name                          (4.19-6.7)
 # [  pid  ]   uid  tgid total_vm      rss rss_anon rss_file rss_shmem pgtables_bytes swapents oom_score_adj name  (6.8+)
-TABLE_HEADER: Final = re.compile(r"\[ *pid *\] +(?P<columns>[\w ]+ name)")
+TABLE_HEADER: Final = re.compile(r"\[ *pid *\] +(?P<columns>(?=\w)[\w ]+ name)")
 
 # active_anon:661 inactive_anon:38157 … free:482 free_pcp:198 free_cma:0             (all; one record, \x0a between lines)
 FREE_PAGES: Final = re.compile(r"active_anon:\d+ .*\\x0a free:(?P<pages>\d+) ")

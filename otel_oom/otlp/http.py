@@ -34,10 +34,10 @@ if TYPE_CHECKING:
 # The request itself is at fault and would be again; anything else may be mended on the way (a wrong path, a missing
 # key, a proxy), so the data is kept. 400 and 422 are taken for a refusal only in a form of OTLP: a Status, as the
 # Collector (v0.159.0) answers in the request's own type. A server of TLS says 400 to plain HTTP too, Go's without a
-# type and nginx as text/html, and has not seen the data.
+# type and nginx as text/html, and has not seen the data. Loki sends its Status as an octet stream.
 _TOO_LARGE: Final = 413
 _BAD_REQUEST: Final = frozenset({400, 422})
-_OTLP_TYPES: Final = frozenset({"application/x-protobuf", "application/json"})
+_OTLP_TYPES: Final = frozenset({"application/x-protobuf", "application/json", "application/octet-stream"})
 _EVIDENCE: Final = 200  # bytes of an answer that is not OTLP: the first line says it
 
 _MENDS: Final = {

@@ -159,7 +159,8 @@ class Sender(threading.Thread):
 
     def _collect(self) -> tuple[MetricsData, _State]:
         totals, reason = self._state()
-        # The opening is collected anew for each try: after a long outage its old times would be refused for ever.
+        # The opening is collected anew for each try: after a long outage its old times would be refused for ever. With
+        # delta temporality it is kept as it was, because its collection cannot be repeated.
         totals = self._opening or totals
         return self._metrics.collect(totals), (totals, reason)
 

@@ -221,6 +221,7 @@ def test_a_hang_up_does_not_spin(world: World) -> None:
     assert spent(lambda: device.wait(0.1)) > 0.09
     world.script.append(errno.ENODEV)
     assert device.read() == Closed("No such device")
+    assert device.read() == Closed("No such device"), "said again, until it is opened again"
     device.open()
     os.write(world.writers[-1], b"x")
     assert spent(lambda: device.wait(10)) < 5, "watched again"
@@ -238,4 +239,4 @@ def test_after_its_end_it_does_no_harm() -> None:
         os.read(reader, 1)
     for fd in (reader, writer, *others):
         os.close(fd)
-    assert device.read() is None, "it is away, and there is nothing to read until it is opened again"
+    assert device.read() == Closed("it was not opened")
