@@ -15,7 +15,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from importlib import resources
 
 from opentelemetry._logs import SeverityNumber
 from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
@@ -23,42 +22,8 @@ from opentelemetry.sdk._logs import LoggerProvider, LogRecordProcessor
 from opentelemetry.sdk._logs.export import BatchLogRecordProcessor, SimpleLogRecordProcessor
 
 from otel_oom import config, running
-from otel_oom.device import Item, Reading
 from otel_oom.receiver import Receiver
-
-
-class Feed:
-    """A source: hands over one report at a time, as if the kernel had just printed it."""
-
-    def __init__(self) -> None:
-        capture = resources.files("otel_oom").joinpath("recorded.kmsg").read_bytes()
-        self._report = [line + b"\n" for line in capture.splitlines()]
-        self._left: list[bytes] = []
-        self._awake = threading.Event()
-
-    def print_report(self) -> None:
-        """A kill happens now."""
-        self._left = list(self._report)
-        self.wake()
-
-    def open(self) -> None:
-        """Nothing to open."""
-
-    def read(self) -> Reading:
-        """The next record."""
-        return Item(self._left.pop(0), time.time_ns()) if self._left else None
-
-    def wait(self, timeout_s: float) -> None:
-        """Sleep until the next report."""
-        self._awake.wait(timeout_s)
-        self._awake.clear()
-
-    def wake(self) -> None:
-        """End a `wait`."""
-        self._awake.set()
-
-    def close(self) -> None:
-        """Nothing to close."""
+from otel_oom.recording import Recording
 
 
 def stock(processor: LogRecordProcessor) -> Callable[[], None]:
@@ -85,12 +50,12 @@ def main(records: int) -> None:
     """Measure and print."""
     with Receiver() as receiver:
         os.environ["OTEL_EXPORTER_OTLP_ENDPOINT"] = receiver.endpoint
-        feed = Feed()
+        feed = Recording()
         agent = running.start(config.load(os.environ), source=feed)
         thread = threading.Thread(target=agent.run)
         thread.start()
         ways = {
-            "otel-oom, from the kill line": feed.print_report,
+            "otel-oom, from the kill line": feed.play,
             "SimpleLogRecordProcessor": stock(SimpleLogRecordProcessor(OTLPLogExporter())),
             "BatchLogRecordProcessor": stock(BatchLogRecordProcessor(OTLPLogExporter())),
         }

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from importlib import resources
 
 from otel_oom.device import Item, Reading
 
 
 class Recording:
-    """A recorded kill as a source: nothing until `play`, then one record a read."""
+    """A recorded kill as a source: nothing until `play`, then one record a read. It can be played again."""
 
     def __init__(self) -> None:
         capture = resources.files("otel_oom").joinpath("recorded.kmsg").read_bytes()
-        self._records = [line + b"\n" for line in capture.splitlines()]
-        self._playing = threading.Event()
+        self._report = [line + b"\n" for line in capture.splitlines()]
+        self._left: deque[bytes] = deque()
         self._awake = threading.Event()
 
     def play(self) -> None:
         """Let the kill happen."""
-        self._playing.set()
+        self._left.extend(self._report)
         self.wake()
 
     def open(self) -> None:
@@ -28,9 +29,7 @@ class Recording:
 
     def read(self) -> Reading:
         """The next record once it plays."""
-        if not self._playing.is_set() or not self._records:
-            return None
-        return Item(self._records.pop(0), time.time_ns())
+        return Item(self._left.popleft(), time.time_ns()) if self._left else None
 
     def wait(self, timeout_s: float) -> None:
         """Sleep until it plays."""
