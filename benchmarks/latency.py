@@ -51,7 +51,7 @@ def main(records: int) -> None:
     with Receiver() as receiver:
         os.environ["OTEL_EXPORTER_OTLP_ENDPOINT"] = receiver.endpoint
         feed = Recording()
-        agent = running.start(config.load(os.environ), source=feed)
+        agent = running.start(config.load(os.environ, spool="none"), source=feed)
         thread = threading.Thread(target=agent.run)
         thread.start()
         ways = {

@@ -1,25 +1,27 @@
 """The agent: wiring and the loop. No parsing, no kernel strings.
 
 Rules:
-- Read until nothing is left, then pass on: so the victims of one group are known before the first of them goes out.
 - The kernel's counter is read before the log, so what it has counted is in the log already, or on its way.
-- The reader never waits for the collector.
-- Nothing that arrives ends the loop: what cannot be handled (a bug, no memory) is counted and said, and a kill counts
-  and is shipped with as much as could be made of it.
+- Events, totals and the place in the log go into the spool in one step.
+- The reader never waits for the collector, nor for the disk.
+- Nothing ends the loop: what cannot be made (a bug, no memory) is counted and said, and a kill counts and is shipped
+  with as much as could be made of it.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import replace
 from typing import Final
 
-from otel_oom import grammar, host, kmsg, telemetry
-from otel_oom.device import Clock, Closed, Item, Lost, Source
+from otel_oom import host, telemetry
+from otel_oom.checkpoint import Checkpoint, Totals
+from otel_oom.device import Clock, Closed, Source
 from otel_oom.errors import OtelOomError
 from otel_oom.health import Health
-from otel_oom.oom import Assembler, Finding, NoVictim, OomKill
+from otel_oom.oom import Finding, NoVictim, OomKill
+from otel_oom.reader import Found, Reader
 from otel_oom.reconcile import APART_S, Reconciliation
 from otel_oom.spool import Spool
 from otel_oom.telemetry import Event, Scalar, Sighting
@@ -29,24 +31,14 @@ _REOPEN_S: Final = 5.0
 _NO_VICTIM_S: Final = 60.0
 _AFTER_BUG_S: Final = 0.1
 _LAST_READS_S: Final = 0.5
-_BURST: Final = 1_000  # records read before what was found goes out, in a flood that never ends
-
-
-@dataclass(slots=True)
-class _Found:
-    """What one burst of reading brought."""
-
-    findings: list[Finding] = field(default_factory=list)
-    lost: int = 0
-    lost_ns: int = 0
-    unaccounted: int = 0
 
 
 class Agent:
-    """Reads a source until it is stopped, and puts what it finds into the spool.
+    """Reads a source until it is stopped, and puts what it finds into the spool, whose checkpoint says where to begin.
 
     look_at_victim: what /proc knows of a victim, by attribute name; kernel_kills: the kernel's counter, None without
-    has_backlog: what the source holds at first is older than this agent; wall_ns: the clock of all stamps
+    has_backlog: what the source holds at first is older than this agent
+    previous_pid: of an agent that did not end as it should, 0 for none; wall_ns: the clock of all stamps
     """
 
     def __init__(
@@ -59,6 +51,7 @@ class Agent:
         look_at_victim: Callable[[OomKill], Mapping[str, Scalar]],
         kernel_kills: Callable[[], int | None],
         has_backlog: bool = False,
+        previous_pid: int = 0,
         wall_ns: Clock = time.time_ns,
     ) -> None:
         self._source = source
@@ -68,25 +61,31 @@ class Agent:
         self._look_at_victim = look_at_victim
         self._kernel_kills = kernel_kills
         self._wall_ns = wall_ns
-        self._page_size = identity.page_size
-        self._assembler = self._fresh_assembler(0)
+        checkpoint = spool.checkpoint
+        self._reader = Reader(source, health, identity.boot_id, identity.page_size, uncounted=checkpoint.uncounted)
+        self._lines_before = 0
         self._reconciliation: Reconciliation | None = None
-        self._found = _Found()
-        """What was read and is not yet in the spool."""
+        self._unaccounted = 0
         self._look_s = 0.0
         self._tries = 0
         self._tries_muted_until_s = 0.0
-        # The log's clock laid on the wall clock as it stood when reading began: what a reader of it would stamp.
-        self._log_epoch_ns = wall_ns() - time.monotonic_ns()
         self._is_backlog = has_backlog
+        self._previous_pid = previous_pid
         self._is_stopped = False
 
     def open(self) -> None:
-        """Open the source and take the kernel's counter as the base. Raises: NoDeviceError, NoPermissionError."""
+        """Open the source, and settle where counting begins. Raises: NoDeviceError, NoPermissionError."""
         self._source.open()
         self._health.device_up()
+        checkpoint = self._spool.checkpoint
         counted = self._kernel_kills()
-        self._reconciliation = None if counted is None else Reconciliation(counted)
+        if self._reader.has_gap():
+            checkpoint = checkpoint.anew(self._wall_ns())
+        if counted is not None:
+            base = counted if checkpoint.base is None else checkpoint.base
+            self._reconciliation = Reconciliation(base, checkpoint.totals.unaccounted)
+        self._lines_before = checkpoint.lines
+        self._spool.begin(self._checkpoint(checkpoint.totals))
 
     def stop(self) -> None:
         """End `run` soon: from a signal handler or another thread."""
@@ -113,10 +112,9 @@ class Agent:
         is_drained = False
         try:
             while not is_drained and time.monotonic() < deadline_s:
-                is_drained, _ = self._drain()
+                is_drained, _ = self._reader.burst()
         finally:
-            self._found.findings += self._assembler.settle()
-            self._publish(self._found)
+            self._publish(self._reader.found)
 
     def _turn(self) -> None:
         now_s = time.monotonic()
@@ -124,66 +122,22 @@ class Agent:
         if is_look:
             self._look_s = now_s + _LOOK_S
         counted = self._kernel_kills() if is_look and self._reconciliation else None
-        is_drained, closed = self._drain()
+        is_drained, closed = self._reader.burst()
         if self._reconciliation and counted is not None and is_drained:
-            self._found.unaccounted += self._reconciliation.look(counted, self._assembler.kill_lines, now_s)
-        self._publish(self._found)
+            self._unaccounted += self._reconciliation.look(counted, self._lines, now_s)
+        self._publish(self._reader.found)
         self._is_backlog = self._is_backlog and not is_drained
         if closed is not None:
             self._reopen(closed)
         elif is_drained and not self._is_stopped:
             self._source.wait(self._look_s - time.monotonic())
 
-    def _drain(self) -> tuple[bool, Closed | None]:
-        """Read what is there, up to a burst; returns whether that was all, and why reading ended if it did."""
-        for _ in range(_BURST):
-            reading = self._source.read()
-            if isinstance(reading, Item):
-                self._health.records["read"] += 1
-                self._found.findings += self._feed(reading)
-            elif isinstance(reading, Lost):
-                self._assembler.lost()
-                self._health.records_lost(reading.count)
-                self._found.lost += reading.count
-                self._found.lost_ns = reading.observed_ns
-            else:
-                self._found.findings += self._assembler.settle()
-                return True, reading
-        return False, None
+    @property
+    def _lines(self) -> int:
+        """Kill lines seen since the base, those before a restart among them."""
+        return self._lines_before + self._reader.kill_lines
 
-    def _feed(self, item: Item) -> tuple[Finding, ...]:
-        is_anchor = grammar.ANCHOR.search(item.raw) is not None
-        if not is_anchor and not self._assembler.is_open and kmsg.sequence_of(item.raw) is not None:
-            return ()
-        try:
-            return self._understand(item, is_anchor=is_anchor)
-        except Exception as error:  # noqa: BLE001 whatever a record does, the next one is read
-            self._health.record_failed(item.raw, error)
-        # Once more without what came before it: the report around a kill line may be at fault, not the line itself.
-        held = self._assembler.settle()
-        self._assembler = self._fresh_assembler(self._assembler.kill_lines)
-        try:
-            return (*held, *self._understand(item, is_anchor=is_anchor))
-        except Exception:  # noqa: BLE001 it was said; a kill line that was not counted here shows in the reconciliation
-            return held
-
-    def _fresh_assembler(self, kill_lines: int) -> Assembler:
-        assembler = Assembler(self._boot_id, self._page_size)
-        assembler.kill_lines = kill_lines
-        return assembler
-
-    def _understand(self, item: Item, *, is_anchor: bool) -> tuple[Finding, ...]:
-        record = kmsg.parse(item.raw)
-        if isinstance(record, kmsg.Malformed):
-            self._health.record_malformed(record)
-            return ()
-        if record.facility != kmsg.FACILITY_KERNEL:
-            if is_anchor:
-                self._health.record_refused(record)
-            return ()
-        return self._assembler.feed(record, item.observed_ns)
-
-    def _publish(self, found: _Found) -> None:
+    def _publish(self, found: Found) -> None:
         """Events and the totals that they lead to go into the spool in one step."""
         events: list[Event] = []
         totals = self._spool.totals
@@ -193,19 +147,30 @@ class Agent:
             events += self._events(finding)
             if isinstance(finding, OomKill):
                 totals = totals.plus(finding.scope, finding.observed_ns)
-        if found.unaccounted:
-            events.append(telemetry.unaccounted_event(found.unaccounted, self._boot_id, self._wall_ns()))
-            totals = totals.plus_unaccounted(found.unaccounted)
-        if events or totals is not self._spool.totals:
-            self._spool.put(events, totals)
-        self._found = _Found()
+        if self._unaccounted:
+            events.append(telemetry.unaccounted_event(self._unaccounted, self._boot_id, self._wall_ns()))
+            totals = totals.plus_unaccounted(self._unaccounted)
+        self._spool.put(events, self._checkpoint(totals))
+        self._reader.found, self._unaccounted = Found(), 0
+
+    def _checkpoint(self, totals: Totals) -> Checkpoint:
+        """Where reading stands, with the totals of all that was read."""
+        uncounted = self._reader.next_sequence
+        return replace(
+            self._spool.checkpoint,
+            totals=totals,
+            cursor=self._reader.cursor,
+            uncounted=0 if uncounted is None else uncounted,
+            base=self._reconciliation.base if self._reconciliation else None,
+            lines=self._lines,
+        )
 
     def _events(self, finding: Finding) -> list[Event]:
         """The events of a finding; of a kill without what surrounds it, or none, where they cannot be made."""
         try:
             if isinstance(finding, NoVictim):
                 return self._no_victim(finding)
-            return [telemetry.kill_event(finding, self._boot_id, self._sighting(finding))]
+            return [telemetry.kill_event(finding, self._boot_id, self._sighting(finding)), *self._own_death(finding)]
         except Exception as error:  # noqa: BLE001 a kill counts whatever fails
             self._health.record_failed(finding.record.text.encode(), error)
         try:
@@ -223,10 +188,17 @@ class Agent:
         self._tries_muted_until_s = now_s + _NO_VICTIM_S
         return [telemetry.no_victim_event(finding, self._boot_id, count)]
 
+    def _own_death(self, kill: OomKill) -> list[Event]:
+        """The kill may be that of the agent before this one."""
+        if not self._previous_pid or self._previous_pid not in {kill.pid, kill.tgid}:
+            return []
+        self._previous_pid = 0  # a pid is used again
+        return [telemetry.agent_killed_event(kill, self._boot_id)]
+
     def _sighting(self, kill: OomKill) -> Sighting:
         if self._is_backlog:
             return Sighting(is_backlog=True)
-        skew_ns = kill.observed_ns - (kill.record.monotonic_us * 1000 + self._log_epoch_ns)
+        skew_ns = kill.observed_ns - (kill.record.monotonic_us * 1000 + self._spool.checkpoint.log_epoch_ns)
         return Sighting(skew_s=skew_ns / 1e9, process=self._look_at_victim(kill))
 
     def _reopen(self, closed: Closed) -> None:

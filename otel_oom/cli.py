@@ -1,6 +1,7 @@
 """The commands. Data on stdout, messages on stderr; each failure is one line that says how to mend it.
 
-Exit codes: 0 stopped on request, 2 usage, 69 no device, 70 a bug, 77 no permission (see `errors`).
+Exit codes: 0 stopped on request, 2 usage, 69 no device, 70 a bug, 73 no spool, 75 another agent holds it,
+77 no permission (see `errors`).
 """
 
 from __future__ import annotations
@@ -68,6 +69,18 @@ def _parser() -> argparse.ArgumentParser:
         help="deliver first what the kernel log still holds of this boot (OTEL_OOM_FROM_RING)",
     )
     run.add_argument(
+        "--spool",
+        metavar="DIRECTORY",
+        help="where undelivered events and the counters survive a restart, or `none`: memory alone"
+        " (OTEL_OOM_SPOOL; $STATE_DIRECTORY, else /var/lib/otel-oom, else the user's state directory)",
+    )
+    run.add_argument(
+        "--spool-required",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="do not start without the spool (OTEL_OOM_SPOOL_REQUIRED)",
+    )
+    run.add_argument(
         "--command-line",
         action=argparse.BooleanOptionalAction,
         default=None,
@@ -91,6 +104,9 @@ def _run(options: argparse.Namespace) -> int:
         device=options.device,
         from_ring=options.from_ring,
         with_command_line=options.command_line,
+        spool=options.spool,
+        is_spool_required=options.spool_required,
+        is_root=os.geteuid() == 0,
     )
     agent = running.start(settings)
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, Literal, cast
 from urllib.parse import urlsplit
 
@@ -80,10 +81,12 @@ class Export:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """All settings of `otel-oom run`."""
+    """All settings of `otel-oom run`. spool: the directory of the queue on disk, None for memory alone."""
 
     device: str
     from_ring: bool
+    spool: Path | None
+    is_spool_required: bool
     with_command_line: bool
     heartbeat_s: float
     logs: Export
@@ -93,23 +96,46 @@ class Config:
 def load(
     environment: Mapping[str, str],
     *,
+    is_root: bool = True,
     device: str | None = None,
     from_ring: bool | None = None,
     with_command_line: bool | None = None,
+    spool: str | None = None,
+    is_spool_required: bool | None = None,
 ) -> Config:
     """Settings from the environment, each one given as an argument (a flag) winning over it.
 
-    Raises: UsageError.
+    is_root: whether the agent may write below /var/lib. Raises: UsageError.
     """
     env = {name: value.strip() for name, value in environment.items() if value.strip()}
+    directory = _spool(env, spool, is_root=is_root)
+    is_required = _flag(env, "OTEL_OOM_SPOOL_REQUIRED") if is_spool_required is None else is_spool_required
+    if is_required and directory is None:
+        raise UsageError("the spool is required, and it is `none`", "give one of the two up: --spool DIRECTORY")
     return Config(
         device=device or env.get("OTEL_OOM_DEVICE", "/dev/kmsg"),
         from_ring=_flag(env, "OTEL_OOM_FROM_RING") if from_ring is None else from_ring,
+        spool=directory,
+        is_spool_required=is_required,
         with_command_line=_flag(env, "OTEL_OOM_COMMAND_LINE") if with_command_line is None else with_command_line,
         heartbeat_s=_milliseconds(env, ("OTEL_METRIC_EXPORT_INTERVAL",), _DEFAULT_INTERVAL_MS),
         logs=_export(env, "logs"),
         metrics=_export(env, "metrics"),
     )
+
+
+def _spool(env: Mapping[str, str], flag: str | None, *, is_root: bool) -> Path | None:
+    """Where the user says, else where systemd says (StateDirectory=), else where such things are kept."""
+    said = flag or env.get("OTEL_OOM_SPOOL")
+    if said:
+        if said != "none" and not said.startswith("/"):
+            raise UsageError(f"--spool {said!r} is neither `none` nor an absolute path", "write --spool /a/directory")
+        return None if said == "none" else Path(said)
+    if "STATE_DIRECTORY" in env:
+        return Path(env["STATE_DIRECTORY"].partition(":")[0])
+    if is_root or "HOME" not in env:
+        return Path("/var/lib/otel-oom")
+    return Path(env.get("XDG_STATE_HOME", f"{env['HOME']}/.local/state")) / "otel-oom"
 
 
 def _export(env: Mapping[str, str], signal: Signal) -> Export:

@@ -54,7 +54,7 @@ def _try_device() -> None:
 
 
 def _show_one(receiver: Receiver, kill: Callable[[], object], source: Source | None = None) -> int:
-    settings = config.load({"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.endpoint})
+    settings = config.load({"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.endpoint}, spool="none")
     # The exporters read the environment themselves: the demo's own receiver, whatever the user's shell says.
     with _environment(OTEL_EXPORTER_OTLP_ENDPOINT=receiver.endpoint):
         agent = running.start(settings, source=source)

@@ -45,10 +45,14 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """`count` records were overwritten before they could be read. observed_ns: when that was seen."""
+    """`count` records were overwritten before they could be read.
+
+    observed_ns: when that was seen; first: sequence of the first of them, where it is known
+    """
 
     count: int
     observed_ns: int
+    first: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,10 @@ Reading: TypeAlias = Item | Lost | Closed | None
 
 class Source(Protocol):
     """What the agent reads: the device, or a recording of one."""
+
+    @property
+    def next_sequence(self) -> int | None:
+        """Of the record that `read` gives next; None where records are not numbered, or none was seen."""
 
     def open(self) -> None:
         """Stand where reading starts. Raises: NoPermissionError, NoDeviceError."""
@@ -82,30 +90,45 @@ class Source(Protocol):
 
 
 class Device:
-    """/dev/kmsg, read from its end, or with `from_ring` from the oldest record that it still holds.
+    """/dev/kmsg, read from its end, or from the oldest record that it still holds (from_ring), or from a record on.
 
-    Opened again after a `Closed` it goes on where it stopped, and what was overwritten meanwhile is `Lost`.
+    resume_at: sequence of that record. What was overwritten since then is `Lost`. So it is too after a `Closed`:
+    opened again the device goes on where it stopped.
     """
 
-    def __init__(self, path: str = "/dev/kmsg", *, from_ring: bool = False, clock: Clock = time.time_ns) -> None:
+    def __init__(
+        self,
+        path: str = "/dev/kmsg",
+        *,
+        from_ring: bool = False,
+        resume_at: int | None = None,
+        clock: Clock = time.time_ns,
+    ) -> None:
         self._path = path
         self._from_ring = from_ring
         self._clock = clock
         self._fd = -1
         self._why_closed = "it was not opened"
-        self._next_sequence: int | None = None
+        self._next_sequence = resume_at
         self._overrun = False
         self._after_lost: Item | None = None
         self._poll = select.poll()
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._poll.register(self._wake_read, select.POLLIN)
 
+    @property
+    def next_sequence(self) -> int | None:  # noqa: D102 see Source
+        if self._after_lost is not None and self._next_sequence is not None:
+            return self._next_sequence - 1  # the record behind a gap waits to be read
+        return self._next_sequence
+
     def open(self) -> None:  # noqa: D102 see Source
         try:
             self._fd = os.open(self._path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
             self._check_device()
-            from_start = self._from_ring or self._next_sequence is not None
-            os.lseek(self._fd, 0, os.SEEK_SET if from_start else os.SEEK_END)
+            os.lseek(self._fd, 0, os.SEEK_SET)
+            if self._next_sequence is None and not self._from_ring:
+                self._skip_to_end()
         except PermissionError as error:
             self._close_device()
             raise NoPermissionError(
@@ -150,7 +173,7 @@ class Device:
             lost = int(overrun) if expected is None else sequence - expected
             if lost:
                 self._after_lost = item
-                return Lost(lost, item.observed_ns)
+                return Lost(lost, item.observed_ns, expected)
             return item
 
     def wait(self, timeout_s: float) -> None:  # noqa: D102 see Source
@@ -172,6 +195,22 @@ class Device:
         self._wake_write = self._wake_read = -1
         for fd in ends:
             os.close(fd)
+
+    def _skip_to_end(self) -> None:
+        """By reading: SEEK_END would not say which record comes next, and a restart must know where it was."""
+        while True:
+            try:
+                raw = os.read(self._fd, RECORD_BYTES)
+            except BlockingIOError:
+                return
+            except OSError as error:
+                if error.errno not in {errno.EPIPE, errno.EINVAL}:
+                    raise
+                continue
+            if not raw:
+                return
+            if (sequence := sequence_of(raw)) is not None:
+                self._next_sequence = sequence + 1
 
     def _check_device(self) -> None:
         """Containers are given /dev/null or /dev/console for it: no kernel log is no news, not good news."""

@@ -30,6 +30,18 @@ class NoDeviceError(OtelOomError):
     exit_code = 69  # EX_UNAVAILABLE
 
 
+class NoSpoolError(OtelOomError):
+    """The spool is required, and its disk does not let it be opened."""
+
+    exit_code = 73  # EX_CANTCREAT
+
+
+class SpoolHeldError(OtelOomError):
+    """Another live agent holds the spool."""
+
+    exit_code = 75  # EX_TEMPFAIL
+
+
 class NoPermissionError(OtelOomError):
     """The kernel log device is there and may not be read by this user."""
 

@@ -3,7 +3,8 @@
 Rules:
 - The first failure of a kind is said at once, the next ones of that kind at most once a minute, with their number.
 - What is said is one readable line, whatever a collector or a process put into it.
-- Each counter is written by one thread (records: the reader; exports: the sender), and read by any.
+- Each counter is written by one thread (records: the reader; exports: the sender), and read by any. Each kind of
+  line belongs to one thread as well; that of the spool to two, and a line too many is all that can come of it.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ class Health:
         """Why the kernel log cannot be read; None while it can."""
         self.down_reasons: set[str] = set()
         """All reasons so far."""
+        self.is_durable: bool | None = None
+        """Whether undelivered events and totals are on disk, but for the last moments; None: nobody wants it."""
         self._said: dict[str, tuple[float, int]] = {}
         self._failing: set[str] = set()
 
@@ -79,6 +82,17 @@ class Health:
         """Events were given up: reason `overflow` or `rejected`."""
         self.dropped[reason] += count
         self.say(f"dropped {reason}", logging.ERROR, "gave up %d undelivered event(s): %s", count, why)
+
+    def spool_down(self, why: str) -> None:
+        """The disk does not take what is undelivered."""
+        self.is_durable = False
+        if self.say("spool", logging.ERROR, "cannot write the spool, going on in memory alone: %s", why):
+            self._failing.add("spool")
+
+    def spool_up(self) -> None:
+        """The disk has taken what is undelivered."""
+        self.is_durable = True
+        self._recovered("spool", "the spool is written again")
 
     def export_failed(self, signal: schema.Signal, outcome: schema.ExportOutcome, why: str, mend: str) -> None:
         """A request was not accepted: outcome `retry` (what was in it is kept) or `rejected`."""

@@ -88,11 +88,13 @@ class _Episode:
     """A kill whose group, if it has one, may still be dying.
 
     pids: whose second line is a repeat; begin_us: envelope time of the first kill that is remembered here
+    begin: sequence of the first record of its report
     """
 
     first: OomKill
     pids: frozenset[int]
     begin_us: int
+    begin: int
     is_group: bool = False
     lost: bool = False
 
@@ -116,6 +118,13 @@ class Assembler:
     def is_open(self) -> bool:
         """Whether records without an anchor matter now."""
         return self._report is not None
+
+    @property
+    def begin(self) -> int | None:
+        """Sequence of the first record of what is not over: a report, or a kill that may be the first of a group."""
+        begins = [self._episode.begin] if self._episode else []
+        begins += [self._report.opened.sequence] if self._report else []
+        return min(begins, default=None)
 
     def feed(self, record: Record, observed_ns: int) -> tuple[Finding, ...]:
         """Take the next record; returns what is now certain. Records that the kernel did not write are passed over."""
@@ -218,10 +227,11 @@ class Assembler:
         )
         if episode is not None and episode.is_group:
             return (*released, replace(kill, context=episode.first.context, group_id=episode.first.uid))
-        self._episode = _Episode(kill, frozenset({kill.pid, kill.tgid or kill.pid}), record.monotonic_us)
+        begin = record.sequence if report is None else report.opened.sequence
+        self._episode = _Episode(kill, frozenset({kill.pid, kill.tgid or kill.pid}), record.monotonic_us, begin)
         if episode is not None and episode.lost:  # this may be a member of a group whose line was lost
             self._episode.pids |= episode.pids
-            self._episode.begin_us = episode.begin_us
+            self._episode.begin_us, self._episode.begin = episode.begin_us, episode.begin
             self._episode.lost = True
         self._held = kill
         return released

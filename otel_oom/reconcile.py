@@ -16,12 +16,11 @@ APART_S: Final = 5.0
 
 
 class Reconciliation:
-    """base: the counter when reading began."""
+    """base: the counter when counting began; unaccounted: kills published since as counted but not seen."""
 
-    def __init__(self, base: int) -> None:
+    def __init__(self, base: int, unaccounted: int = 0) -> None:
         self.base = base
-        self.unaccounted = 0
-        """Kills published as counted but not seen."""
+        self.unaccounted = unaccounted
         self._first: tuple[float, int] | None = None
 
     def look(self, counted: int, lines: int, now_s: float) -> int:

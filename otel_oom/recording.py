@@ -24,6 +24,10 @@ class Recording:
         self._left.extend(self._report)
         self.wake()
 
+    @property
+    def next_sequence(self) -> None:
+        """It is no place to come back to."""
+
     def open(self) -> None:
         """There is nothing to open."""
 

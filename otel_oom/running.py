@@ -1,25 +1,35 @@
-"""The agent and its sender, put together from settings: what `run`, `demo` and the tests start."""
+"""The agent, its sender and its spool, put together from settings: what `run`, `demo` and the tests start."""
 
 from __future__ import annotations
 
 import logging
+import os
 import time
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
 from otel_oom import __version__, host, schema
 from otel_oom.agent import Agent
+from otel_oom.checkpoint import Checkpoint, Totals, resume
 from otel_oom.config import Config
 from otel_oom.device import Clock, Device, Source
+from otel_oom.errors import NoSpoolError, SpoolHeldError
 from otel_oom.health import Health
 from otel_oom.otlp import pipeline
 from otel_oom.otlp.sender import Sender
 from otel_oom.spool import Spool
 
+if TYPE_CHECKING:
+    from otel_oom.journal import Stored
+    from otel_oom.mirror import Mirror
+
 log = logging.getLogger(__name__)
 
-_LAST_SENDS_S: Final = 2.0  # of the three seconds in which a stop is promised
+# Of the three seconds in which a stop is promised; reading has half a second before.
+_LAST_SENDS_S: Final = 2.0
+_LAST_WRITES_S: Final = 0.4
+_SPOOL_PATIENCE_S: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,25 +38,112 @@ class Running:
 
     agent: Agent
     sender: Sender
+    spool: Spool
     health: Health
+    mirror: Mirror | None
 
     def run(self) -> None:
         """Watch until `agent.stop()`, then deliver what is left for at most two seconds."""
         self.sender.start()
+        if self.mirror is not None:
+            self.mirror.follow(self.spool)
         try:
             self.agent.run()
         finally:
             self.sender.stop(_LAST_SENDS_S)
+            self.spool.put((), replace(self.spool.checkpoint, agent_pid=0))
+            if self.mirror is not None and not self.mirror.stop(_LAST_WRITES_S):
+                log.warning("the spool's disk does not answer, and may hold this process until it does")
 
 
 def start(config: Config, *, source: Source | None = None, wall_ns: Clock = time.time_ns) -> Running:
-    """Open the device (or the given source) and build the way to the collector.
+    """Open the spool and the device (or the given source), and build the way to the collector.
 
-    Raises: NoDeviceError, NoPermissionError, UsageError.
+    Raises: NoDeviceError, NoPermissionError, NoSpoolError, SpoolHeldError, UsageError.
     """
-    identity = host.identity()
     health = Health()
-    spool = Spool(health, start_ns=wall_ns())
+    mirror, stored = _load(config, health)
+    try:
+        return _start(config, health, mirror, stored, source, wall_ns)
+    except BaseException:
+        if mirror is not None:
+            mirror.stop(_LAST_WRITES_S)
+        raise
+
+
+def _load(config: Config, health: Health) -> tuple[Mirror | None, Stored | None]:
+    """The spool's thread, if a spool is wanted, and what it found, if it could be had."""
+    if config.spool is None:
+        return None, None
+    # SQLite is loaded only where it is used.
+    from otel_oom.journal import JournalHeldError
+    from otel_oom.mirror import Mirror
+
+    mirror = Mirror(config.spool, health, config.heartbeat_s)
+    try:
+        stored = mirror.load(_SPOOL_PATIENCE_S)
+    except JournalHeldError as held:
+        raise SpoolHeldError(
+            f"another otel-oom (pid {held.pid}) uses the spool {config.spool}",
+            "stop that one, or give this one a place of its own: --spool DIRECTORY, or --spool none",
+        ) from held
+    if stored is None and config.is_spool_required:
+        mirror.stop(0)
+        raise NoSpoolError(
+            f"cannot open the spool {config.spool}: {mirror.failure}",
+            "mend the disk, name another place with --spool, or do without --spool-required",
+        )
+    return mirror, stored
+
+
+def _start(
+    config: Config,
+    health: Health,
+    mirror: Mirror | None,
+    stored: Stored | None,
+    source: Source | None,
+    wall_ns: Clock,
+) -> Running:
+    identity = host.identity()
+    sees_host_pids = host.sees_host_pids()
+    previous = stored.checkpoint if stored else None
+    checkpoint = resume(
+        previous,
+        Checkpoint(
+            boot_id=identity.boot_id,
+            # Totals that end with the process need a series of their own: two totals must never share one.
+            instance_id=identity.instance_id if stored else f"{identity.instance_id}-{uuid4().hex[:8]}",
+            totals=Totals(wall_ns()),
+            log_epoch_ns=wall_ns() - time.monotonic_ns(),
+            agent_pid=os.getpid() if sees_host_pids else 0,
+        ),
+    )
+    spool = Spool(health, checkpoint, stored=stored.events if stored else (), is_mirrored=mirror is not None)
+    if stored is not None:
+        health.spool_up()
+    elif mirror is not None:
+        spool.not_saved(f"{config.spool}: {mirror.failure}")
+    is_resuming = checkpoint.cursor is not None
+    agent = Agent(
+        source
+        or Device(
+            config.device,
+            from_ring=config.from_ring or is_resuming,
+            resume_at=checkpoint.cursor if checkpoint.uncounted else None,
+            clock=wall_ns,
+        ),
+        spool,
+        health,
+        identity,
+        look_at_victim=lambda kill: (
+            host.look_at_victim(kill, with_command_line=config.with_command_line) if sees_host_pids else {}
+        ),
+        kernel_kills=host.oom_kills,
+        has_backlog=config.from_ring or is_resuming,
+        previous_pid=previous.agent_pid if previous and previous.boot_id == identity.boot_id else 0,
+        wall_ns=wall_ns,
+    )
+    agent.open()
     sender = pipeline.build(
         config,
         spool,
@@ -54,8 +151,7 @@ def start(config: Config, *, source: Source | None = None, wall_ns: Clock = time
         resource_defaults={
             schema.SERVICE_NAME: "otel-oom",
             schema.SERVICE_VERSION: __version__,
-            # Totals end with the process while the queue is in memory alone, and two totals must never share a series.
-            schema.SERVICE_INSTANCE_ID: f"{identity.instance_id}-{uuid4().hex[:8]}",
+            schema.SERVICE_INSTANCE_ID: checkpoint.instance_id,
             schema.HOST_NAME: identity.host_name,
             schema.HOST_ID: identity.machine_id,
             schema.OS_TYPE: "linux",
@@ -64,23 +160,9 @@ def start(config: Config, *, source: Source | None = None, wall_ns: Clock = time
         kernel_kills=host.oom_kills,
         wall_ns=wall_ns,
     )
-    sees_host_pids = host.sees_host_pids()
-    agent = Agent(
-        source or Device(config.device, from_ring=config.from_ring, clock=wall_ns),
-        spool,
-        health,
-        identity,
-        look_at_victim=lambda kill: (
-            host.look_at_victim(kill, with_command_line=config.with_command_line) if sees_host_pids else {}
-        ),
-        kernel_kills=host.oom_kills,
-        has_backlog=config.from_ring,
-        wall_ns=wall_ns,
-    )
-    agent.open()
     sender.open_series()
     if not sees_host_pids:
         log.warning(
             "not in the host's pid namespace: records come without executable and parent (docker run --pid=host)"
         )
-    return Running(agent, sender, health)
+    return Running(agent, sender, spool, health, mirror)

@@ -19,6 +19,7 @@ OOM_KILL: Final = "system_oom_kill"
 NO_VICTIM: Final = "system_oom_no_victim"
 UNACCOUNTED: Final = "system_oom_unaccounted"
 RECORDS_LOST: Final = "kmsg_records_lost"
+AGENT_KILLED: Final = "otel_oom_agent_killed"
 
 Scope = Literal["system", "cgroup"]
 SCOPES: Final = get_args(Scope)
@@ -41,6 +42,7 @@ EVENTS: Final = {
         Event(NO_VICTIM, 21, "FATAL", "The OOM killer found nothing that it may kill. At most one a minute."),
         Event(UNACCOUNTED, 13, "WARN", "The kernel counted kills that its log did not show."),
         Event(RECORDS_LOST, 13, "WARN", "The log's ring overran before it was read; kills may be among the lost."),
+        Event(AGENT_KILLED, 13, "WARN", "The agent itself was a victim: the next one found it in the log."),
     )
 }
 
@@ -59,7 +61,8 @@ class Attribute:
 
 
 _ALL: Final = tuple(EVENTS)
-_WITH_RECORD: Final = (OOM_KILL, NO_VICTIM)
+_WITH_RECORD: Final = (OOM_KILL, NO_VICTIM, AGENT_KILLED)
+_OF_VICTIM: Final = (OOM_KILL, AGENT_KILLED)
 
 EVENT_NAME: Final = Attribute("event.name", "string", "Equal to the record's EventName.", events=_ALL)
 RECORD_UID: Final = Attribute(
@@ -78,17 +81,19 @@ SCOPE: Final = Attribute("oom.scope", "string", "`system` or `cgroup`: whose mem
 CONSTRAINT: Final = Attribute(
     "oom.constraint", "string", "`none`, `memcg`, `cpuset`, `memory_policy`, or the kernel's own word in lower case."
 )
-PID: Final = Attribute("process.pid", "int", "The victim, in the host's pid namespace.")
+PID: Final = Attribute("process.pid", "int", "The victim, in the host's pid namespace.", events=_OF_VICTIM)
 TGID: Final = Attribute("oom.victim.tgid", "int", "Its thread group, where the kernel names another thread.")
 REAL_USER_ID: Final = Attribute("process.real_user.id", "int", "The victim's user id, in the first user namespace.")
 COMM: Final = Attribute("oom.victim.comm", "string", r"The victim's name: up to 15 bytes that it chose itself.")
 TOTAL_VM: Final = Attribute("oom.victim.total_vm", "int", "Address space.", "By")
-RSS: Final = Attribute("oom.victim.rss", "int", "Resident memory: anonymous, file and shared together.", "By")
+RSS: Final = Attribute(
+    "oom.victim.rss", "int", "Resident memory: anonymous, file and shared together.", "By", _OF_VICTIM
+)
 RSS_ANON: Final = Attribute("oom.victim.rss_anon", "int", "Resident anonymous memory.", "By")
 RSS_FILE: Final = Attribute("oom.victim.rss_file", "int", "Resident file pages.", "By")
 RSS_SHMEM: Final = Attribute("oom.victim.rss_shmem", "int", "Resident shared memory.", "By")
 PGTABLES: Final = Attribute("oom.victim.pgtables", "int", "Page tables.", "By")
-SCORE_ADJ: Final = Attribute("oom.victim.score_adj", "int", "Its oom_score_adj, -1000 to 1000.")
+SCORE_ADJ: Final = Attribute("oom.victim.score_adj", "int", "Its oom_score_adj, -1000 to 1000.", events=_OF_VICTIM)
 VICTIM_CGROUP: Final = Attribute("oom.victim.cgroup", "string", "Where the victim lived (kernel: task_memcg).")
 MEMCG_PATH: Final = Attribute("oom.memcg.path", "string", "Whose limit was hit (kernel: oom_memcg).")
 MEMCG_USAGE: Final = Attribute("oom.memcg.usage", "int", "Memory charged to that cgroup.", "By")
@@ -136,7 +141,7 @@ OS_VERSION: Final = "os.version"
 RESOURCE: Final = {
     SERVICE_NAME: "`otel-oom`",
     SERVICE_VERSION: "The agent's version.",
-    SERVICE_INSTANCE_ID: "Machine id and host name as a UUID, and for now a random part for each run.",
+    SERVICE_INSTANCE_ID: "Machine id and host name as a UUID; without a spool a random part for each run is added.",
     HOST_NAME: "The machine's host name.",
     HOST_ID: "The machine id (/etc/machine-id).",
     OS_TYPE: "`linux`",
@@ -193,6 +198,12 @@ SPOOL_DROPPED: Final = Metric(
     "{event}",
     "Events given up. `overflow`: the queue was full; `rejected`: the collector refused them for good.",
     ((REASON, get_args(DropReason)),),
+)
+SPOOL_DURABLE: Final = Metric(
+    "otel_oom.spool.durable",
+    "gauge",
+    "",
+    "1, or 0 while the disk fails or hangs: events and totals are then in memory alone. Absent with `--spool none`.",
 )
 EXPORTS: Final = Metric(
     "otel_oom.exports",

@@ -1,89 +1,159 @@
-"""The queue of undelivered events and the totals of the counters, in memory and bounded.
+"""The queue of undelivered events and the checkpoint that goes with them, in memory and bounded.
 
 Rules:
 - An event leaves only when a collector accepted it, or when the queue is full: then the oldest goes, counted and said.
-- Events and totals change in one step, so an export shows both or neither.
-- Nobody waits: the reader puts and goes on, the one sender takes copies and settles them later.
+- Events and checkpoint change in one step, so an export shows both or neither, and so does the disk.
+- Nobody waits: the reader puts and goes on, the one sender takes copies and settles them later, and the one writer
+  (`mirror`) takes what is not on disk yet and says when it is.
+- With a writer, exported totals are committed ones: a crash must not take back what a collector has seen. A disk that
+  fails holds them up not at all, and one that hangs for a second.
 """
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from collections import deque
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import islice
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice, takewhile
 from typing import Final
 
+from otel_oom.checkpoint import Checkpoint, Totals
 from otel_oom.health import Health
 from otel_oom.telemetry import Event
 
 MAX_EVENTS: Final = 10_000
 MAX_BYTES: Final = 8 << 20
+_PATIENCE_S: Final = 1.0
+_MAX_REFUSED: Final = 100  # until the next commit; the disk has room for more
 
 
 @dataclass(frozen=True, slots=True)
-class Totals:
-    """What the counters carry. start_ns: when they began at 0, wall clock ns since the Unix epoch.
+class Change:
+    """What a commit makes durable.
 
-    kills: kill lines by scope; stamps_ns: the newest kill of each scope, wall clock ns
+    added: undelivered events by number; removed: numbers; refused: events that a collector will never take, and why
+    is_whole: `added` is all that is undelivered, whatever is stored
+    number, taken_s: which state this is, and since when it waits (monotonic)
     """
 
-    start_ns: int
-    kills: Mapping[str, int] = field(default_factory=dict)
-    stamps_ns: Mapping[str, int] = field(default_factory=dict)
-    unaccounted: int = 0
+    added: Sequence[tuple[int, Event]]
+    removed: Sequence[int]
+    refused: Sequence[tuple[Event, str]]
+    checkpoint: Checkpoint
+    is_whole: bool
+    number: int
+    taken_s: float
 
-    def plus(self, scope: str, observed_ns: int) -> Totals:
-        """One kill more."""
-        return Totals(
-            self.start_ns,
-            {**self.kills, scope: self.kills.get(scope, 0) + 1},
-            {**self.stamps_ns, scope: observed_ns},
-            self.unaccounted,
-        )
 
-    def plus_unaccounted(self, count: int) -> Totals:
-        """More kills that the log did not show."""
-        return Totals(self.start_ns, self.kills, self.stamps_ns, self.unaccounted + count)
+@dataclass(slots=True)
+class _Entry:
+    number: int
+    event: Event
+    size: int
+    is_stored: bool = False
 
 
 class Spool:
-    """The queue between the reader's thread (`put`) and the sender's (`peek`, `settle`, `wait`)."""
+    """The queue between reader (`put`), sender (`peek`, `settle`, `wait`) and writer (`unsaved`, `saved`).
+
+    stored: what an earlier agent left on disk, by number; is_mirrored: a writer will follow
+    """
 
     def __init__(
-        self, health: Health, start_ns: int, *, max_events: int = MAX_EVENTS, max_bytes: int = MAX_BYTES
+        self,
+        health: Health,
+        checkpoint: Checkpoint,
+        *,
+        stored: Iterable[tuple[int, Event]] = (),
+        is_mirrored: bool = False,
+        max_events: int = MAX_EVENTS,
+        max_bytes: int = MAX_BYTES,
     ) -> None:
         self._health = health
         self._max_events = max_events
         self._max_bytes = max_bytes
-        self._queue: deque[tuple[Event, int]] = deque()
-        self._bytes = 0
+        self._queue = deque(_Entry(number, event, event.size_bytes, is_stored=True) for number, event in stored)
+        self._bytes = sum(entry.size for entry in self._queue)
+        self._last_number = self._queue[-1].number if self._queue else 0
         self._dropped = 0
-        self._totals = Totals(start_ns)
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
         self._version = 0
+        # For the writer.
+        self._is_mirrored = is_mirrored
+        self._due = threading.Condition(self._lock)
+        self._is_due = True
+        self._removed: list[int] = []
+        self._refused: list[tuple[Event, str]] = []
+        # The newest state, and the one that may be exported.
+        self._checkpoint = checkpoint
+        self._state = 0
+        self._exportable = (0, checkpoint.totals)
+        self._behind_s = math.inf
+        self._is_failing = False
+        self.exported_ns = checkpoint.exported_ns
+        """The latest time that any metric point carried."""
 
     def __len__(self) -> int:
         return len(self._queue)
 
     @property
-    def totals(self) -> Totals:
-        """The totals as of the last `put`."""
-        return self._totals
+    def checkpoint(self) -> Checkpoint:
+        """As of the last `put`."""
+        return self._checkpoint
 
-    def put(self, events: Sequence[Event], totals: Totals) -> None:
-        """Queue events for delivery, with the totals that they lead to."""
-        overflow = 0
+    @property
+    def totals(self) -> Totals:
+        """As of the last `put`."""
+        return self._checkpoint.totals
+
+    @property
+    def exportable(self) -> Totals:
+        """The totals that a collector may see."""
+        with self._lock:
+            is_hanging = time.monotonic() - self._behind_s >= _PATIENCE_S
+            if is_hanging or self._is_failing:
+                self._exportable = (self._state, self._checkpoint.totals)
+            is_news = is_hanging and not self._is_failing
+            self._is_failing = self._is_failing or is_hanging
+            totals = self._exportable[1]
+        if is_news:
+            self._health.spool_down("the disk does not answer")
+        return totals
+
+    @property
+    def held_until_s(self) -> float:
+        """When totals that wait for the disk may be exported without it, monotonic seconds; inf: none wait."""
+        return math.inf if self._is_failing else self._behind_s + _PATIENCE_S
+
+    def begin(self, checkpoint: Checkpoint) -> None:
+        """Before the first `put`: where this agent really stands."""
+        with self._lock:
+            self._checkpoint = checkpoint
+            self._exportable = (self._state, checkpoint.totals)
+
+    def put(self, events: Sequence[Event], checkpoint: Checkpoint | None = None) -> None:
+        """Queue events for delivery, with the checkpoint that they lead to."""
         sized = [(event, event.size_bytes) for event in events]
-        with self._changed:
-            self._queue.extend(sized)
-            self._bytes += sum(size for _, size in sized)
-            while len(self._queue) > self._max_events or self._bytes > self._max_bytes:
-                self._bytes -= self._queue.popleft()[1]
-                overflow += 1
-            self._dropped += overflow
-            self._totals = totals
+        with self._lock:
+            before = self._checkpoint
+            self._checkpoint = checkpoint or before
+            if not events and self._checkpoint.totals is before.totals:
+                return  # the cursor alone is nobody's news
+            self._state += 1
+            for event, size in sized:
+                self._last_number += 1
+                self._queue.append(_Entry(self._last_number, event, size))
+                self._bytes += size
+            overflow = self._shrink()
+            if self._is_mirrored:
+                self._behind_s = min(self._behind_s, time.monotonic())
+                self._write_soon()
+            else:
+                self._exportable = (self._state, self._checkpoint.totals)
             self._wake()
         if overflow:
             self._health.event_dropped(
@@ -92,34 +162,99 @@ class Spool:
 
     def peek(self, max_events: int, max_bytes: int) -> tuple[Event, ...]:
         """The oldest events, at least one if there is any; they stay until `settle`."""
-        with self._changed:
+        with self._lock:
             batch: list[Event] = []
-            for event, size in islice(self._queue, max_events):
-                max_bytes -= size
+            for entry in islice(self._queue, max_events):
+                max_bytes -= entry.size
                 if batch and max_bytes < 0:
                     break
-                batch.append(event)
+                batch.append(entry.event)
             self._dropped = 0
             return tuple(batch)
 
-    def settle(self, count: int) -> None:
-        """The first `count` events of the last `peek` are done with. What overflowed meanwhile is gone already."""
-        with self._changed:
+    def settle(self, count: int, refused: Sequence[tuple[Event, str]] = ()) -> None:
+        """The first `count` events of the last `peek` are done with. What overflowed meanwhile is gone already.
+
+        refused: those of them that the collector will never take, and why: they are set aside on the disk.
+        """
+        with self._lock:
             for _ in range(count - min(count, self._dropped)):
-                self._bytes -= self._queue.popleft()[1]
+                self._drop_oldest()
             self._dropped = max(0, self._dropped - count)
+            if self._is_mirrored:
+                self._refused = [*self._refused, *refused][-_MAX_REFUSED:]
+                if self._removed or self._refused:
+                    self._write_soon()
 
     def wait(self, seen: int, timeout_s: float | None) -> int:
         """Sleep until something changed since version `seen`, at most timeout_s; returns the version now."""
-        with self._changed:
+        with self._lock:
             self._changed.wait_for(lambda: self._version != seen, timeout_s)
             return self._version
 
     def wake(self) -> None:
-        """End a `wait`."""
-        with self._changed:
+        """End a `wait` and a `wait_unsaved`."""
+        with self._lock:
             self._wake()
+            self._write_soon()
+
+    # What follows is for the writer.
+
+    def wait_unsaved(self, timeout_s: float) -> bool:
+        """Sleep until something is to be written, at most timeout_s; returns whether there is."""
+        with self._lock:
+            return self._due.wait_for(lambda: self._is_due, timeout_s)
+
+    def unsaved(self, *, is_whole: bool) -> Change:
+        """What is to be written now. It counts as stored: after a failure `is_whole` makes that good."""
+        with self._lock:
+            self._is_due = False
+            fresh = reversed(self._queue)
+            entries = list(fresh if is_whole else takewhile(lambda entry: not entry.is_stored, fresh))[::-1]
+            for entry in entries:
+                entry.is_stored = True
+            removed, self._removed = self._removed, []
+            refused, self._refused = self._refused, []
+            checkpoint = replace(self._checkpoint, exported_ns=self.exported_ns)
+            added = [(entry.number, entry.event) for entry in entries]
+            return Change(added, removed, refused, checkpoint, is_whole, self._state, time.monotonic())
+
+    def saved(self, change: Change) -> None:
+        """A change is durable, and its totals may be exported."""
+        with self._lock:
+            self._is_failing = False
+            self._behind_s = math.inf if change.number == self._state else change.taken_s
+            if change.number > self._exportable[0]:  # else the newer ones went out already, while the disk hung
+                self._exportable = (change.number, change.checkpoint.totals)
+            self._wake()
+        self._health.spool_up()
+
+    def not_saved(self, why: str, change: Change | None = None) -> None:
+        """Nothing can be written: totals wait for the disk no more until it can."""
+        with self._lock:
+            self._is_failing = True
+            self._refused = [*(change.refused if change else ()), *self._refused][-_MAX_REFUSED:]
+            self._wake()
+        self._health.spool_down(why)
+
+    def _shrink(self) -> int:
+        overflow = 0
+        while len(self._queue) > self._max_events or self._bytes > self._max_bytes:
+            self._drop_oldest()
+            overflow += 1
+        self._dropped += overflow
+        return overflow
+
+    def _drop_oldest(self) -> None:
+        entry = self._queue.popleft()
+        self._bytes -= entry.size
+        if entry.is_stored and self._is_mirrored:
+            self._removed.append(entry.number)
 
     def _wake(self) -> None:
         self._version += 1
         self._changed.notify_all()
+
+    def _write_soon(self) -> None:
+        self._is_due = True
+        self._due.notify_all()

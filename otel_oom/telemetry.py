@@ -133,6 +133,21 @@ def records_lost_event(count: int, boot_id: str, observed_ns: int) -> Event:
     return _counted(schema.RECORDS_LOST, count, boot_id, observed_ns, body)
 
 
+def agent_killed_event(kill: OomKill, boot_id: str) -> Event:
+    """The `otel_oom_agent_killed` event: this kill was that of an agent."""
+    values: dict[schema.Attribute, Value | None] = {
+        schema.PID: kill.pid,
+        schema.RSS: kill.rss,
+        schema.SCORE_ADJ: kill.score_adj,
+        schema.KMSG_SEQUENCE: kill.record.sequence,
+        schema.KMSG_TIMESTAMP: kill.record.monotonic_us / 1e6,
+        schema.RECORD_ORIGINAL: kill.record.text,
+    }
+    uid = event_uid(schema.AGENT_KILLED, boot_id, kill.record)
+    body = f"otel-oom itself (pid {kill.pid}) was OOM-killed; its next start found it in the kernel log"
+    return Event(schema.AGENT_KILLED, kill.observed_ns, body, _attributes(schema.AGENT_KILLED, uid, boot_id, values))
+
+
 Observations: TypeAlias = Iterable[tuple[Mapping[str, str], int]]
 
 

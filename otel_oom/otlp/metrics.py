@@ -4,8 +4,9 @@ Rules:
 - A point's time is the stamp of the newest kill in it if that is new, else the moment of the collection.
 - It is always later than the last exported time of its series: collectors silently drop a point that goes back. After
   the wall clock stepped back, the times go on from the last one at the pace of the monotonic clock.
-- A counter begins where its total was 0: the kernel's own at the boot, ours at `Totals.start_ns`. With delta
-  temporality each point begins where the last one ended, the first at `Totals.start_ns`.
+- A counter begins where its total was 0: the kernel's own at the boot, those of kills at `Totals.start_ns`, which a
+  restart carries on, and those of the agent's own doings at its start. With delta temporality each point begins where
+  the last one ended, the first at the agent's start.
 """
 
 from __future__ import annotations
@@ -29,12 +30,14 @@ from opentelemetry.sdk.metrics.export import (
 from opentelemetry.sdk.resources import Resource
 
 from otel_oom import schema
+from otel_oom.checkpoint import Checkpoint, Totals
 from otel_oom.config import Export
 from otel_oom.otlp.outcome import OK, Discard, Exporter, Outcome
-from otel_oom.spool import Totals
 from otel_oom.telemetry import SCOPE_NAME
 
 _STEP_NS: Final = 1_000_000  # stores keep milliseconds: the next point must be a later one there too
+
+_CARRIED: Final = (schema.KILLS.name, schema.UNACCOUNTED_KILLS.name)
 
 Series = tuple[str, tuple[tuple[str, object], ...]]
 
@@ -55,13 +58,21 @@ class PointTimes:
     """Gives each point its start and its time.
 
     wall_ns, monotonic_ns: clocks; boot_ns: when the kernel began to count, wall clock ns since the Unix epoch
+    begin: where this agent began: it knows what an earlier one exported
     """
 
-    def __init__(self, wall_ns: Callable[[], int], monotonic_ns: Callable[[], int], *, boot_ns: int) -> None:
+    def __init__(
+        self, wall_ns: Callable[[], int], monotonic_ns: Callable[[], int], *, boot_ns: int, begin: Checkpoint
+    ) -> None:
         self._wall_ns = wall_ns
         self._monotonic_ns = monotonic_ns
+        self._start_ns = wall_ns()
+        self._start_monotonic_ns = monotonic_ns()
         self._boot_ns = boot_ns
+        self._begin = begin
         self._last: dict[Series, tuple[int, int, int]] = {}
+        self.newest_ns = begin.exported_ns
+        """The latest time that any point carried."""
 
     def stamp(self, data: MetricsData, totals: Totals) -> MetricsData:
         """The same data with times by the rules above."""
@@ -87,19 +98,31 @@ class PointTimes:
         time_ns, newest_ns = wall_ns, 0
         if metric.name == schema.KILLS.name:
             newest_ns = totals.stamps_ns.get(str(point.attributes[schema.SCOPE.name]), 0)
-        last_ns, last_monotonic_ns, last_newest_ns = self._last.get(series, (totals.start_ns, monotonic_ns, 0))
+        last_ns, last_monotonic_ns, last_newest_ns = self._last.get(series) or self._first(metric, point)
         if newest_ns != last_newest_ns:
             time_ns = newest_ns
         if time_ns // _STEP_NS <= last_ns // _STEP_NS:
             time_ns = last_ns + max(_STEP_NS, monotonic_ns - last_monotonic_ns)
         self._last[series] = (time_ns, monotonic_ns, newest_ns)
+        self.newest_ns = max(self.newest_ns, time_ns)
         start_ns = None
         if isinstance(metric.data, Sum):
             is_delta = metric.data.aggregation_temporality is AggregationTemporality.DELTA
-            zero_ns = self._boot_ns if metric.name == schema.KERNEL_KILLS.name else totals.start_ns
-            start_ns = last_ns if is_delta else zero_ns
+            start_ns = last_ns if is_delta else self._zero_ns(metric.name, totals)
         stamped: NumberDataPoint = replace(point, start_time_unix_nano=start_ns, time_unix_nano=time_ns)
         return stamped
+
+    def _first(self, metric: Metric, point: Any) -> tuple[int, int, int]:
+        """What stands for the last point of a series before its first one: what an earlier agent may have exported."""
+        newest_ns = 0
+        if metric.name == schema.KILLS.name:
+            newest_ns = self._begin.totals.stamps_ns.get(str(point.attributes[schema.SCOPE.name]), 0)
+        return max(self._start_ns, self._begin.exported_ns), self._start_monotonic_ns, newest_ns
+
+    def _zero_ns(self, name: str, totals: Totals) -> int:
+        if name == schema.KERNEL_KILLS.name:
+            return self._boot_ns
+        return totals.start_ns if name in _CARRIED else self._start_ns
 
 
 class MetricSender:
@@ -116,6 +139,11 @@ class MetricSender:
         """The totals that the instruments observe: those of the collection at hand."""
         self.is_delta = temporality.get(ObservableCounter) is AggregationTemporality.DELTA
         """Whether a collection that was not delivered is a loss: with delta temporality the next one starts anew."""
+
+    @property
+    def newest_ns(self) -> int:
+        """The latest time that any point carried, wall clock ns since the Unix epoch."""
+        return self._times.newest_ns
 
     def collect(self, totals: Totals) -> MetricsData:
         """One collection of all instruments, stamped."""

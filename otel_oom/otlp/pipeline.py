@@ -9,6 +9,7 @@ from itertools import product
 from typing import Any, get_args
 
 from otel_oom import schema
+from otel_oom.checkpoint import Totals
 from otel_oom.config import Config
 from otel_oom.errors import UsageError
 from otel_oom.health import Health
@@ -40,10 +41,13 @@ def build(
     try:
         who = resource(resource_defaults)
         log_sender = logs.LogSender(who, logs.exporter(config.logs))
-        times = metrics.PointTimes(wall_ns, time.monotonic_ns, boot_ns=boot_ns)
+        times = metrics.PointTimes(wall_ns, time.monotonic_ns, boot_ns=boot_ns, begin=spool.checkpoint)
         metric_sender = metrics.MetricSender(who, metrics.exporter(config.metrics), times, spool.totals)
     except Exception as error:  # the SDK raises what it likes: ValueError, its own, bare Exception
         raise UsageError(f"OpenTelemetry refuses its settings: {error}", "mend the OTEL_* variable") from error
+
+    # What earlier agents counted is theirs to have told: of a delta it is no part.
+    before = spool.totals if metric_sender.is_delta else Totals(0)
 
     def one(value: int | None) -> Observations:
         return [] if value is None else [({}, value)]
@@ -58,10 +62,12 @@ def build(
 
     instruments: dict[schema.Metric, Callable[[], Observations]] = {
         schema.KILLS: lambda: [
-            ({schema.SCOPE.name: scope}, metric_sender.totals.kills.get(scope, 0)) for scope in schema.SCOPES
+            ({schema.SCOPE.name: scope}, metric_sender.totals.kills.get(scope, 0) - before.kills.get(scope, 0))
+            for scope in schema.SCOPES
         ],
         schema.RECORDS: lambda: _each(health.records, schema.RECORDS),
         schema.SPOOL_EVENTS: lambda: one(len(spool)),
+        schema.SPOOL_DURABLE: lambda: one(None if health.is_durable is None else int(health.is_durable)),
         schema.SPOOL_DROPPED: lambda: _each(health.dropped, schema.SPOOL_DROPPED),
         schema.EXPORTS: lambda: [
             ({schema.SIGNAL: signal, schema.OUTCOME: outcome}, health.exports[signal, outcome])
@@ -79,7 +85,7 @@ def build(
             return one(None if total is None else total - base)
 
         instruments[schema.KERNEL_KILLS] = counted
-        instruments[schema.UNACCOUNTED_KILLS] = lambda: one(metric_sender.totals.unaccounted)
+        instruments[schema.UNACCOUNTED_KILLS] = lambda: one(metric_sender.totals.unaccounted - before.unaccounted)
     register(metric_sender.meter, instruments)
     return Sender(spool, log_sender, metric_sender, health, (config.logs, config.metrics), config.heartbeat_s)
 

@@ -18,13 +18,14 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from otel_oom.checkpoint import Totals
 from otel_oom.config import Export
 from otel_oom.health import Health
 from otel_oom.otlp.backoff import Backoff
 from otel_oom.otlp.logs import LogSender
 from otel_oom.otlp.metrics import MetricSender
 from otel_oom.otlp.outcome import NotEncodableError, Outcome
-from otel_oom.spool import Spool, Totals
+from otel_oom.spool import Spool
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.metrics.export import MetricsData
@@ -33,7 +34,7 @@ _BATCH_EVENTS: Final = 512
 _BATCH_BYTES: Final = 512 << 10
 _GATHER_S: Final = 0.05  # a storm's kills go out as one point, not as hundreds
 
-_State: TypeAlias = "tuple[Totals, str | None]"
+_State: TypeAlias = "tuple[Totals, str | None, bool | None]"
 
 
 class Sender(threading.Thread):
@@ -69,7 +70,7 @@ class Sender(threading.Thread):
 
     def open_series(self) -> None:
         """From now on the totals as they are carried are delivered before anything newer. Before the first kill."""
-        self._opening = self._spool.totals
+        self._opening = self._spool.exportable
 
     def stop(self, patience_s: float) -> None:
         """Deliver what is left for at most this long, then end. Returns when the thread has ended, or it is late."""
@@ -119,6 +120,7 @@ class Sender(threading.Thread):
         due_s = self._metrics_due_s
         if self._state() != self._exported:
             due_s = min(due_s, self._metrics_sent_s + _GATHER_S)
+        due_s = min(due_s, self._spool.held_until_s)
         return max(due_s, self._metric_backoff.due_s)
 
     def _is_done(self) -> bool:
@@ -127,7 +129,7 @@ class Sender(threading.Thread):
 
     def _state(self) -> _State:
         """What a collector should know at once when it changes."""
-        return self._spool.totals, self._health.down_reason
+        return self._spool.exportable, self._health.down_reason, self._health.is_durable
 
     def _send_logs(self) -> None:
         batch = self._spool.peek(self._batch_events, _BATCH_BYTES)
@@ -137,12 +139,14 @@ class Sender(threading.Thread):
         if outcome.verdict == "rejected" and len(batch) > 1:
             self._batch_events = len(batch) // 2
             return
+        refused = []
         if outcome.verdict == "rejected":
             self._health.event_dropped("rejected", 1, f"the collector refuses {batch[0].uid} for good: {outcome.why}")
+            refused = [(batch[0], outcome.why)]
         if outcome.dropped:
             dropped = min(outcome.dropped, len(batch))
             self._health.event_dropped("rejected", dropped, f"partial success: {outcome.why}")
-        self._spool.settle(len(batch))
+        self._spool.settle(len(batch), refused)
         self._batch_events = min(self._batch_events * 2, _BATCH_EVENTS)
 
     def _send_metrics(self) -> None:
@@ -158,11 +162,13 @@ class Sender(threading.Thread):
             self._kept = (data, state)  # a cumulative collection says it all again, and newer
 
     def _collect(self) -> tuple[MetricsData, _State]:
-        totals, reason = self._state()
+        state = self._state()
         # The opening is collected anew for each try: after a long outage its old times would be refused for ever. With
         # delta temporality it is kept as it was, because its collection cannot be repeated.
-        totals = self._opening or totals
-        return self._metrics.collect(totals), (totals, reason)
+        totals = self._opening or state[0]
+        data = self._metrics.collect(totals)
+        self._spool.exported_ns = self._metrics.newest_ns
+        return data, (totals, *state[1:])
 
     def _is_settled(self, outcome: Outcome, export: Export, backoff: Backoff) -> bool:
         """Count and say what became of a request; False: it is to be made again."""

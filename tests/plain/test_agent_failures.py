@@ -61,7 +61,7 @@ def test_a_report_that_breaks_the_parser_does_not_take_its_kill_along(monkeypatc
     assert [event.attributes[schema.PID.name] for event in rig.events] == [1001, 1004, 1005]
     assert rig.kills == {"cgroup": 3}
     assert rig.health.records["malformed"] == 1
-    assert rig.agent._assembler.kill_lines == 3
+    assert rig.spool.checkpoint.lines == 3
 
 
 def test_a_line_that_breaks_the_parser_does_not_take_the_kill_before_it_along(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,7 +83,7 @@ def test_a_kill_line_that_nothing_can_read_is_unaccounted(monkeypatch: pytest.Mo
     monkeypatch.setattr(oom, "understand", lambda *_: (_ for _ in ()).throw(MemoryError()))
     rig = Rig().run(kill(1), kill(2))
     assert (rig.names, rig.health.records["malformed"]) == ([], 2)
-    assert rig.agent._assembler.kill_lines == 0, "the kernel's counter will show it"
+    assert rig.spool.checkpoint.lines == 0, "the kernel's counter will show it"
 
 
 def test_a_bug_outside_a_record_does_not_end_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,7 +31,6 @@ class World:
 
     def __init__(self) -> None:
         self.script: deque[Step] = deque()
-        self.seeks: list[int] = []
         self.open_error: OSError | None = None
         self.rdev = os.makedev(1, 11)
         self.writers: list[int] = []
@@ -50,8 +49,7 @@ class World:
         return self._device
 
     def lseek(self, fd: int, offset: int, whence: int) -> int:
-        assert (fd, offset) == (self._device, 0)
-        self.seeks.append(whence)
+        assert (fd, offset, whence) == (self._device, 0, os.SEEK_SET)
         return 0
 
     def fstat(self, fd: int) -> os.stat_result:
@@ -96,8 +94,8 @@ def item(sequence: int) -> Item:
     return Item(record(sequence), NOW_NS)
 
 
-def lost(count: int) -> Lost:
-    return Lost(count, NOW_NS)
+def lost(count: int, first: int | None) -> Lost:
+    return Lost(count, NOW_NS, first)
 
 
 @pytest.mark.parametrize(
@@ -105,11 +103,11 @@ def lost(count: int) -> Lost:
     [
         pytest.param([], [None], id="nothing"),
         pytest.param([record(7), record(8)], [item(7), item(8), None], id="two"),
-        pytest.param([record(7), errno.EPIPE, record(12)], [item(7), lost(4), item(12), None], id="overrun"),
+        pytest.param([record(7), errno.EPIPE, record(12)], [item(7), lost(4, 8), item(12), None], id="overrun"),
         pytest.param([record(7), errno.EPIPE, record(8)], [item(7), item(8), None], id="overrun of nothing new"),
-        pytest.param([record(7), errno.EINVAL, record(9)], [item(7), lost(1), item(9), None], id="too long"),
-        pytest.param([record(7), record(10)], [item(7), lost(2), item(10), None], id="a gap without a word"),
-        pytest.param([errno.EPIPE, record(12)], [lost(1), item(12), None], id="overrun before the first"),
+        pytest.param([record(7), errno.EINVAL, record(9)], [item(7), lost(1, 8), item(9), None], id="too long"),
+        pytest.param([record(7), record(10)], [item(7), lost(2, 8), item(10), None], id="a gap without a word"),
+        pytest.param([errno.EPIPE, record(12)], [lost(1, None), item(12), None], id="overrun before the first"),
         pytest.param([errno.EPIPE, errno.EPIPE, errno.EAGAIN], [None], id="overrun, then nothing yet"),
         pytest.param([b"garbage"], [Item(b"garbage", NOW_NS), None], id="no record"),
         pytest.param([record(7), b"x", record(8)], [item(7), Item(b"x", NOW_NS), item(8), None], id="one is no record"),
@@ -126,34 +124,71 @@ def test_a_loss_stays_known_until_the_next_record(world: World) -> None:
     device = opened(world, record(7), errno.EPIPE, errno.EAGAIN)
     assert readings(device) == [item(7), None]
     world.script.append(record(9))
-    assert readings(device) == [lost(1), item(9), None]
+    assert readings(device) == [lost(1, 8), item(9), None]
 
 
-@pytest.mark.parametrize(("options", "whence"), [({}, os.SEEK_END), ({"from_ring": True}, os.SEEK_SET)])
-def test_where_it_starts(world: World, options: dict[str, bool], whence: int) -> None:
-    opened(world, **options)
-    assert world.seeks == [whence]
+RING = [record(5), record(6), b"x", record(7)]
+
+
+@pytest.mark.parametrize(
+    ("options", "ring", "expected", "next_sequence"),
+    [
+        pytest.param({}, RING, [None], 8, id="at the end"),
+        pytest.param({}, [record(5), errno.EPIPE, record(7)], [None], 8, id="an overrun on the way there"),
+        pytest.param({}, [], [None], None, id="at the end of nothing"),
+        pytest.param({"from_ring": True}, RING[:2], [item(5), item(6), None], 7, id="at the oldest record"),
+        pytest.param({"from_ring": True, "resume_at": 6}, RING[:2], [item(6), None], 7, id="at a record"),
+        pytest.param({"resume_at": 7}, RING[:2], [None], 7, id="at one that is still to come"),
+        pytest.param({"resume_at": 2}, RING[:2], [lost(3, 2), item(5), item(6), None], 7, id="behind a gap"),
+    ],
+)
+def test_where_it_starts(
+    world: World, options: dict[str, Any], ring: list[Step], expected: list[Reading], next_sequence: int | None
+) -> None:
+    world.script.extend(ring)
+    device = opened(world, **options)
+    assert readings(device) == expected
+    assert device.next_sequence == next_sequence
+
+
+def test_the_record_behind_a_gap_is_the_next_one_until_it_is_read(world: World) -> None:
+    device = opened(world, record(9), resume_at=5)
+    assert (device.read(), device.next_sequence) == (lost(4, 5), 9)
+    assert (device.read(), device.next_sequence) == (item(9), 10)
+
+
+def test_a_device_that_goes_away_on_the_way_to_the_end(world: World) -> None:
+    world.script.extend([record(5), errno.ENODEV])
+    with pytest.raises(NoDeviceError, match="No such device"):
+        Device().open()
+
+
+def test_a_device_that_ends_on_the_way_to_the_end(world: World) -> None:
+    world.script.extend([record(5), b"", b""])
+    device = opened(world)
+    assert readings(device) == [Closed("end of file: not a kernel log device")]
 
 
 def test_opened_again_it_goes_on_where_it_was(world: World) -> None:
     device = opened(world, record(7), record(8), errno.ENODEV)
     readings(device)
     device.open()
-    assert world.seeks == [os.SEEK_END, os.SEEK_SET]
     world.script.extend([record(6), record(7), record(8), record(9)])
     assert readings(device) == [item(9), None]
     world.script.append(errno.ENODEV)
     readings(device)
     device.open()
     world.script.extend([errno.EPIPE, record(14), record(15)])
-    assert readings(device) == [lost(4), item(14), item(15), None]
+    assert readings(device) == [lost(4, 10), item(14), item(15), None]
 
 
 def test_opened_again_before_the_first_record_it_starts_at_the_end(world: World) -> None:
     device = opened(world, errno.ENODEV)
     readings(device)
+    world.script.append(record(5))
     device.open()
-    assert world.seeks == [os.SEEK_END, os.SEEK_END]
+    world.script.append(record(6))
+    assert readings(device) == [item(6), None]
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,11 @@ MAY_IMPORT = {
     "reconcile": set(),
     "health": {"kmsg", "schema"},
     "telemetry": {"oom", "report", "schema"},
-    "spool": {"health", "telemetry"},
+    "checkpoint": set(),
+    "spool": {"checkpoint", "health", "telemetry"},
+    "journal": {"checkpoint", "spool", "telemetry"},
+    "mirror": {"health", "journal", "spool"},
+    "reader": {"device", "grammar", "health", "kmsg", "oom"},
     "host": {"kmsg", "oom", "schema"},
     "config": {"errors", "schema"},
     "otlp.outcome": set(),
@@ -37,13 +41,16 @@ MAY_IMPORT = {
     "otlp.http": {"config", "otlp.outcome"},
     "otlp.grpc": {"config", "otlp.outcome"},
     "otlp.logs": {"config", "otlp.*", "schema", "telemetry"},
-    "otlp.metrics": {"config", "otlp.*", "schema", "spool", "telemetry"},
-    "otlp.sender": {"config", "health", "otlp.*", "spool"},
-    "otlp.pipeline": {"config", "errors", "health", "otlp.*", "schema", "spool", "telemetry"},
+    "otlp.metrics": {"checkpoint", "config", "otlp.*", "schema", "telemetry"},
+    "otlp.sender": {"checkpoint", "config", "health", "otlp.*", "spool"},
+    "otlp.pipeline": {"checkpoint", "config", "errors", "health", "otlp.*", "schema", "spool", "telemetry"},
     "agent": {
-        "device", "errors", "grammar", "health", "host", "kmsg", "oom", "reconcile", "spool", "telemetry",
+        "checkpoint", "device", "errors", "health", "host", "oom", "reader", "reconcile", "spool", "telemetry",
     },
-    "running": {"agent", "config", "device", "health", "host", "otlp.*", "schema", "spool"},
+    "running": {
+        "agent", "checkpoint", "config", "device", "errors", "health", "host", "journal", "mirror", "otlp.*", "schema",
+        "spool",
+    },
     "contract": {"schema"},
     "victim": set(),
     "receiver": set(),
@@ -52,7 +59,18 @@ MAY_IMPORT = {
     "cli": {"config", "contract", "demo", "errors", "running"},
 }  # fmt: skip
 
-WITHOUT_IO = ("kmsg", "grammar", "report", "oom", "schema", "reconcile", "contract", "otlp.backoff", "otlp.outcome")
+WITHOUT_IO = (
+    "kmsg",
+    "grammar",
+    "report",
+    "oom",
+    "schema",
+    "reconcile",
+    "checkpoint",
+    "contract",
+    "otlp.backoff",
+    "otlp.outcome",
+)
 WORLD = {"os", "time", "logging", "socket", "sys", "pathlib", "subprocess", "threading", "opentelemetry"}
 
 

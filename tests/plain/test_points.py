@@ -21,8 +21,8 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from otel_oom import schema
+from otel_oom.checkpoint import Checkpoint, Totals
 from otel_oom.otlp.metrics import PointTimes
-from otel_oom.spool import Totals
 
 S, MS = 10**9, 10**6
 START = 1_000 * S
@@ -32,12 +32,22 @@ BOOT = 300 * S
 class World:
     """A wall clock and a monotonic clock, and the times of what is collected."""
 
-    def __init__(self, temporality: AggregationTemporality = AggregationTemporality.CUMULATIVE) -> None:
+    def __init__(
+        self,
+        temporality: AggregationTemporality = AggregationTemporality.CUMULATIVE,
+        *,
+        begin: Checkpoint | None = None,
+    ) -> None:
         self.wall_ns = START
         self.monotonic_ns = 50 * S
-        self.totals = Totals(START)
+        self.totals = begin.totals if begin else Totals(START)
         self._temporality = temporality
-        self._times = PointTimes(lambda: self.wall_ns, lambda: self.monotonic_ns, boot_ns=BOOT)
+        self._times = PointTimes(
+            lambda: self.wall_ns,
+            lambda: self.monotonic_ns,
+            boot_ns=BOOT,
+            begin=begin or Checkpoint("boot", "instance", self.totals),
+        )
 
     def passes(self, ns: int, *, step_ns: int = 0) -> None:
         self.monotonic_ns += ns

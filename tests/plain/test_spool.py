@@ -5,25 +5,29 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.agent_rig import first_checkpoint
 from support.pipelines import event
 
+from otel_oom.checkpoint import Totals
 from otel_oom.health import Health
-from otel_oom.spool import Spool, Totals
+from otel_oom.spool import Spool
 from otel_oom.telemetry import Event
 
 SIZE = event("00").size_bytes
 
 
 def spool(max_events: int = 1_000, max_bytes: int = 1 << 20) -> Spool:
-    return Spool(Health(), 1, max_events=max_events, max_bytes=max_bytes)
+    return Spool(Health(), first_checkpoint(), max_events=max_events, max_bytes=max_bytes)
 
 
 def put(queue: Spool, *uids: str) -> None:
-    queue.put([event(uid) for uid in uids], queue.totals)
+    queue.put([event(uid) for uid in uids])
 
 
 def uids(events: tuple[Event, ...]) -> list[str]:
@@ -51,9 +55,9 @@ def test_a_batch_is_bounded_by_bytes_but_never_empty(max_bytes: int, count: int)
 
 
 @pytest.mark.parametrize("limits", [{"max_events": 3}, {"max_bytes": 3 * SIZE}, {"max_bytes": 4 * SIZE - 1}])
-def test_the_oldest_are_dropped_and_counted(limits: dict[str, int], caplog: pytest.LogCaptureFixture) -> None:
+def test_the_oldest_are_dropped_and_counted(limits: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
     health = Health()
-    queue = Spool(health, 1, **limits)
+    queue = Spool(health, first_checkpoint(), **limits)
     put(queue, "01", "02", "03")
     assert not health.dropped
     put(queue, "04", "05")
@@ -79,7 +83,7 @@ def test_totals_change_with_the_events_that_lead_to_them() -> None:
     assert (totals.start_ns, totals.kills, totals.unaccounted) == (5, {"cgroup": 2, "system": 1}, 2)
     assert totals.stamps_ns == {"cgroup": 9, "system": 8}
     queue = spool()
-    queue.put([], totals)
+    queue.put([], replace(queue.checkpoint, totals=totals))
     assert queue.totals is totals
 
 
@@ -107,7 +111,7 @@ def test_a_wait_ends_with_a_change_or_its_time() -> None:
 def test_it_is_a_bounded_queue(max_events: int, max_sizes: int, steps: list[tuple[str, int]]) -> None:
     """Against a model: a list, and the set of what is in flight."""
     health = Health()
-    queue = Spool(health, 1, max_events=max_events, max_bytes=max_sizes * SIZE)
+    queue = Spool(health, first_checkpoint(), max_events=max_events, max_bytes=max_sizes * SIZE)
     model: deque[str] = deque()
     in_flight: list[str] = []
     number = dropped = 0

@@ -11,6 +11,7 @@ from typing import Any
 from support.sources import Script
 
 from otel_oom.agent import Agent
+from otel_oom.checkpoint import Checkpoint, Totals
 from otel_oom.health import Health
 from otel_oom.host import Identity
 from otel_oom.oom import OomKill
@@ -21,6 +22,11 @@ KILLED = (
     "Killed process {pid} (victim) total-vm:8kB, anon-rss:4kB, file-rss:0kB, shmem-rss:0kB, UID:0 pgtables:4kB "
     "oom_score_adj:0"
 )
+
+
+def first_checkpoint(start_ns: int = 1) -> Checkpoint:
+    """Of an agent that starts for the first time."""
+    return Checkpoint("boot", "instance", Totals(start_ns))
 
 
 def line(text: str, sequence: int, priority: int = 6) -> bytes:
@@ -40,9 +46,11 @@ class Rig:
     counted: int | None = None
     look: Callable[[OomKill], Mapping[str, Scalar]] = lambda _: {}
     has_backlog: bool = False
+    checkpoint: Checkpoint | None = None
+    previous_pid: int = 0
 
     def __post_init__(self) -> None:
-        self.spool = Spool(self.health, 1)
+        self.spool = Spool(self.health, self.checkpoint or first_checkpoint())
         self.agent = Agent(
             self.source,
             self.spool,
@@ -51,6 +59,7 @@ class Rig:
             look_at_victim=self.look,
             kernel_kills=lambda: self.counted,
             has_backlog=self.has_backlog,
+            previous_pid=self.previous_pid,
         )
 
     @contextmanager

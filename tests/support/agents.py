@@ -23,14 +23,14 @@ def environment(**variables: str) -> dict[str, str]:
 
 
 class AgentProcess:
-    """`otel-oom run` in a process of its own."""
+    """`otel-oom run` in a process of its own. One that is started later in the same directory goes on with its spool."""
 
     def __init__(self, directory: Path, settings: Mapping[str, str], *flags: str) -> None:
         self._stderr = directory / "agent.stderr"
         with self._stderr.open("wb") as stderr:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "otel_oom", "run", *flags],
-                env=environment(**settings),
+                env=environment(**{"OTEL_OOM_SPOOL": str(directory / "spool"), **settings}),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=stderr,
@@ -63,7 +63,7 @@ def agent_thread(
     """The agent in a thread. settings: OTEL_* variables, seen by the agent and by the SDK's exporters alike."""
     theirs = dict(os.environ)
     os.environ.clear()
-    os.environ.update(environment(**settings))
+    os.environ.update(environment(**{"OTEL_OOM_SPOOL": "none", **settings}))
     try:
         clock = {} if wall_ns is None else {"wall_ns": wall_ns}
         agent = running.start(config.load(os.environ), source=source, **clock)

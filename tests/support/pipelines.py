@@ -6,9 +6,10 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import grpc
+from support.agent_rig import first_checkpoint
 from support.agents import environment
 from support.otlp_receiver import OtlpReceiver
 from support.otlp_servers import Answer
@@ -96,7 +97,7 @@ class Rig:
         totals = self.spool.totals
         for _ in uids:
             totals = totals.plus("cgroup", time.time_ns())
-        self.spool.put([event(uid) for uid in uids], totals)
+        self.spool.put([event(uid) for uid in uids], replace(self.spool.checkpoint, totals=totals))
 
 
 def settings(receiver: OtlpReceiver) -> dict[str, str]:
@@ -121,7 +122,7 @@ def sending(
     os.environ.update(environment(**variables))
     try:
         health = Health()
-        spool = Spool(health, time.time_ns())
+        spool = Spool(health, first_checkpoint(time.time_ns()))
         sender = pipeline.build(
             config.load(os.environ),
             spool,

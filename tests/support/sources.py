@@ -7,6 +7,7 @@ import time
 from collections import deque
 
 from otel_oom.device import Item, Reading
+from otel_oom.kmsg import sequence_of
 
 
 class Script:
@@ -16,6 +17,7 @@ class Script:
         self._readings: deque[Reading] = deque()
         self._awake = threading.Event()
         self.opened = 0
+        self.next_sequence: int | None = None
 
     def put(self, *readings: Reading | bytes) -> None:
         """Hand over readings; bytes are stamped now."""
@@ -26,7 +28,11 @@ class Script:
         self.opened += 1
 
     def read(self) -> Reading:
-        return self._readings.popleft() if self._readings else None
+        reading = self._readings.popleft() if self._readings else None
+        sequence = sequence_of(reading.raw) if isinstance(reading, Item) else None
+        if sequence is not None:
+            self.next_sequence = sequence + 1
+        return reading
 
     def wait(self, timeout_s: float) -> None:
         self._awake.wait(timeout_s)

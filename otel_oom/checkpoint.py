@@ -1,0 +1,81 @@
+"""Where reading and counting stand: the values that survive a restart together. No I/O, no clock.
+
+Rules:
+- Totals and their start time go on over a restart within one boot. In a new boot, and where the log has a gap that the
+  restart cannot see into, they begin again at 0 with a new start time: a store then sees a reset, not a jump.
+- What the kernel counted is compared with what was seen over the whole boot, across restarts and gaps.
+- Two totals never share a series: totals go on only under the instance id that they were exported with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What the counters carry. start_ns: when they began at 0, wall clock ns since the Unix epoch.
+
+    kills: kill lines by scope; stamps_ns: the newest kill of each scope, wall clock ns
+    """
+
+    start_ns: int
+    kills: Mapping[str, int] = field(default_factory=dict)
+    stamps_ns: Mapping[str, int] = field(default_factory=dict)
+    unaccounted: int = 0
+
+    def plus(self, scope: str, observed_ns: int) -> Totals:
+        """One kill more."""
+        return replace(
+            self,
+            kills={**self.kills, scope: self.kills.get(scope, 0) + 1},
+            stamps_ns={**self.stamps_ns, scope: observed_ns},
+        )
+
+    def plus_unaccounted(self, count: int) -> Totals:
+        """More kills that the log did not show."""
+        return replace(self, unaccounted=self.unaccounted + count)
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """One moment of the agent in one boot.
+
+    instance_id: `service.instance.id` under which the totals are exported
+    cursor: sequence of the record at which reading begins again, None before the first: it lies before an open report
+        or group, never in it; uncounted: sequence of the first record that `totals` and `lines` do not hold yet
+    base, lines: the kernel's counter when counting began (None: not known yet), and kill lines seen since
+    log_epoch_ns: the kernel log's clock laid on the wall clock as first seen in this boot
+    exported_ns: the latest time that any metric point carried
+    agent_pid: of the agent that wrote this, 0 after it ended as it should or where pids are not the kernel log's
+    """
+
+    boot_id: str
+    instance_id: str
+    totals: Totals
+    cursor: int | None = None
+    uncounted: int = 0
+    base: int | None = None
+    lines: int = 0
+    log_epoch_ns: int = 0
+    exported_ns: int = 0
+    agent_pid: int = 0
+
+    def anew(self, start_ns: int) -> Checkpoint:
+        """The totals begin again at 0. What they held stays in the comparison with the kernel's counter."""
+        base = None if self.base is None else self.base + self.lines + self.totals.unaccounted
+        return replace(self, totals=Totals(start_ns), base=base, lines=0)
+
+
+def resume(stored: Checkpoint | None, now: Checkpoint) -> Checkpoint:
+    """Where an agent begins, from what the last one stored; now: a first start at this moment, in this boot."""
+    if stored is None:
+        return now
+    if stored.boot_id != now.boot_id:  # the log is read from its start, and the kernel began to count at 0
+        return replace(now, cursor=0, base=0, exported_ns=stored.exported_ns)
+    resumed = replace(stored, agent_pid=now.agent_pid)
+    # A stored id may be longer: an agent whose spool was not to be had at its start exports under an id of its own.
+    if not stored.instance_id.startswith(now.instance_id):
+        resumed = replace(resumed.anew(now.totals.start_ns), instance_id=now.instance_id)
+    return resumed

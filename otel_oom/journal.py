@@ -1,0 +1,207 @@
+"""The spool on disk: undelivered events, where reading stands and what the counters carry, in one SQLite file.
+
+Rules:
+- Only one thread uses it. Who touches a disk that hangs stays there, mkdir and lock included, so nobody else does.
+- One commit holds what belongs together: new events in, delivered ones out, the checkpoint. WAL with synchronous=FULL:
+  what was committed survives a crash of the machine.
+- Stored is our own event in a versioned form. A file of a newer version, or a damaged one, is set aside under a telling
+  name, never deleted.
+- The directory is made 0700 and the files 0600: a command line may hold secrets.
+
+Errors: JournalHeldError (another agent lives on it), OSError and sqlite3.Error (the disk).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import sqlite3
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from otel_oom.checkpoint import Checkpoint, Totals
+from otel_oom.spool import Change
+from otel_oom.telemetry import Event
+
+FORMAT: Final = 1
+"""Version of what is stored: PRAGMA user_version. A newer one is not ours to read."""
+
+FILE: Final = "spool.db"
+LOCK: Final = "lock"
+_MAX_REFUSED: Final = 1_000  # a collector that refuses everything must not fill the disk
+_TABLES: Final = """
+CREATE TABLE events (number INTEGER PRIMARY KEY, event TEXT NOT NULL);
+CREATE TABLE refused (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, uid TEXT NOT NULL, why TEXT NOT NULL, event TEXT NOT NULL
+);
+CREATE TABLE checkpoint (one INTEGER PRIMARY KEY CHECK (one = 1), state TEXT NOT NULL);
+"""
+
+
+class JournalHeldError(Exception):
+    """Another live agent holds the spool. pid: as it wrote it down."""
+
+    def __init__(self, pid: str) -> None:
+        super().__init__(f"process {pid} holds it")
+        self.pid = pid
+
+
+class _UnreadableError(Exception):
+    """The file is there and is not for us. `str()`: the telling part of its new name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What was found: undelivered events by number, oldest first; the last checkpoint; where a bad file went."""
+
+    events: tuple[tuple[int, Event], ...] = ()
+    checkpoint: Checkpoint | None = None
+    aside: Path | None = None
+
+
+class Journal:
+    """The file `spool.db`, and a `lock` beside it, in a directory of the agent's own."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._path = directory / FILE
+        self._lock = -1
+        self._database: sqlite3.Connection | None = None
+        self._is_known = False
+
+    def open(self) -> Stored:
+        """Lock and read. What cannot be read is set aside, and an empty file takes its place.
+
+        Opened again, after a failure, it returns what is new: what its caller has written itself is not.
+        """
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._take_lock()
+        try:
+            stored = self._read()
+        except _UnreadableError as error:
+            aside = self._set_aside(str(error))
+            self._read()
+            stored = Stored(aside=aside)
+        is_known, self._is_known = self._is_known, True
+        return Stored(aside=stored.aside) if is_known else stored
+
+    def commit(self, change: Change) -> None:
+        """Make a change durable."""
+        database = self._database
+        if database is None:
+            raise sqlite3.OperationalError("the spool is not open")
+        with database:
+            database.execute("BEGIN IMMEDIATE")
+            if change.is_whole:
+                database.execute("DELETE FROM events")
+            database.executemany("DELETE FROM events WHERE number = ?", ((number,) for number in change.removed))
+            database.executemany(
+                "INSERT OR REPLACE INTO events VALUES (?, ?)",
+                ((number, _dump(event)) for number, event in change.added),
+            )
+            if change.refused:
+                database.executemany(
+                    "INSERT INTO refused (uid, why, event) VALUES (?, ?, ?)",
+                    ((event.uid, why, _dump(event)) for event, why in change.refused),
+                )
+                database.execute(
+                    "DELETE FROM refused WHERE number <= (SELECT max(number) FROM refused) - ?", (_MAX_REFUSED,)
+                )
+            database.execute(
+                "INSERT OR REPLACE INTO checkpoint VALUES (1, ?)", (json.dumps(asdict(change.checkpoint)),)
+            )
+
+    def close(self, *, keep_lock: bool = False) -> None:
+        """Close the file, and let go of the lock."""
+        if self._database is not None:
+            database, self._database = self._database, None
+            with suppress(sqlite3.Error):  # a last checkpoint of the WAL; the next opening makes up for it
+                database.close()
+        if self._lock >= 0 and not keep_lock:
+            os.close(self._lock)
+            self._lock = -1
+
+    def _take_lock(self) -> None:
+        path = self._directory / LOCK
+        if self._lock >= 0:
+            with suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(self._lock), path.stat()):
+                    return
+            self.close()  # another directory stands here now: a disk came, or went
+        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.ftruncate(lock, 0)
+            os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+        except BlockingIOError as error:
+            pid = os.pread(lock, 32, 0).decode("ascii", "replace").strip()
+            os.close(lock)
+            raise JournalHeldError(pid) from error
+        except OSError:
+            os.close(lock)
+            raise
+        self._lock = lock
+        self._is_known = False
+
+    def _read(self) -> Stored:
+        """Connect, make the tables if there are none, and read everything."""
+        try:
+            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))  # SQLite would make it wider
+            self._database = sqlite3.connect(self._path, isolation_level=None, timeout=1.0)
+            return _read(self._database)
+        except (sqlite3.OperationalError, OSError, _UnreadableError):  # the disk's fault, or known to be the file's
+            self.close(keep_lock=True)
+            raise
+        except (sqlite3.DatabaseError, ValueError, LookupError, TypeError, AttributeError) as error:
+            self.close(keep_lock=True)
+            raise _UnreadableError("damaged") from error
+
+    def _set_aside(self, what: str) -> Path:
+        number = 0
+        while (target := self._path.with_name(f"{FILE}.{what}.{number}")).exists():
+            number += 1
+        for tail in ("-wal", "-shm", ""):  # the file itself last: after a crash in between it is found again
+            part = self._path.with_name(FILE + tail)
+            if part.exists():
+                part.rename(target.with_name(target.name + tail))
+        return target
+
+
+def _read(database: sqlite3.Connection) -> Stored:
+    (version,) = database.execute("PRAGMA user_version").fetchone()
+    if version > FORMAT:
+        raise _UnreadableError(f"version-{version}")
+    database.execute("PRAGMA journal_mode = WAL")
+    database.execute("PRAGMA synchronous = FULL")
+    database.execute("PRAGMA cache_size = -256")  # KiB: the agent's memory is dearer than a second read
+    if version == 0:
+        database.executescript(f"BEGIN; {_TABLES} PRAGMA user_version = {FORMAT}; COMMIT;")
+    (verdict,) = database.execute("PRAGMA quick_check(1)").fetchone()
+    if verdict != "ok":
+        raise _UnreadableError("damaged")
+    rows = database.execute("SELECT number, event FROM events ORDER BY number").fetchall()
+    state = database.execute("SELECT state FROM checkpoint").fetchone()
+    events = tuple((number, _load(text)) for number, text in rows)
+    return Stored(events, _checkpoint(state[0]) if state else None)
+
+
+def _dump(event: Event) -> str:
+    return json.dumps(asdict(event))
+
+
+def _load(text: str) -> Event:
+    stored = json.loads(text)
+    attributes = {name: _frozen(value) for name, value in stored["attributes"].items()}
+    return Event(stored["name"], stored["observed_ns"], stored["body"], attributes)
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _checkpoint(text: str) -> Checkpoint:
+    state = json.loads(text)
+    return Checkpoint(**{**state, "totals": Totals(**state["totals"])})

@@ -1,0 +1,140 @@
+"""From a source's readings to findings, and where reading stands.
+
+Rules:
+- Read until nothing is left, then pass on: so the victims of one group are known before the first of them goes out.
+- A restart reads again from before an open report or group. Records that were counted before the restart are context
+  only: they are neither counted nor shipped again, and their loss is none.
+- Nothing that arrives ends the reading: what cannot be handled (a bug, no memory) is counted and said.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from otel_oom import grammar, kmsg
+from otel_oom.device import Closed, Item, Lost, Reading, Source
+from otel_oom.health import Health
+from otel_oom.oom import Assembler, Finding
+
+_BURST: Final = 1_000  # records read before what was found goes out, in a flood that never ends
+
+
+@dataclass(slots=True)
+class Found:
+    """What reading brought. lost_ns: when the last loss was seen."""
+
+    findings: list[Finding] = field(default_factory=list)
+    lost: int = 0
+    lost_ns: int = 0
+
+
+class Reader:
+    """Reads bursts of records. uncounted: sequence of the first record that was not counted before a restart."""
+
+    def __init__(self, source: Source, health: Health, boot_id: str, page_size: int, *, uncounted: int = 0) -> None:
+        self._source = source
+        self._health = health
+        self._boot_id = boot_id
+        self._page_size = page_size
+        self._uncounted = uncounted
+        self._assembler = self._fresh_assembler(0)
+        self._ahead: Reading = None
+        self.found = Found()
+        """What reading brought since its taker last emptied it."""
+
+    @property
+    def kill_lines(self) -> int:
+        """Kill lines seen since the start: what the kernel's own counter counts."""
+        return self._assembler.kill_lines
+
+    @property
+    def next_sequence(self) -> int | None:
+        """Of the first record that was not read yet, where records are numbered."""
+        if isinstance(self._ahead, Item):
+            return kmsg.sequence_of(self._ahead.raw)
+        if isinstance(self._ahead, Lost):
+            return self._ahead.first
+        return self._source.next_sequence
+
+    @property
+    def cursor(self) -> int | None:
+        """Of the record at which a restart must begin to understand what comes next."""
+        ahead, begin = self.next_sequence, self._assembler.begin
+        return ahead if ahead is None or begin is None else min(ahead, begin)
+
+    def has_gap(self) -> bool:
+        """After the opening: whether records that were never counted are missing before the first one."""
+        self._ahead = self._source.read()
+        return isinstance(self._ahead, Lost) and self._uncounted_in(self._ahead) > 0
+
+    def burst(self) -> tuple[bool, Closed | None]:
+        """Read what is there, up to a burst; returns whether that was all, and why reading ended if it did."""
+        try:
+            for _ in range(_BURST):
+                ahead, self._ahead = self._ahead, None
+                reading = ahead or self._source.read()
+                if isinstance(reading, Item):
+                    self._health.records["read"] += 1
+                    self.found.findings += self._feed(reading)
+                elif isinstance(reading, Lost):
+                    self._lose(reading)
+                else:
+                    return True, reading
+            return False, None
+        finally:
+            self.found.findings += self._new(self._assembler.settle())
+
+    def _lose(self, lost: Lost) -> None:
+        self._assembler.lost()
+        if count := self._uncounted_in(lost):
+            self._health.records_lost(count)
+            self.found.lost += count
+            self.found.lost_ns = lost.observed_ns
+
+    def _uncounted_in(self, lost: Lost) -> int:
+        known = 0 if lost.first is None else max(0, self._uncounted - lost.first)
+        return max(0, lost.count - known)
+
+    def _feed(self, item: Item) -> tuple[Finding, ...]:
+        sequence = kmsg.sequence_of(item.raw)
+        is_anchor = grammar.ANCHOR.search(item.raw) is not None
+        if not is_anchor and not self._assembler.is_open and sequence is not None:
+            return ()
+        lines = self._assembler.kill_lines
+        try:
+            found = self._understand(item, is_anchor=is_anchor)
+        except Exception as error:  # noqa: BLE001 whatever a record does, the next one is read
+            self._health.record_failed(item.raw, error)
+            found = self._understand_alone(item, is_anchor=is_anchor)
+        if sequence is not None and sequence < self._uncounted:
+            self._assembler.kill_lines = lines
+        return self._new(found)
+
+    def _understand_alone(self, item: Item, *, is_anchor: bool) -> tuple[Finding, ...]:
+        """Once more, without what came before it: the report around a kill line may be at fault, not the line."""
+        held = self._assembler.settle()
+        self._assembler = self._fresh_assembler(self._assembler.kill_lines)
+        try:
+            return (*held, *self._understand(item, is_anchor=is_anchor))
+        except Exception:  # noqa: BLE001 it was said; a kill line that was not counted here shows in the reconciliation
+            return held
+
+    def _understand(self, item: Item, *, is_anchor: bool) -> tuple[Finding, ...]:
+        record = kmsg.parse(item.raw)
+        if isinstance(record, kmsg.Malformed):
+            self._health.record_malformed(record)
+            return ()
+        if record.facility != kmsg.FACILITY_KERNEL:
+            if is_anchor:
+                self._health.record_refused(record)
+            return ()
+        return self._assembler.feed(record, item.observed_ns)
+
+    def _new(self, findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
+        return tuple(finding for finding in findings if finding.record.sequence >= self._uncounted)
+
+    def _fresh_assembler(self, kill_lines: int) -> Assembler:
+        assembler = Assembler(self._boot_id, self._page_size)
+        assembler.kill_lines = kill_lines
+        return assembler
