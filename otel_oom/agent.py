@@ -190,7 +190,7 @@ class Agent:
 
     def _own_death(self, kill: OomKill) -> list[Event]:
         """The kill may be that of the agent before this one."""
-        if not self._previous_pid or self._previous_pid not in {kill.pid, kill.tgid}:
+        if not self._is_backlog or not self._previous_pid or self._previous_pid not in {kill.pid, kill.tgid}:
             return []
         self._previous_pid = 0  # a pid is used again
         return [telemetry.agent_killed_event(kill, self._boot_id)]

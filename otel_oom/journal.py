@@ -32,6 +32,7 @@ FORMAT: Final = 1
 FILE: Final = "spool.db"
 LOCK: Final = "lock"
 _MAX_REFUSED: Final = 1_000  # a collector that refuses everything must not fill the disk
+_NAMES: Final = {"events", "refused", "checkpoint"}
 _TABLES: Final = """
 CREATE TABLE events (number INTEGER PRIMARY KEY, event TEXT NOT NULL);
 CREATE TABLE refused (
@@ -180,7 +181,8 @@ def _read(database: sqlite3.Connection) -> Stored:
     if version == 0:
         database.executescript(f"BEGIN; {_TABLES} PRAGMA user_version = {FORMAT}; COMMIT;")
     (verdict,) = database.execute("PRAGMA quick_check(1)").fetchone()
-    if verdict != "ok":
+    tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if verdict != "ok" or not tables >= _NAMES:
         raise _UnreadableError("damaged")
     rows = database.execute("SELECT number, event FROM events ORDER BY number").fetchall()
     state = database.execute("SELECT state FROM checkpoint").fetchone()
@@ -189,13 +191,12 @@ def _read(database: sqlite3.Connection) -> Stored:
 
 
 def _dump(event: Event) -> str:
-    return json.dumps(asdict(event))
+    return json.dumps([event.name, event.observed_ns, event.body, event.attributes])
 
 
 def _load(text: str) -> Event:
-    stored = json.loads(text)
-    attributes = {name: _frozen(value) for name, value in stored["attributes"].items()}
-    return Event(stored["name"], stored["observed_ns"], stored["body"], attributes)
+    name, observed_ns, body, attributes = json.loads(text)
+    return Event(name, observed_ns, body, {key: _frozen(value) for key, value in attributes.items()})
 
 
 def _frozen(value: Any) -> Any:

@@ -56,6 +56,19 @@ def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         ),
         (("run",), {"OTEL_METRICS_EXPORTER": "prometheus"}, 2, "use one of: otlp, console, none"),
         (("run",), {"OTEL_OOM_FROM_RING": "yes"}, 2, "OTEL_OOM_FROM_RING='yes' is neither true nor false"),
+        (
+            ("run", "--spool", "here"),
+            {},
+            2,
+            "--spool 'here' is neither `none` nor an absolute path; write --spool /a/dir",
+        ),
+        (("run", "--spool-required"), {}, 2, "the spool is required, and it is `none`; give one of the two up"),
+        (
+            ("run", "--spool", "/proc/nowhere", "--spool-required"),
+            {},
+            73,
+            "cannot open the spool /proc/nowhere: [Errno 2] No such file or directory: '/proc/nowhere'; mend the disk, ",
+        ),
         (("run",), {"OTEL_ATTRIBUTE_COUNT_LIMIT": "many"}, 2, "OpenTelemetry refuses its settings: "),
     ],
 )

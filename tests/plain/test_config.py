@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -51,6 +52,46 @@ def test_settings(environment: dict[str, str], expected: dict[str, Any]) -> None
         for name in path.split("."):
             found = getattr(found, name)
         assert found == value, path
+
+
+@pytest.mark.parametrize(
+    ("environment", "options", "expected"),
+    [
+        ({}, {}, "/var/lib/otel-oom"),
+        ({"HOME": "/home/u"}, {"is_root": False}, "/home/u/.local/state/otel-oom"),
+        ({"HOME": "/home/u", "XDG_STATE_HOME": "/s"}, {"is_root": False}, "/s/otel-oom"),
+        ({}, {"is_root": False}, "/var/lib/otel-oom"),
+        ({"STATE_DIRECTORY": "/run/a:/run/b", "HOME": "/home/u"}, {"is_root": False}, "/run/a"),
+        ({"STATE_DIRECTORY": "/run/a", "OTEL_OOM_SPOOL": "/env"}, {}, "/env"),
+        ({"OTEL_OOM_SPOOL": "/env"}, {"spool": "/flag"}, "/flag"),
+        ({"OTEL_OOM_SPOOL": "/env"}, {"spool": "none"}, None),
+        ({"OTEL_OOM_SPOOL": "none"}, {}, None),
+    ],
+)
+def test_where_the_spool_is(environment: dict[str, str], options: dict[str, Any], expected: str | None) -> None:
+    settings = config.load(environment, **options)
+    assert settings.spool == (expected and Path(expected))
+    assert not settings.is_spool_required
+
+
+@pytest.mark.parametrize(
+    ("environment", "options", "expected"),
+    [
+        ({"OTEL_OOM_SPOOL_REQUIRED": "true"}, {}, True),
+        ({"OTEL_OOM_SPOOL_REQUIRED": "true"}, {"is_spool_required": False}, False),
+        ({}, {"is_spool_required": True}, True),
+    ],
+)
+def test_a_spool_that_is_required(environment: dict[str, str], options: dict[str, Any], *, expected: bool) -> None:
+    assert config.load(environment, **options).is_spool_required == expected
+
+
+@pytest.mark.parametrize(
+    "options", [{"spool": "here"}, {"spool": "None"}, {"spool": "none", "is_spool_required": True}], ids=str
+)
+def test_a_spool_that_cannot_be_meant(options: dict[str, Any]) -> None:
+    with pytest.raises(UsageError):
+        config.load({}, **options)
 
 
 def test_flags_win() -> None:

@@ -60,3 +60,11 @@ def test_what_is_published_was_counted_and_not_seen(steps: list[tuple[float, int
         now_s += APART_S
         told += reconciliation.look(BASE + counted, lines + late, now_s)
     assert told == silent
+
+
+def test_a_restart_goes_on_with_what_was_published() -> None:
+    reconciliation = Reconciliation(BASE, unaccounted=2)
+    assert reconciliation.look(BASE + 5, 3, 0.0) == 0
+    assert reconciliation.look(BASE + 5, 3, 5.0) == 0, "3 lines and 2 that were told"
+    assert reconciliation.look(BASE + 6, 3, 10.0) == 0
+    assert reconciliation.look(BASE + 6, 3, 15.0) == 1

@@ -17,9 +17,9 @@ from otel_oom.device import Clock, Source
 
 
 def environment(**variables: str) -> dict[str, str]:
-    """This process's environment without its OTEL_* settings, and these ones."""
+    """This process's environment without its OTEL_* settings, and these ones. No spool, if none is named."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")}
-    return {**clean, **variables}
+    return {**clean, "OTEL_OOM_SPOOL": "none", **variables}
 
 
 class AgentProcess:
@@ -63,7 +63,7 @@ def agent_thread(
     """The agent in a thread. settings: OTEL_* variables, seen by the agent and by the SDK's exporters alike."""
     theirs = dict(os.environ)
     os.environ.clear()
-    os.environ.update(environment(**{"OTEL_OOM_SPOOL": "none", **settings}))
+    os.environ.update(environment(**settings))
     try:
         clock = {} if wall_ns is None else {"wall_ns": wall_ns}
         agent = running.start(config.load(os.environ), source=source, **clock)

@@ -1,0 +1,47 @@
+"""Where an agent begins: a first start, a restart, a new boot, another identity."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from otel_oom.checkpoint import Checkpoint, Totals, resume
+
+NOW = Checkpoint("boot", "machine", Totals(900), log_epoch_ns=90, agent_pid=9)
+COUNTED = Totals(100).plus("cgroup", 150).plus("system", 160).plus_unaccounted(3)
+STORED = Checkpoint(
+    "boot", "machine", COUNTED, cursor=70, uncounted=75, base=40, lines=2, log_epoch_ns=10, exported_ns=800, agent_pid=1
+)
+
+
+@pytest.mark.parametrize(
+    ("stored", "expected"),
+    [
+        pytest.param(None, NOW, id="a first start"),
+        pytest.param(STORED, replace(STORED, agent_pid=9), id="a restart goes on"),
+        pytest.param(
+            replace(STORED, boot_id="before"),
+            replace(NOW, cursor=0, uncounted=0, base=0, exported_ns=800),
+            id="in a new boot the log is read from its start, and all begins at 0",
+        ),
+        pytest.param(
+            replace(STORED, instance_id="machine-of-its-own"),
+            replace(STORED, instance_id="machine-of-its-own", agent_pid=9),
+            id="totals stay with the id that they were exported with",
+        ),
+        pytest.param(
+            replace(STORED, instance_id="another"),
+            replace(STORED, totals=Totals(900), base=45, lines=0, agent_pid=9),
+            id="on another machine they begin at 0, and the reading goes on",
+        ),
+    ],
+)
+def test_where_an_agent_begins(stored: Checkpoint | None, expected: Checkpoint) -> None:
+    assert resume(stored, NOW) == expected
+
+
+def test_anew_the_kernels_counter_is_still_compared_with_all_that_was_seen() -> None:
+    anew = STORED.anew(500)
+    assert anew == replace(STORED, totals=Totals(500), base=40 + 2 + 3, lines=0)
+    assert replace(STORED, base=None).anew(500).base is None, "a kernel that does not count"
