@@ -67,7 +67,7 @@ def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
             ("run", "--spool", "/proc/nowhere", "--spool-required"),
             {},
             73,
-            "cannot open the spool /proc/nowhere: [Errno 2] No such file or directory: '/proc/nowhere'; mend the disk, ",
+            "cannot open the spool /proc/nowhere: [Errno 2] No such file or directory: '/proc/nowhere'; mend the",
         ),
         (("run",), {"OTEL_ATTRIBUTE_COUNT_LIMIT": "many"}, 2, "OpenTelemetry refuses its settings: "),
     ],
