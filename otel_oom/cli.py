@@ -81,6 +81,11 @@ def _parser() -> argparse.ArgumentParser:
         help="do not start without the spool (OTEL_OOM_SPOOL_REQUIRED)",
     )
     run.add_argument(
+        "--oom-score-adj",
+        metavar="N",
+        help="how willingly the OOM killer takes the agent itself, -1000 (never) to 1000 (OTEL_OOM_SCORE_ADJ; -999)",
+    )
+    run.add_argument(
         "--command-line",
         action=argparse.BooleanOptionalAction,
         default=None,
@@ -97,7 +102,7 @@ def _parser() -> argparse.ArgumentParser:
 def _run(options: argparse.Namespace) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):  # a stop during the start ends it too
         signal.signal(number, lambda *_: sys.exit(0))
-    from otel_oom import config, running
+    from otel_oom import config, protection, running
 
     settings = config.load(
         os.environ,
@@ -107,8 +112,14 @@ def _run(options: argparse.Namespace) -> int:
         spool=options.spool,
         is_spool_required=options.spool_required,
         is_root=os.geteuid() == 0,
+        oom_score_adj=options.oom_score_adj,
     )
+    protection.bound_threads()  # before the first of them
+    problems = [protection.lower_oom_score(settings.oom_score_adj)]
     agent = running.start(settings)
+    problems += [agent.warm_up(), protection.lock_memory()]
+    for problem in filter(None, problems):
+        log.warning("%s", problem)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: agent.agent.stop())
     log.info("watching %s; logs go to %s, metrics to %s", settings.device, settings.logs.where, settings.metrics.where)

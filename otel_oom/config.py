@@ -81,12 +81,16 @@ class Export:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """All settings of `otel-oom run`. spool: the directory of the queue on disk, None for memory alone."""
+    """All settings of `otel-oom run`.
+
+    spool: the directory of the queue on disk, None for memory alone; oom_score_adj: of the agent itself
+    """
 
     device: str
     from_ring: bool
     spool: Path | None
     is_spool_required: bool
+    oom_score_adj: int
     with_command_line: bool
     heartbeat_s: float
     logs: Export
@@ -102,6 +106,7 @@ def load(
     with_command_line: bool | None = None,
     spool: str | None = None,
     is_spool_required: bool | None = None,
+    oom_score_adj: str | None = None,
 ) -> Config:
     """Settings from the environment, each one given as an argument (a flag) winning over it.
 
@@ -117,11 +122,20 @@ def load(
         from_ring=_flag(env, "OTEL_OOM_FROM_RING") if from_ring is None else from_ring,
         spool=directory,
         is_spool_required=is_required,
+        oom_score_adj=_score(oom_score_adj or env.get("OTEL_OOM_SCORE_ADJ", "-999")),
         with_command_line=_flag(env, "OTEL_OOM_COMMAND_LINE") if with_command_line is None else with_command_line,
         heartbeat_s=_milliseconds(env, ("OTEL_METRIC_EXPORT_INTERVAL",), _DEFAULT_INTERVAL_MS),
         logs=_export(env, "logs"),
         metrics=_export(env, "metrics"),
     )
+
+
+def _score(word: str) -> int:
+    """Of proc_pid_oom_score_adj(5)."""
+    digits = word.removeprefix("-")
+    if not (digits.isascii() and digits.isdigit() and len(digits) <= 4 and -1000 <= int(word) <= 1000):
+        raise UsageError(f"--oom-score-adj {word!r} is no such number", "give one from -1000 (never killed) to 1000")
+    return int(word)
 
 
 def _spool(env: Mapping[str, str], flag: str | None, *, is_root: bool) -> Path | None:

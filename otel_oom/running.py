@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
-from otel_oom import __version__, host, schema
+from otel_oom import __version__, host, protection, schema
 from otel_oom.agent import Agent
 from otel_oom.checkpoint import Checkpoint, Totals, resume
 from otel_oom.config import Config
@@ -41,6 +41,10 @@ class Running:
     spool: Spool
     health: Health
     mirror: Mirror | None
+
+    def warm_up(self) -> str | None:
+        """Rehearse a kill, so that the first one needs no memory that may not be there. None, or why it could not."""
+        return protection.warm_up(self.sender.rehearse, host.identity())
 
     def run(self) -> None:
         """Watch until `agent.stop()`, then deliver what is left for at most two seconds."""

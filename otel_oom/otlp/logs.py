@@ -59,6 +59,14 @@ class LogSender:
         encoded(self._emit, events)
         return self._exporter.send(self._gather.records)
 
+    def rehearse(self, events: Sequence[Event]) -> None:
+        """All of `send` but the request itself: what it imports and allocates the first time is there afterwards."""
+        self._emit(events)
+        if not isinstance(self._exporter, Discard | _Console):
+            from opentelemetry.exporter.otlp.proto.common._log_encoder import encode_logs
+
+            encode_logs(self._gather.records).SerializeToString()
+
     def _emit(self, events: Sequence[Event]) -> None:
         self._gather.records = []
         for event in events:
@@ -84,6 +92,9 @@ class _Console(ConsoleLogRecordExporter):
     def send(self, batch: Sequence[ReadableLogRecord]) -> Outcome:
         self.export(batch)
         return OK
+
+    def reconnect(self) -> None:
+        """Nothing is open but stdout."""
 
     def close(self) -> None:
         """Stdout stays open."""

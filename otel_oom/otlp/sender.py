@@ -15,7 +15,7 @@ import math
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from otel_oom.checkpoint import Totals
@@ -26,6 +26,7 @@ from otel_oom.otlp.logs import LogSender
 from otel_oom.otlp.metrics import MetricSender
 from otel_oom.otlp.outcome import NotEncodableError, Outcome
 from otel_oom.spool import Spool
+from otel_oom.telemetry import Event
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.metrics.export import MetricsData
@@ -67,6 +68,10 @@ class Sender(threading.Thread):
         self._metrics_due_s = 0.0
         self._metrics_sent_s = 0.0
         self._stop_at_s = math.inf
+
+    def rehearse(self, events: Sequence[Event]) -> None:
+        """Make a request of these, and do not send it. Before the start."""
+        self._logs.rehearse(events)
 
     def open_series(self) -> None:
         """From now on the totals as they are carried are delivered before anything newer. Before the first kill."""

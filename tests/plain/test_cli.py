@@ -69,6 +69,8 @@ def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
             73,
             "cannot open the spool /proc/nowhere: [Errno 2] No such file or directory: '/proc/nowhere'; mend the",
         ),
+        (("run", "--oom-score-adj", "-1001"), {}, 2, "--oom-score-adj '-1001' is no such number; give one from -1000"),
+        (("run",), {"OTEL_OOM_SCORE_ADJ": "low"}, 2, "--oom-score-adj 'low' is no such number"),
         (("run",), {"OTEL_ATTRIBUTE_COUNT_LIMIT": "many"}, 2, "OpenTelemetry refuses its settings: "),
     ],
 )

@@ -35,6 +35,7 @@ MAY_IMPORT = {
     "reader": {"device", "grammar", "health", "kmsg", "oom"},
     "host": {"kmsg", "oom", "schema"},
     "config": {"errors", "schema"},
+    "protection": {"device", "host", "kmsg", "oom", "recording", "telemetry"},
     "otlp.outcome": set(),
     "otlp.backoff": set(),
     "otlp.resource": set(),
@@ -42,21 +43,21 @@ MAY_IMPORT = {
     "otlp.grpc": {"config", "otlp.outcome"},
     "otlp.logs": {"config", "otlp.*", "schema", "telemetry"},
     "otlp.metrics": {"checkpoint", "config", "otlp.*", "schema", "telemetry"},
-    "otlp.sender": {"checkpoint", "config", "health", "otlp.*", "spool"},
+    "otlp.sender": {"checkpoint", "config", "health", "otlp.*", "spool", "telemetry"},
     "otlp.pipeline": {"checkpoint", "config", "errors", "health", "otlp.*", "schema", "spool", "telemetry"},
     "agent": {
         "checkpoint", "device", "errors", "health", "host", "oom", "reader", "reconcile", "spool", "telemetry",
     },
     "running": {
-        "agent", "checkpoint", "config", "device", "errors", "health", "host", "journal", "mirror", "otlp.*", "schema",
-        "spool",
+        "agent", "checkpoint", "config", "device", "errors", "health", "host", "journal", "mirror", "otlp.*",
+        "protection", "schema", "spool",
     },
     "contract": {"schema"},
     "victim": set(),
     "receiver": set(),
     "recording": {"device"},
     "demo": {"config", "device", "errors", "receiver", "recording", "running", "schema", "victim"},
-    "cli": {"config", "contract", "demo", "errors", "running"},
+    "cli": {"config", "contract", "demo", "errors", "protection", "running"},
 }  # fmt: skip
 
 WITHOUT_IO = (
