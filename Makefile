@@ -3,6 +3,7 @@
 #   make demo    a first OOM kill on screen
 #   make test    every level of tests that this machine can run; what was skipped, and why, stands at the end
 #   make check   lint, types and tests: what CI runs
+#   make crash   the long form of the crash tests: 200 SIGKILLs and pauses of 60 s, on both protocols (12 min)
 #   make bench   how long a record is on its way, beside the SDK's own processors
 #
 # The levels need: kernel: root, /dev/kmsg, a memory cgroup, cc; collector: Go (builds a Collector once) or an
@@ -13,7 +14,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := pyproject.toml README.md $(shell find otel_oom -type f -not -name '*.pyc')
 
-.PHONY: demo test lint types check collector readme bench clean
+.PHONY: demo test lint types check collector readme crash bench clean
 
 demo: $(VENV)/demo.stamp
 	@$(BIN)/otel-oom demo
@@ -37,6 +38,9 @@ collector: $(VENV)/test.stamp
 # The parts of README.md that come from the code.
 readme: $(VENV)/test.stamp
 	OTEL_OOM_README=write $(BIN)/python -m pytest -q tests/plain/test_readme.py
+
+crash: $(VENV)/test.stamp
+	OTEL_OOM_CRASHES=200 OTEL_OOM_PAUSE_S=60 $(BIN)/python -m pytest -q tests/crash
 
 bench: $(VENV)/test.stamp
 	$(BIN)/python benchmarks/latency.py

@@ -1,7 +1,7 @@
 """The agent: wiring and the loop. No parsing, no kernel strings.
 
 Rules:
-- The kernel's counter is read before the log, so what it has counted is in the log already, or on its way.
+- The kernel's counter is read after the log: the kernel counts before it prints, so every line seen is counted.
 - Events, totals and the place in the log go into the spool in one step.
 - The reader never waits for the collector, nor for the disk.
 - Nothing ends the loop: what cannot be made (a bug, no memory) is counted and said, and a kill counts and is shipped
@@ -121,9 +121,9 @@ class Agent:
         is_look = now_s >= self._look_s
         if is_look:
             self._look_s = now_s + _LOOK_S
-        counted = self._kernel_kills() if is_look and self._reconciliation else None
         is_drained, closed = self._reader.burst()
-        if self._reconciliation and counted is not None and is_drained:
+        counted = self._kernel_kills() if is_look and is_drained and self._reconciliation else None
+        if self._reconciliation and counted is not None:
             self._unaccounted += self._reconciliation.look(counted, self._lines, now_s)
         self._publish(self._reader.found)
         self._is_backlog = self._is_backlog and not is_drained
@@ -155,12 +155,11 @@ class Agent:
 
     def _checkpoint(self, totals: Totals) -> Checkpoint:
         """Where reading stands, with the totals of all that was read."""
-        uncounted = self._reader.next_sequence
         return replace(
             self._spool.checkpoint,
             totals=totals,
             cursor=self._reader.cursor,
-            uncounted=0 if uncounted is None else uncounted,
+            uncounted=self._reader.uncounted,
             base=self._reconciliation.base if self._reconciliation else None,
             lines=self._lines,
         )

@@ -63,6 +63,11 @@ class Reader:
         ahead, begin = self.next_sequence, self._assembler.begin
         return ahead if ahead is None or begin is None else min(ahead, begin)
 
+    @property
+    def uncounted(self) -> int:
+        """Sequence of the first record that no total holds yet. What is read again after a restart does not move it."""
+        return max(self._uncounted, self.next_sequence or 0)
+
     def has_gap(self) -> bool:
         """After the opening: whether records that were never counted are missing before the first one."""
         self._ahead = self._source.read()

@@ -1,8 +1,9 @@
 """The kernel's own counter against the kill lines seen. No I/O, no clock.
 
 Rules (mm/oom_kill.c, __oom_kill_process: count_vm_event(OOM_KILL) comes before the line is printed):
-- Look in this order: read the counter, read the log to its end, then `look`. The counter is then never behind for
-  long, and the lines it has already counted may still be on their way.
+- Look in this order: read the log to its end, read the counter, then `look`. The counter is then never behind the
+  lines; of what it is ahead, lines may still be on their way. (Read the other way round, a kill between the two would
+  pass for a base that was taken too late, and be missing ever after.)
 - So only a surplus that stands at two looks at least 5 s apart is published, and it is published once. What stands is
   what the first look counted: in a storm each look meets other lines on their way, and none of them is missing.
 - A negative difference means that the base was taken between count and line: it lowers the base.

@@ -10,7 +10,7 @@ from support.agent_rig import Rig, kill, line
 from support.kernel import eventually
 
 from otel_oom import schema
-from otel_oom.device import Closed, Lost
+from otel_oom.device import Closed, Lost, Reading
 from otel_oom.errors import NoDeviceError
 
 
@@ -122,6 +122,24 @@ def test_what_the_kernel_counted_and_did_not_print_is_published(monkeypatch: pyt
     assert rig.names == [schema.OOM_KILL, schema.UNACCOUNTED]
     assert rig.events[1].attributes[schema.COUNT.name] == 2
     assert rig.kills == {"cgroup": 1}, "they are not counted as kills seen"
+
+
+def test_a_kill_while_the_log_is_read_is_not_missing_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = Rig(counted=7)
+    rig.agent.open()
+    read = rig.source.read
+
+    def killing() -> Reading:
+        """As the kernel does: first it counts, then it prints."""
+        if rig.counted == 7:
+            rig.counted = 8
+            rig.source.put(kill(1))
+        return read()
+
+    monkeypatch.setattr(rig.source, "read", killing)
+    rig.agent._turn()
+    assert rig.kills == {"cgroup": 1}
+    assert rig.spool.checkpoint.base == 7
 
 
 def test_what_was_there_before_the_start_is_backlog() -> None:

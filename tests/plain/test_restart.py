@@ -122,11 +122,21 @@ def test_totals_that_begin_again_are_those_of_the_first_export() -> None:
     rig.source.put(Lost(30, 9, 70), kill(100))
     rig.agent.open()
     assert (rig.spool.exportable.kills, rig.events) == ({}, [])
-    assert rig.spool.checkpoint.uncounted == 70, "the loss is still to be told"
+    assert rig.spool.checkpoint.uncounted == 75, "the loss is still to be told"
     rig.agent.stop()
     rig.agent.run()
     assert rig.names == [schema.RECORDS_LOST, schema.OOM_KILL]
     assert rig.spool.checkpoint.uncounted == 101
+
+
+def test_an_agent_that_ends_before_its_first_burst_counts_nothing_again() -> None:
+    """What is committed at once must not go back to where reading begins."""
+    first = Rig().run(kill(10), kill(11))
+    second = Rig(checkpoint=first.spool.checkpoint)
+    second.source.put(kill(11))
+    second.agent.open()
+    third = Rig(checkpoint=second.spool.checkpoint).run(kill(11))
+    assert (third.kills, third.events) == ({"cgroup": 2}, [])
 
 
 def test_a_gap_while_it_runs_does_not_begin_anew() -> None:
