@@ -4,6 +4,7 @@
 #   make test    every level of tests that this machine can run; what was skipped, and why, stands at the end
 #   make check   lint, types and tests: what CI runs
 #   make crash   the long form of the crash tests: 200 SIGKILLs and pauses of 60 s, on both protocols (12 min)
+#   make outage  10,000 events through an outage of ten minutes
 #   make bench   how long a record is on its way, beside the SDK's own processors
 #
 # The levels need: kernel: root, /dev/kmsg, a memory cgroup, cc; collector: Go (builds a Collector once) or an
@@ -14,7 +15,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := pyproject.toml README.md $(shell find otel_oom -type f -not -name '*.pyc')
 
-.PHONY: demo test lint types check collector readme crash bench clean
+.PHONY: demo test lint types check collector readme crash outage bench clean
 
 demo: $(VENV)/demo.stamp
 	@$(BIN)/otel-oom demo
@@ -41,6 +42,9 @@ readme: $(VENV)/test.stamp
 
 crash: $(VENV)/test.stamp
 	OTEL_OOM_CRASHES=200 OTEL_OOM_PAUSE_S=60 $(BIN)/python -m pytest -q tests/crash
+
+outage: $(VENV)/test.stamp
+	OTEL_OOM_OUTAGE_S=600 $(BIN)/python -m pytest -q tests/faults/test_outage.py
 
 bench: $(VENV)/test.stamp
 	$(BIN)/python benchmarks/latency.py

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 # Before the import of grpc: its C core writes lines of its own to stderr, unlimited. What fails is in the outcome.
@@ -28,9 +29,9 @@ from otel_oom.otlp.outcome import KEY_MEND, Outcome, accepted, encoded
 if TYPE_CHECKING:
     from opentelemetry.sdk.metrics.export import MetricsData
 
-# A connection that died without a word is noticed by pings during a call; without them it never is.
+# A connection that died without a word is noticed by pings during a call, after 4 s, where the call may take longer.
 _CHANNEL_OPTIONS: Final = (
-    ("grpc.keepalive_time_ms", 3_000),
+    ("grpc.keepalive_time_ms", 2_000),
     ("grpc.keepalive_timeout_ms", 2_000),
     ("grpc.http2.ping_timeout_ms", 2_000),
     ("grpc.keepalive_permit_without_calls", 0),
@@ -51,6 +52,10 @@ class GrpcLogs(OTLPLogExporter):
         """Call Export with one batch of SDK log records."""
         return _call(self, batch)
 
+    def reconnect(self) -> None:
+        """Leave the channel for a new one."""
+        _reconnect(self)
+
     def close(self) -> None:
         """Close the channel."""
         self.shutdown()
@@ -62,6 +67,10 @@ class GrpcMetrics(OTLPMetricExporter):
     def send(self, data: MetricsData) -> Outcome:
         """Call Export with one collection."""
         return _call(self, data)
+
+    def reconnect(self) -> None:
+        """Leave the channel for a new one."""
+        _reconnect(self)
 
     def close(self) -> None:
         """Close the channel."""
@@ -86,10 +95,24 @@ def _call(exporter: Any, data: Any) -> Outcome:
     call.add_done_callback(lambda _: is_over.set())
     if not is_over.wait(exporter._timeout):
         call.cancel()
-        return Outcome("retry", "timed out")
-    if call.code() is not StatusCode.OK:
-        return _failure(call)
-    return accepted(call.result().partial_success)
+        _reconnect(exporter)
+        return Outcome("retry", "timed out", is_silent=True)
+    if call.code() is StatusCode.OK:
+        return accepted(call.result().partial_success)
+    is_silent = call.code() is StatusCode.UNAVAILABLE  # in most cases: a server may say so too
+    if is_silent:
+        _reconnect(exporter)
+    return replace(_failure(call), is_silent=is_silent)
+
+
+def _reconnect(exporter: Any) -> None:
+    """Take a new channel for the next try: the old one may be dead without knowing it.
+
+    And it has a backoff of its own, up to 5 s and more, in which it fails calls without trying. A server that is merely
+    slow or overloaded pays for this with one handshake for each try of ours, as over HTTP after a timeout.
+    """
+    exporter._channel.close()
+    exporter._initialize_channel_and_stub()
 
 
 def _failure(error: Any) -> Outcome:

@@ -25,6 +25,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
 
 from otel_oom.config import Export
+from otel_oom.otlp.deadline import bound
 from otel_oom.otlp.outcome import KEY_MEND, OK, Outcome, accepted, encoded
 
 if TYPE_CHECKING:
@@ -58,6 +59,10 @@ class HttpLogs(OTLPLogExporter):
         request: bytes = encoded(lambda records: encode_logs(records).SerializeToString(), batch)
         return _post(self._client, request, ExportLogsServiceResponse)
 
+    def reconnect(self) -> None:
+        """Leave the connection, if there is one."""
+        self._client._transport.close()  # of its pools, which make new ones
+
     def close(self) -> None:
         """Close the connections."""
         self.shutdown()  # type: ignore[no-untyped-call]
@@ -71,6 +76,10 @@ class HttpMetrics(OTLPMetricExporter):
         request: bytes = encoded(lambda collection: encode_metrics(collection).SerializeToString(), data)
         return _post(self._client, request, ExportMetricsServiceResponse)
 
+    def reconnect(self) -> None:
+        """Leave the connection, if there is one."""
+        self._client._transport.close()  # of its pools, which make new ones
+
     def close(self) -> None:
         """Close the connections."""
         self.shutdown()
@@ -79,6 +88,8 @@ class HttpMetrics(OTLPMetricExporter):
 def arguments(export: Export) -> dict[str, Any]:
     """Constructor arguments of the stock exporters; all else they read from the environment themselves."""
     lean = _lean_transport(os.environ, export.signal)
+    if lean:
+        bound(lean._pool)
     return {
         "endpoint": export.url,
         "timeout": export.timeout_s,
@@ -146,12 +157,14 @@ def _no_answer(error: Exception | None) -> Outcome:
     if isinstance(cause, HTTPException) and not isinstance(cause, RemoteDisconnected):
         return Outcome("retry", "the answer is not HTTP", mend=_NOT_HTTP_MEND)
     if isinstance(cause, ssl.SSLError):
-        return Outcome("retry", f"TLS: {getattr(cause, 'verify_message', '') or cause.reason or cause}")
-    if isinstance(cause, OSError) and cause.strerror:
-        return Outcome("retry", cause.strerror)
-    if "timed out" in str(cause):
-        return Outcome("retry", "timed out")
-    return Outcome("retry", _ERRNO.sub("", str(cause).rpartition(": ")[2]) or type(cause).__name__)
+        why = f"TLS: {getattr(cause, 'verify_message', '') or cause.reason or cause}"
+    elif isinstance(cause, OSError) and cause.strerror:
+        why = cause.strerror
+    elif "timed out" in str(cause):
+        why = "timed out"
+    else:
+        why = _ERRNO.sub("", str(cause).rpartition(": ")[2]) or type(cause).__name__
+    return Outcome("retry", why, is_silent=True)
 
 
 def _wrapped(error: Exception | None) -> Exception | None:

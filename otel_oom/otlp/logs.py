@@ -81,6 +81,10 @@ class LogSender:
                 event_name=event.name,
             )
 
+    def reconnect(self) -> None:
+        """Leave the connection: the next request makes a new one."""
+        self._exporter.reconnect()
+
     def close(self) -> None:
         """Close the connections."""
         self._exporter.close()

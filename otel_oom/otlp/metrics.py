@@ -156,6 +156,10 @@ class MetricSender:
         """One request."""
         return self._exporter.send(data)
 
+    def reconnect(self) -> None:
+        """Leave the connection: the next request makes a new one."""
+        self._exporter.reconnect()
+
     def close(self) -> None:
         """Close the connections."""
         self._exporter.close()
@@ -167,6 +171,9 @@ class _Console(ConsoleMetricExporter):
     def send(self, data: MetricsData) -> Outcome:
         self.export(data)
         return OK
+
+    def reconnect(self) -> None:
+        """Nothing is open but stdout."""
 
     def close(self) -> None:
         """Stdout stays open."""

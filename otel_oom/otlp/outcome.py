@@ -25,6 +25,7 @@ class Outcome:
     retry: it has not, and may take it later; not before retry_after_s where it says so
     rejected: it will never take this request
     mend: what to look at, where the answer says more than that there was none
+    is_silent: there was none, so the other signal's connection may be dead as well
     """
 
     verdict: Verdict
@@ -32,6 +33,7 @@ class Outcome:
     retry_after_s: float | None = None
     dropped: int = 0
     mend: str = ""
+    is_silent: bool = False
 
 
 OK: Final = Outcome("ok")
@@ -63,12 +65,15 @@ def accepted(partial: Any) -> Outcome:
 class Exporter(Protocol, Generic[Data_contra]):
     """One way to a collector for one signal. `send` makes one attempt.
 
-    Over gRPC the timeout bounds all of it. Over HTTP it bounds each wait on the socket: an answer that trickles in
-    takes longer, and so does a slow lookup of the name.
+    The timeout bounds all of it, but over HTTP for two things: the lookup of a name takes what the C library takes, and
+    behind a proxy (or with a credential provider) each wait on the socket is bounded, not the whole answer.
     """
 
     def send(self, data: Data_contra) -> Outcome:
         """Make one request. Raises: NotEncodableError, and what the libraries raise where they fail themselves."""
+
+    def reconnect(self) -> None:
+        """Leave the connection, if there is one: the next request makes a new one."""
 
     def close(self) -> None:
         """Close the connections."""
@@ -80,6 +85,9 @@ class Discard(Generic[Data_contra]):
     def send(self, data: Data_contra) -> Outcome:  # noqa: ARG002 the interface's
         """Drop it: that is what was asked for."""
         return OK
+
+    def reconnect(self) -> None:
+        """Nothing is open."""
 
     def close(self) -> None:
         """Nothing is open."""

@@ -139,6 +139,8 @@ class Sender(threading.Thread):
     def _send_logs(self) -> None:
         batch = self._spool.peek(self._batch_events, _BATCH_BYTES)
         outcome = _attempt(self._logs.send, batch)
+        if outcome.is_silent:
+            self._metrics.reconnect()
         if not self._is_settled(outcome, self._logs_export, self._log_backoff):
             return
         if outcome.verdict == "rejected" and len(batch) > 1:
@@ -157,6 +159,8 @@ class Sender(threading.Thread):
     def _send_metrics(self) -> None:
         data, state = self._kept or self._collect()
         outcome = _attempt(self._metrics.send, data)
+        if outcome.is_silent:  # a dead connection must not cost both signals its time
+            self._logs.reconnect()
         self._metrics_sent_s = time.monotonic()
         if self._is_settled(outcome, self._metrics_export, self._metric_backoff):
             self._opening, self._kept, self._exported = None, None, state

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+from faults.cases import table
 
 from otel_oom import contract, schema
 
@@ -17,6 +18,7 @@ PARTS = {
     "attributes": contract.attributes,
     "metrics": contract.metrics,
     "resource": contract.resource,
+    "faults": table,
 }
 
 
@@ -31,7 +33,7 @@ def test_the_tables_of_the_readme_are_those_of_the_schema(name: str) -> None:
     if os.environ.get("OTEL_OOM_README") == "write":
         README.write_text(expected)
     elif expected != text:
-        pytest.fail(f"the table of {name} in README.md is not that of schema.py: run `make readme`", pytrace=False)
+        pytest.fail(f"the table of {name} in README.md is not that of the code: run `make readme`", pytrace=False)
     assert block(name).search(text), f"README.md has no place for the table of {name}"
 
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
+from grpc import StatusCode
 from support.kernel import eventually
 from support.otlp_receiver import OtlpReceiver, Protocol
-from support.pipelines import sending, settings
+from support.otlp_servers import Answer
+from support.pipelines import event, sending, settings
 
 
 class Relay:
@@ -57,19 +61,75 @@ class Relay:
                 sink.shutdown(socket.SHUT_WR)
 
 
-@pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
-def test_a_dead_connection_is_given_up(protocol: Protocol) -> None:
+@pytest.mark.parametrize(
+    ("protocol", "timeout_ms", "within_s"),
+    [
+        ("http/protobuf", "", 5.0),  # the default
+        ("grpc", "", 5.0),
+        ("grpc", "10000", 5.0),  # the specification's own: pings find out before
+        ("http/protobuf", "1000", 1.6),
+        ("grpc", "1000", 1.6),
+    ],
+)
+def test_a_dead_connection_is_given_up(protocol: Protocol, timeout_ms: str, within_s: float) -> None:
     with OtlpReceiver(protocol) as receiver, Relay(receiver.port) as relay:
         variables = settings(receiver) | {
             "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{relay.port}",
-            "OTEL_EXPORTER_OTLP_TIMEOUT": "",  # the default, which the pings of gRPC have to fit
+            "OTEL_EXPORTER_OTLP_TIMEOUT": timeout_ms,
             "OTEL_METRICS_EXPORTER": "none",
         }
         with sending(variables) as rig:
             rig.kill("first")
             assert eventually(lambda: not len(rig.spool))
             relay.die()
+            began_s = time.monotonic()
             rig.kill("second")
             receiver.wait(lambda: "second" in receiver.delivered, within_s=20.0)
-            assert 1 <= rig.health.exports["logs", "retry"] <= 2
+            assert time.monotonic() - began_s < within_s
+            assert rig.health.exports["logs", "retry"] == 1
             assert receiver.delivered == ["first", "second"]
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "",
+        "HTTP/1.1 200 OK\r\nX-Endless: ",
+        "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n",
+        "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 1000\r\n\r\n",
+    ],
+    ids=["status line", "header", "body", "body without a length", "refusal"],
+)
+def test_an_answer_that_never_ends_is_given_up_in_time(head: str) -> None:
+    """Each byte comes in time, and the whole never."""
+    with OtlpReceiver("http/protobuf") as receiver:
+        receiver.script.logs.append(Answer(kind="drip", details=head))
+        with sending(settings(receiver)) as rig:
+            rig.kill("first")
+            receiver.wait(lambda: receiver.delivered, within_s=5.0)
+            refused, taken = receiver.of("logs")
+            assert 0.9 < taken.arrived_s - refused.arrived_s < 1.6, "the timeout of 1 s, and the pause after it"
+            assert rig.health.exports["logs", "retry"] == 1
+
+
+def held() -> int:
+    """Open files and threads of this process."""
+    return sum(1 for kind in ("fd", "task") for _ in Path(f"/proc/self/{kind}").iterdir())
+
+
+@pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
+def test_many_dead_connections_leave_nothing_behind(protocol: Protocol) -> None:
+    with OtlpReceiver(protocol) as receiver:
+        receiver.script.otherwise = Answer(kind="reset", status=StatusCode.UNAVAILABLE)
+        variables = settings(receiver) | {"OTEL_METRICS_EXPORTER": "none"}
+        with sending(variables, is_started=False) as rig:
+            batch = [event("first")]
+            for _ in range(30):
+                assert rig.sender._logs.send(batch).verdict == "retry"
+            before = held()
+            for _ in range(100):
+                assert rig.sender._logs.send(batch).verdict == "retry"
+            assert eventually(lambda: held() <= before + 10)
+            receiver.script.otherwise = Answer()
+            assert rig.sender._logs.send(batch).verdict == "ok"

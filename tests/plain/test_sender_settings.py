@@ -7,9 +7,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from grpc import StatusCode
 from support.kernel import eventually
 from support.levels import missing
 from support.otlp_receiver import OtlpReceiver, Protocol
+from support.otlp_servers import Answer
 from support.pipelines import sending, settings
 
 BOTH = pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
@@ -103,10 +105,13 @@ def test_empty_variables_are_unset_ones(protocol: Protocol) -> None:
 @BOTH
 def test_tls_is_checked_against_the_certificate(protocol: Protocol, certificate: tuple[Path, Path]) -> None:
     with OtlpReceiver(protocol, certificate=certificate) as receiver:
-        variables = {"OTEL_EXPORTER_OTLP_CERTIFICATE": str(certificate[0])}
+        # Twice: a connection that is made anew after a failure is checked like the first.
+        receiver.script.logs.append(Answer(503 if "http" in protocol else StatusCode.UNAVAILABLE))
+        variables = {"OTEL_EXPORTER_OTLP_CERTIFICATE": str(certificate[0]), "OTEL_EXPORTER_OTLP_HEADERS": "x-key=1"}
         with sending(settings(receiver) | variables) as rig:
             rig.kill("first")
             receiver.wait(lambda: receiver.delivered and receiver.accepted("metrics"))
+            assert [request.headers["x-key"] for request in receiver.of("logs")] == ["1", "1"]
 
 
 @BOTH

@@ -23,7 +23,7 @@ def environment(**variables: str) -> dict[str, str]:
 
 
 class AgentProcess:
-    """`otel-oom run` in a process of its own. One that is started later in the same directory goes on with its spool."""
+    """`otel-oom run` in a process of its own. One that starts later in the same directory goes on with its spool."""
 
     def __init__(self, directory: Path, settings: Mapping[str, str], *flags: str) -> None:
         self._stderr = directory / "agent.stderr"

@@ -12,7 +12,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -33,7 +33,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Request:
-    """One request. arrived_s: monotonic seconds when it was read; headers: names in lower case."""
+    """One request. arrived_s: monotonic seconds when it was read; headers: names in lower case.
+
+    accepted: the data was taken in, though the answer may have said otherwise
+    """
 
     signal: Signal
     message: Any
@@ -86,15 +89,18 @@ class Script:
 
 
 class OtlpReceiver:
-    """A context that listens on 127.0.0.1 and a port that the kernel picks."""
+    """A context that listens on a port that the kernel picks."""
 
-    def __init__(self, protocol: Protocol, *, certificate: tuple[Path, Path] | None = None) -> None:
+    def __init__(
+        self, protocol: Protocol, *, certificate: tuple[Path, Path] | None = None, address: str = "127.0.0.1"
+    ) -> None:
         self.protocol = protocol
         self.script = Script()
         self.requests: list[Request] = []
         self.released = threading.Event()
         """Set when hanging requests are to end."""
         self._certificate = certificate
+        self._address = address
         self._arrived = threading.Condition()
         self._server: HttpServer | GrpcServer | None = None
         self.port = 0
@@ -102,11 +108,11 @@ class OtlpReceiver:
 
     @property
     def endpoint(self) -> str:
-        return f"http{'s' if self._certificate else ''}://127.0.0.1:{self.port}"
+        return f"http{'s' if self._certificate else ''}://{self._address}:{self.port}"
 
     def start(self) -> None:
         kind: Any = HttpServer if self.protocol == "http/protobuf" else GrpcServer
-        self._server = kind(self.take, self.released, self.port, self._certificate)
+        self._server = kind(self.take, self.released, (self._address, self.port), self._certificate)
         self.port = self._server.port
 
     def stop(self) -> None:
@@ -155,7 +161,7 @@ class OtlpReceiver:
             request = Request(signal, message, time.monotonic(), path, headers, accepted=False)
             if not answer.when(request):
                 answer = Answer()
-            request = Request(signal, message, request.arrived_s, path, headers, accepted=answer.accepts)
+            request = replace(request, accepted=answer.accepts or answer.stores)
             self.requests.append(request)
             self._arrived.notify_all()
         return answer

@@ -6,6 +6,7 @@ import gzip
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -23,24 +24,28 @@ from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2
 Signal = Literal["logs", "metrics"]
 
 _HANG_S = 30.0
+_DRIP_S = 0.1
 
 
 @dataclass(frozen=True)
 class Answer:
     """One answer. status: an HTTP status or a gRPC code; kind: what is done instead of answering.
 
+    drip: byte by byte for ever (HTTP), beginning with `details`; over gRPC it is a hang
     content_type: of an HTTP answer that refuses; details is its text, or the message of its Status
     rejected: of a partial success; retry_after_s: Retry-After, or RetryInfo; delay_s: before the answer
+    stores: the server has taken the data in, whatever it answers
     when: which requests it is for; others are accepted
     """
 
     status: int | grpc.StatusCode | None = None
-    kind: Literal["answer", "hang", "reset"] = "answer"
+    kind: Literal["answer", "hang", "reset", "drip"] = "answer"
     details: str = ""
     content_type: str | None = "application/x-protobuf"
     rejected: int = 0
     retry_after_s: float | None = None
     delay_s: float = 0.0
+    stores: bool = False
     when: Callable[[Any], bool] = lambda _: True
 
     @property
@@ -53,57 +58,12 @@ Take: TypeAlias = Callable[[Signal, bytes, str, Mapping[str, str]], Answer]
 
 
 class HttpServer:
-    """OTLP/HTTP by http.server."""
+    """OTLP/HTTP by http.server. at: address and port, 0 for one that the kernel picks."""
 
-    def __init__(self, take: Take, released: threading.Event, port: int, certificate: tuple[Path, Path] | None) -> None:
-        connections: set[socket.socket] = set()
-        self._connections = connections
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def setup(self) -> None:
-                super().setup()
-                connections.add(self.connection)
-
-            def finish(self) -> None:
-                connections.discard(self.connection)
-                super().finish()
-
-            def do_POST(self) -> None:
-                headers = {name.lower(): value for name, value in self.headers.items()}
-                body = self.rfile.read(int(headers["content-length"]))
-                if headers.get("content-encoding") == "gzip":
-                    body = gzip.decompress(body)
-                signal: Signal = "logs" if self.path.endswith("logs") else "metrics"
-                answer = take(signal, body, self.path, headers)
-                released.wait(answer.delay_s)
-                if answer.kind != "answer":
-                    if answer.kind == "hang":
-                        released.wait(_HANG_S)
-                    self.close_connection = True
-                    # Linger of 0 s: the kernel sends a reset instead of an end.
-                    self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-                    socket.close(self.connection.detach())  # at once: the server would shut it down in order first
-                    return
-                content = _response(signal, answer).SerializeToString() if answer.accepts else _refusal(answer)
-                self.send_response(int(answer.status or 200))
-                for name, value in _headers(signal, answer, port).items():
-                    self.send_header(name, value)
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
-
-            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 the base class's name
-                """What matters is asserted."""
-
-        class Server(ThreadingHTTPServer):
-            daemon_threads = True
-
-            def handle_error(self, *_: object) -> None:
-                """Cut connections are the subject of the tests."""
-
-        self._server = Server(("127.0.0.1", port), Handler)
+    def __init__(
+        self, take: Take, released: threading.Event, at: tuple[str, int], certificate: tuple[Path, Path] | None
+    ) -> None:
+        self._server = _Http(at, take, released)
         if certificate:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(*certificate)
@@ -116,15 +76,78 @@ class HttpServer:
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
-        for connection in list(self._connections):
+        for connection in list(self._server.connections):
             with suppress(OSError):  # it went by itself
                 connection.shutdown(socket.SHUT_RDWR)
 
 
-class GrpcServer:
-    """OTLP/gRPC by grpc.server."""
+class _Http(ThreadingHTTPServer):
+    daemon_threads = True
 
-    def __init__(self, take: Take, released: threading.Event, port: int, certificate: tuple[Path, Path] | None) -> None:
+    def __init__(self, at: tuple[str, int], take: Take, released: threading.Event) -> None:
+        self.take = take
+        self.released = released
+        self.connections: set[socket.socket] = set()
+        super().__init__(at, _Handler)
+
+    def handle_error(self, *_: object) -> None:
+        """Cut connections are the subject of the tests."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: _Http
+
+    def setup(self) -> None:
+        super().setup()
+        self.server.connections.add(self.connection)
+
+    def finish(self) -> None:
+        self.server.connections.discard(self.connection)
+        super().finish()
+
+    def do_POST(self) -> None:
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        body = self.rfile.read(int(headers["content-length"]))
+        if headers.get("content-encoding") == "gzip":
+            body = gzip.decompress(body)
+        signal: Signal = "logs" if self.path.endswith("logs") else "metrics"
+        answer = self.server.take(signal, body, self.path, headers)
+        self.server.released.wait(answer.delay_s)
+        if answer.kind != "answer":
+            self._disturb(answer)
+            return
+        content = _response(signal, answer).SerializeToString() if answer.accepts else _refusal(answer)
+        self.send_response(int(answer.status or 200))
+        for name, value in _headers(signal, answer, self.server.server_address).items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def _disturb(self, answer: Answer) -> None:
+        released, deadline = self.server.released, time.monotonic() + _HANG_S
+        if answer.kind == "drip":
+            self.wfile.write(answer.details.encode())
+            while time.monotonic() < deadline and not released.wait(_DRIP_S):
+                self.wfile.write(b"x")
+        elif answer.kind == "hang":
+            released.wait(_HANG_S)
+        self.close_connection = True
+        # Linger of 0 s: the kernel sends a reset instead of an end.
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        socket.close(self.connection.detach())  # at once: the server would shut it down in order first
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 the base class's name
+        """What matters is asserted."""
+
+
+class GrpcServer:
+    """OTLP/gRPC by grpc.server. at: address and port, 0 for one that the kernel picks."""
+
+    def __init__(
+        self, take: Take, released: threading.Event, at: tuple[str, int], certificate: tuple[Path, Path] | None
+    ) -> None:
         self._pool = ThreadPoolExecutor(8)
         self._server = grpc.server(self._pool, options=(("grpc.so_reuseport", 0),))
 
@@ -133,7 +156,7 @@ class GrpcServer:
                 headers = {pair.key: pair.value for pair in context.invocation_metadata()}
                 answer = take(signal, body, signal, headers)
                 released.wait(answer.delay_s)
-                if answer.kind == "hang":
+                if answer.kind in {"hang", "drip"}:
                     released.wait(_HANG_S)
                 if answer.retry_after_s is not None:
                     context.set_trailing_metadata((("grpc-status-details-bin", _retry_info(answer)),))
@@ -147,7 +170,7 @@ class GrpcServer:
             name = f"opentelemetry.proto.collector.{signal}.v1.{service}"
             handlers = {"Export": export("logs" if signal == "logs" else "metrics")}
             self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(name, handlers),))
-        address = f"127.0.0.1:{port}"
+        address = f"{at[0]}:{at[1]}"
         if certificate:
             chain, key = certificate
             credentials = grpc.ssl_server_credentials([(key.read_bytes(), chain.read_bytes())])
@@ -172,12 +195,12 @@ def _response(signal: Signal, answer: Answer) -> Any:
     return response
 
 
-def _headers(signal: Signal, answer: Answer, port: int) -> dict[str, str]:
+def _headers(signal: Signal, answer: Answer, at: tuple[Any, ...]) -> dict[str, str]:
     headers = {}
     if answer.retry_after_s is not None:
         headers["Retry-After"] = str(answer.retry_after_s)
     if answer.status in {301, 302, 307, 308}:
-        headers["Location"] = f"http://127.0.0.1:{port}/elsewhere/v1/{signal}"
+        headers["Location"] = f"http://{at[0]}:{at[1]}/elsewhere/v1/{signal}"
     if answer.content_type is not None:
         headers["Content-Type"] = answer.content_type
     return headers

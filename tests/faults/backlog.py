@@ -1,0 +1,61 @@
+"""A program: an agent whose log is silent and whose queue is filled on request, to be measured from outside.
+
+It says `ready` when it watches, takes a number of events on stdin, says `queued`, and ends with the end of stdin.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import chain, cycle, islice
+from unittest.mock import patch
+
+from support import corpus
+from support.agents import agent_thread
+from support.klog import CAPTURES
+from support.sources import Script
+
+from otel_oom import host, schema
+from otel_oom.running import Running
+from otel_oom.telemetry import Event, Sighting, kill_event
+
+BURST = 20
+
+
+def storm(count: int) -> Iterator[Event]:
+    """Real kills of a storm, the first with its report, all others without: numbered in place of their uids."""
+    (capture,) = [path for path in CAPTURES if path.stem == "v618-storm"]
+    first, *others = [kill_event(kill, "boot", Sighting(skew_s=0.001)) for kill in corpus.kills(capture.read_bytes())]
+    for number, event in enumerate(islice(chain([first], cycle(others)), count)):
+        yield replace(event, attributes={**event.attributes, schema.RECORD_UID.name: uid(number)})
+
+
+def uid(number: int) -> str:
+    return f"{number:036}"
+
+
+def queue(agent: Running, count: int) -> None:
+    """In bursts, as a reader does it."""
+    events = storm(count)
+    while burst := list(islice(events, BURST)):
+        checkpoint = agent.spool.checkpoint
+        totals = checkpoint.totals
+        for event in burst:
+            totals = totals.plus("cgroup", event.observed_ns)
+        agent.spool.put(burst, replace(checkpoint, totals=totals))
+
+
+def main() -> None:
+    settings = {name: value for name, value in os.environ.items() if name.startswith("OTEL_")}
+    # Kills of the machine, which this log does not show, would be an event more.
+    with patch.object(host, "oom_kills", return_value=None), agent_thread(settings, source=Script()) as agent:
+        print("ready", flush=True)  # noqa: T201 its interface
+        for line in sys.stdin:
+            queue(agent, int(line))
+            print("queued", flush=True)  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,112 @@
+"""The stage of a fault: a real agent with a spool, real kills, a misbehaving collector, a judge who reads the log."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from crash.judge import Judge, judging, uid_of
+from faults.network import FAR, Network, connections
+from support import kernel
+from support.agents import AgentProcess
+from support.kernel import eventually
+from support.otlp_receiver import OtlpReceiver, Protocol
+from support.otlp_servers import Answer
+
+from otel_oom import schema
+from otel_oom.victim import Sandbox
+
+
+@dataclass
+class Scene:
+    """What a case works with. network: only where the case asked for one; given_up: uids that never arrive."""
+
+    protocol: Protocol
+    receiver: OtlpReceiver
+    agent: AgentProcess
+    judge: Judge
+    made: Sandbox
+    network: Network | None
+    given_up: set[str] = field(default_factory=set)
+
+    def kill(self, kills: int = 1) -> list[str]:
+        """Real kills, one after the other; returns the uids of all kills so far, by the kernel's log."""
+        kernel.kill(self.made, kills)
+        return self.uids
+
+    @property
+    def uids(self) -> list[str]:
+        """Of all kills so far, in the order of the kernel's log."""
+        return [uid_of(line) for line in self.judge.kills]
+
+    def choose(self, http: Answer, grpc: Answer) -> Answer:
+        """The answer in the protocol's own words."""
+        return grpc if self.protocol == "grpc" else http
+
+    def answer_always(self, answer: Answer) -> None:
+        self.receiver.script.otherwise = answer
+
+    def recover(self) -> float:
+        """The collector is well again; returns when, monotonic seconds."""
+        self.receiver.script.otherwise = Answer()
+        return time.monotonic()
+
+    def refused(self, requests: int) -> None:
+        """Wait until so many requests with logs came."""
+        self.receiver.wait(lambda: len(self.receiver.of("logs")) >= requests)
+
+    def arrival_s(self, uid: str, within_s: float = 15.0) -> float:
+        """When the record was accepted first, monotonic seconds."""
+        return self.receiver.wait(
+            lambda: [one.arrived_s for one in self.receiver.accepted("logs") if uid in one.uids], within_s
+        )[0]
+
+    def everything_arrives(self, within_s: float = 15.0) -> None:
+        """Wait until all kills of the kernel's log were accepted, but for what is given up."""
+        expected = set(self.uids) - self.given_up
+        self.receiver.wait(lambda: expected <= set(self.receiver.delivered), within_s)
+
+    @contextmanager
+    def collectors_machine(self) -> Iterator[None]:
+        """This thread is where the collector is."""
+        with self.network.far() if self.network else ExitStack():
+            yield
+
+    def open_connections(self) -> dict[int, int]:
+        """The agent's connections to the collector: near port, and bytes that nobody acknowledged yet."""
+        return connections(self.agent.process.pid, self.receiver.port)
+
+    def said(self, words: str) -> None:
+        assert eventually(lambda: words in self.agent.said()), self.agent.said()
+
+    def last(self, metric: schema.Metric, attributes: str) -> int | None:
+        """The newest accepted value of a metric."""
+        values = (one.values(metric.name) for one in reversed(self.receiver.accepted("metrics")))
+        return next((found[attributes] for found in values if attributes in found), None)
+
+
+@contextmanager
+def scene(
+    protocol: Protocol, directory: Path, variables: Mapping[str, str], *, has_network: bool = False
+) -> Iterator[Scene]:
+    """An agent that watches and has sent its first export to a collector that is well."""
+    with ExitStack() as stack:
+        made = stack.enter_context(kernel.sandbox())
+        network = stack.enter_context(Network()) if has_network else None
+        with network.far() if network else ExitStack():
+            receiver = stack.enter_context(OtlpReceiver(protocol, address=FAR if network else "127.0.0.1"))
+        judge = stack.enter_context(judging())
+        settings = {
+            "OTEL_EXPORTER_OTLP_PROTOCOL": protocol,
+            "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.endpoint,
+            "OTEL_METRIC_EXPORT_INTERVAL": "500",
+            **variables,
+        }
+        with network.near() if network else ExitStack():
+            agent = AgentProcess(directory, settings)
+        stack.enter_context(agent)
+        receiver.exports(1)
+        yield Scene(protocol, receiver, agent, judge, made, network)

@@ -1,0 +1,46 @@
+"""What a collector does wrong costs nothing: each case of the table, over both protocols, judged by the kernel log."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from faults.cases import CASES, Case
+from faults.scene import scene
+from support.kernel import eventually
+from support.otlp_receiver import Protocol
+
+from otel_oom import schema
+
+RUNS = [pytest.param(case, protocol, id=f"{case.name}-{protocol}") for case in CASES for protocol in case.protocols]
+
+
+@pytest.mark.parametrize(("case", "protocol"), RUNS)
+def test_every_kill_arrives(case: Case, protocol: Protocol, tmp_path: Path) -> None:
+    with scene(protocol, tmp_path, case.variables, has_network=case.has_network) as on:
+        case.run(on)
+        on.everything_arrives()
+        # As Prometheus sees it: the last value.
+        assert eventually(lambda: on.last(schema.KILLS, "cgroup") == on.judge.counted)
+        assert eventually(lambda: on.last(schema.SPOOL_DROPPED, "rejected") == case.given_up)
+        assert eventually(lambda: on.last(schema.SPOOL_EVENTS, "") == 0)
+        assert on.agent.process.poll() is None
+        assert on.agent.terminate() == 0
+
+        delivered = on.receiver.delivered
+        assert list(dict.fromkeys(delivered)) == [uid for uid in on.uids if uid not in on.given_up], "all, in order"
+        assert case.may_repeat or len(delivered) == len(set(delivered)), "each once"
+        assert on.judge.counted == len(on.judge.kills)
+        assert set_aside(tmp_path) == on.given_up
+
+
+def set_aside(directory: Path) -> set[str]:
+    """Uids of the events that the spool keeps because no collector takes them."""
+    with closing(sqlite3.connect(directory / "spool" / "spool.db")) as spool:
+        return {uid for (uid,) in spool.execute("SELECT uid FROM refused")}
+
+
+def test_cases_have_names_of_their_own() -> None:
+    assert len({case.name for case in CASES}) == len(CASES)
