@@ -66,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
         "--from-ring",
         action=argparse.BooleanOptionalAction,
         default=None,
-        help="deliver first what the kernel log still holds of this boot (OTEL_OOM_FROM_RING)",
+        help="at a first start deliver what the kernel log still holds of this boot (OTEL_OOM_FROM_RING)",
     )
     run.add_argument(
         "--spool",
