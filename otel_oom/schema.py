@@ -98,6 +98,20 @@ VICTIM_CGROUP: Final = Attribute("oom.victim.cgroup", "string", "Where the victi
 MEMCG_PATH: Final = Attribute("oom.memcg.path", "string", "Whose limit was hit (kernel: oom_memcg).")
 MEMCG_USAGE: Final = Attribute("oom.memcg.usage", "int", "Memory charged to that cgroup.", "By")
 MEMCG_LIMIT: Final = Attribute("oom.memcg.limit", "int", "Its limit.", "By")
+CONTAINER_ID: Final = Attribute(
+    "container.id", "string", "The innermost container in the cgroup's path; LXC and nspawn: its name."
+)
+CONTAINER_RUNTIME: Final = Attribute(
+    "container.runtime.name",
+    "string",
+    "`docker`, `containerd`, `cri-o`, `podman`, `lxc`, `nomad` or `systemd-nspawn`, if the path says.",
+)
+POD_UID: Final = Attribute(
+    "k8s.pod.uid", "string", "The pod in that path; a static pod's is the 32-digit hash of its manifest."
+)
+UNIT: Final = Attribute(
+    "systemd.unit.name", "string", "The innermost unit in that path; a slice only where no smaller unit is named."
+)
 TRIGGER_COMM: Final = Attribute("oom.trigger.comm", "string", "Whose allocation started it.")
 TRIGGER_PID: Final = Attribute("oom.trigger.pid", "int", "The thread that asked for memory.")
 TRIGGER_GFP_MASK: Final = Attribute("oom.trigger.gfp_mask", "string", "The allocation's flags.")

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from otel_oom import schema
+from otel_oom import cgroup, schema
 from otel_oom.oom import NoVictim, OomKill, event_uid
 from otel_oom.report import Task
 
@@ -67,6 +67,8 @@ class Sighting:
 def kill_event(kill: OomKill, boot_id: str, sighting: Sighting) -> Event:
     """The `system_oom_kill` event of one kill."""
     context = kill.context
+    # The memcg whose limit was hit is the victim's or one above it: what it says of an owner holds for the victim too.
+    owner = cgroup.owner(kill.cgroup or context.memcg_path or "")
     values: dict[schema.Attribute, Value | None] = {
         schema.SCOPE: kill.scope,
         schema.CONSTRAINT: context.constraint,
@@ -85,6 +87,10 @@ def kill_event(kill: OomKill, boot_id: str, sighting: Sighting) -> Event:
         schema.MEMCG_PATH: context.memcg_path,
         schema.MEMCG_USAGE: context.memcg_usage,
         schema.MEMCG_LIMIT: context.memcg_limit,
+        schema.CONTAINER_ID: owner.container_id,
+        schema.CONTAINER_RUNTIME: owner.runtime,
+        schema.POD_UID: owner.pod_uid,
+        schema.UNIT: owner.unit,
         schema.TRIGGER_COMM: context.trigger_comm,
         schema.TRIGGER_PID: context.trigger_pid,
         schema.TRIGGER_GFP_MASK: context.trigger_gfp_mask,

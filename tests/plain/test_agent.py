@@ -27,6 +27,20 @@ def test_kills_are_counted_and_shipped_in_their_order() -> None:
     assert rig.health.records == {"read": 4}
 
 
+def test_whose_the_victim_was_is_read_out_of_its_cgroup() -> None:
+    pod, container = "1f2e3d4c-0000-4111-8222-333344445555", "ab" * 32
+    where = f"/kubepods/burstable/pod{pod}"
+    summary = (
+        f"oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,mems_allowed=0,oom_memcg={where},"
+        f"task_memcg={where}/{container},task=victim,pid=1003,uid=0"
+    )
+    opener = line("victim invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0, oom_score_adj=0", 1)
+    rig = Rig().run(opener, line(summary, 2), kill(3), kill(4))
+    known, unknown = (event.attributes for event in rig.events)
+    assert (known[schema.CONTAINER_ID.name], known[schema.POD_UID.name]) == (container, pod)
+    assert {schema.CONTAINER_ID.name, schema.POD_UID.name, schema.UNIT.name} & set(unknown) == set()
+
+
 def test_what_user_space_wrote_is_refused() -> None:
     rig = Rig().run(kill(1, priority=12), line("hello", 2, 12), line("x invoked oom-killer: y", 3, 14), kill(4))
     assert rig.health.records == {"read": 4, "refused": 2}

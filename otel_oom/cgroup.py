@@ -1,0 +1,170 @@
+r"""A cgroup's path to its owner: container, runtime, Kubernetes pod, systemd unit. No I/O.
+
+Rules:
+- The path alone is read, name by name; a name is of a form as a whole or not at all.
+- The innermost name that says something wins, for each fact by itself. Id and runtime come from one name: a plain id
+  below a pod does not say who runs it, whatever runs the node around it.
+- Whoever may make a cgroup chooses its name: what is returned is what the path says. No path raises, none takes more
+  than linear time, and nothing returned is longer than a file name.
+- Text follows the one rule of `kmsg.printable`, where a backslash stands as `\x5c`: systemd's `\x2d` arrives as
+  `\x5cx2d`. A unit is given back as systemd spells it, for what else names it to match.
+- A helper beside a container (conmon, lxc.monitor, nspawn's supervisor) is not in it, nor is a build step.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+# PATH_MAX and NAME_MAX with every byte escaped. What is longer no kernel printed, and says nothing.
+MAX_PATH_CHARS: Final = 4 * 4096
+MAX_NAME_CHARS: Final = 4 * 255
+
+# Kubernetes spells it `cri-o`; nerdctl and the CRI plugin are clients of one runtime, containerd.
+DOCKER, CONTAINERD, CRI_O, PODMAN = "docker", "containerd", "cri-o", "podman"
+LXC, NOMAD, NSPAWN = "lxc", "nomad", "systemd-nspawn"
+
+_ID: Final = r"(?P<id>[0-9a-f]{64})"
+_UUID: Final = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_POD_UID: Final = r"(?P<uid>[0-9a-f]{8}(?:[-_][0-9a-f]{4}){3}[-_][0-9a-f]{12}|[0-9a-f]{32})"
+_NAME: Final = r"(?P<id>[A-Za-z0-9][A-Za-z0-9_.-]*)"
+_MACHINE: Final = r"(?P<id>[A-Za-z0-9](?:[A-Za-z0-9.-]|\\x5cx2d)*)"
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """What a path says about whose cgroup it is; None is what it does not say.
+
+    container_id: 64 hexadecimal digits, or what the runtime has instead: a name (LXC, nspawn), a guest's number
+        (Proxmox), `<task>-<number>` (ECS), `<allocation>.<task>` (Nomad)
+    runtime: docker, containerd, cri-o, podman, lxc, nomad or systemd-nspawn
+    pod_uid: a UUID with dashes, or a static pod's 32 hexadecimal digits (kubelet's hash of its manifest)
+    unit: a systemd unit's full name; a slice only where no smaller unit is named
+    """
+
+    container_id: str | None = None
+    runtime: str | None = None
+    pod_uid: str | None = None
+    unit: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """One way to name a container's cgroup.
+
+    above: what must stand over it, as `<grandparent>/<parent>`; below: the name that must stand right under it
+    """
+
+    runtime: str | None
+    name: re.Pattern[str]
+    above: re.Pattern[str]
+    below: str | None
+
+
+def _form(runtime: str | None, name: str, above: str = r".*", below: str | None = None) -> _Form:
+    return _Form(runtime, re.compile(name), re.compile(above, re.DOTALL), below)
+
+
+_FORMS: Final = (
+    # /system.slice/docker-<id>.scope                                                            (moby daemon/, systemd)
+    _form(DOCKER, rf"docker-{_ID}\.scope"),
+    # /kubepods.slice/…-pod<uid>.slice/cri-containerd-<id>.scope            (containerd internal/cri; k3s, RKE2 and GKE)
+    # /system.slice/nerdctl-<id>.scope                                                       (nerdctl pkg/cmd/container)
+    _form(CONTAINERD, rf"(?:cri-containerd|nerdctl)-{_ID}\.scope"),
+    # /kubepods.slice/…-pod<uid>.slice/crio-<id>.scope, /kubepods/…/pod<uid>/crio-<id>     (cri-o internal/config/cgmgr)
+    _form(CRI_O, rf"crio-{_ID}(?:\.scope)?"),
+    # /machine.slice/libpod-<id>.scope/container, /libpod_parent/libpod-<id>                      (podman libpod/; crun)
+    # /system.slice/web.service/libpod-payload-<id>                         (podman run --cgroups=split, as Quadlet has)
+    _form(PODMAN, rf"libpod-(?:payload-)?{_ID}(?:\.scope)?"),
+    # /kubepods-…-pod<uid>.slice:cri-containerd:<id>              (runc's slice:prefix:name, met by its cgroupfs driver)
+    _form(DOCKER, rf"[^:]+\.slice:docker:{_ID}"),
+    _form(CONTAINERD, rf"[^:]+\.slice:(?:cri-containerd|nerdctl):{_ID}"),
+    _form(CRI_O, rf"[^:]+\.slice:crio:{_ID}"),
+    _form(PODMAN, rf"[^:]+\.slice:libpod:{_ID}"),
+    # /docker/<id>                                                                              (moby daemon/, cgroupfs)
+    # /actions_job/<id>, /azpl_job/<id>                            (Docker as GitHub's and Azure's runners configure it)
+    _form(DOCKER, _ID, above=r".*/(?:docker|actions_job|azpl_job)"),
+    # /ecs/<task>/<id>                                                           (amazon-ecs-agent, which drives Docker)
+    _form(DOCKER, _ID, above=r"ecs/[0-9a-f-]{32,36}"),
+    # /ecs/<task>/<task>-<number>, /ecs/<task>-<number>         (ECS on containerd: managed instances, Fargate from 1.4)
+    _form(CONTAINERD, r"(?P<id>[0-9a-f]{32}-[0-9]{1,20})", above=r".*/ecs|ecs/[0-9a-f]{32}"),
+    # /lxc/<name>, /lxc.payload/<name>, /lxc.payload.<name>                                   (LXC until 3.0, 3.2, 4.0+)
+    # /lxc/<number>/ns                                                                       (Proxmox VE src/PVE/LXC.pm)
+    _form(LXC, _NAME, above=r".*/lxc(?:\.payload)?"),
+    _form(LXC, rf"lxc\.payload\.{_NAME}"),
+    # /nomad.slice/share.slice/<allocation>.<task>.scope                        (nomad client/lib/cgroupslib, cgroup v2)
+    _form(NOMAD, rf"(?P<id>{_UUID}\.[^/]+)\.scope"),
+    # /nomad/<allocation>.<task>, /nomad/<uuid>                    (the same, cgroup v1; drivers/shared/executor, older)
+    _form(NOMAD, rf"(?P<id>{_UUID}(?:\.[^/]+)?)", above=r".*/nomad"),
+    # /machine.slice/systemd-nspawn@<name>.service/payload, …/machine-<name>.scope/payload          (systemd src/nspawn)
+    # The scope of a virtual machine is named like the latter, and has no payload.
+    _form(NSPAWN, rf"systemd-nspawn@{_MACHINE}\.service", below="payload"),
+    _form(NSPAWN, rf"machine-{_MACHINE}\.scope", below="payload"),
+    # /kubepods/besteffort/pod<uid>/<id>                                     (cgroupfs: dockershim and containerd alike)
+    # /<anything>/<id>                             (docker run --cgroup-parent; ctr: the namespace, as in /default/<id>)
+    # The id right under libpod_parent is a podman pod's.
+    _form(None, _ID, above=r"(?!.*/libpod_parent\Z).*"),
+)
+
+# /kubepods/burstable/pod<uid>; /kubepods/pod<uid> (Guaranteed)                    (kubernetes pkg/kubelet/cm, cgroupfs)
+# /../pod<uid>                                                     (the same as /proc shows it to a sibling's namespace)
+_POD: Final = re.compile(rf"pod{_POD_UID}")
+_ABOVE_POD: Final = frozenset({"kubepods", "burstable", "besteffort", ".."})
+# /kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod<uid, `_` for `-`>.slice            (the same, systemd)
+# /kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-pod<uid>.slice              (kubelet --cgroup-root, as in kind)
+_POD_SLICE: Final = re.compile(
+    rf"(?:[^/:]*-)?kubepods(?:-burstable|-besteffort)?-pod{_POD_UID}\.slice(?::[a-z-]+:[0-9a-f]+)?"
+)
+
+# user@1000.service, app-gnome-firefox-2110.scope, dev-disk-by\x2dlabel-swap.swap                      (systemd.unit(5))
+# `_` is put before what would collide with the kernel's files (`_cpu.service`)        (systemd src/basic/cgroup-util.c)
+_UNIT: Final = re.compile(
+    r"(?:_|(?!_))(?P<unit>(?:[A-Za-z0-9:_.-]|\\x5c)+(?:@(?:[A-Za-z0-9:_.@-]|\\x5c)+)?"
+    r"\.(?:service|scope|socket|mount|swap|slice))"
+)
+# Nomad makes it with mkdir, and the slices around it: shaped like units, but systemd does not know them.
+_NOMAD_SCOPE: Final = re.compile(rf"{_UUID}\.[^/]+\.scope")
+
+
+def owner(path: str) -> Owner:
+    """Whose cgroup a path names, as the kernel prints it from the hierarchy's root; all None for what is no path."""
+    names = path.split("/") if len(path) <= MAX_PATH_CHARS else []
+    if any(len(name) > MAX_NAME_CHARS for name in names):
+        return Owner()
+    container_id, runtime = _container(names)
+    return Owner(container_id, runtime, _pod_uid(names), _unit(names))
+
+
+def _container(names: list[str]) -> tuple[str | None, str | None]:
+    for at in reversed(range(len(names))):
+        above = "/".join(["", "", *names[max(0, at - 2) : at]][-2:])
+        below = names[at + 1] if at + 1 < len(names) else None
+        for form in _FORMS:
+            found = form.name.fullmatch(names[at])
+            if found and form.above.fullmatch(above) and form.below in {None, below}:
+                return found["id"].replace(r"\x5cx2d", "-"), form.runtime
+    return None, None
+
+
+def _pod_uid(names: list[str]) -> str | None:
+    for at in reversed(range(len(names))):
+        found = _POD_SLICE.fullmatch(names[at])
+        if found is None and at and names[at - 1] in _ABOVE_POD:
+            found = _POD.fullmatch(names[at])
+        if found:
+            return found["uid"].replace("_", "-")
+    return None
+
+
+def _unit(names: list[str]) -> str | None:
+    innermost_slice = None
+    for name in reversed(names):
+        if _NOMAD_SCOPE.fullmatch(name):
+            break
+        found = _UNIT.fullmatch(name)
+        unit = found["unit"].replace(r"\x5c", "\\") if found else None
+        if unit and not unit.endswith(".slice"):
+            return unit
+        innermost_slice = innermost_slice or unit
+    return innermost_slice
