@@ -16,7 +16,7 @@ from dataclasses import replace
 from typing import Final
 
 from otel_oom import host, telemetry
-from otel_oom.checkpoint import Checkpoint, Totals
+from otel_oom.checkpoint import Checkpoint, Totals, resume
 from otel_oom.device import Clock, Closed, Source
 from otel_oom.errors import OtelOomError
 from otel_oom.health import Health
@@ -38,6 +38,7 @@ class Agent:
 
     look_at_victim: what /proc knows of a victim, by attribute name; kernel_kills: the kernel's counter, None without
     has_backlog: what the source holds at first is older than this agent
+    source_at: the same log from a record on, for what an earlier agent left if that is found late
     previous_pid: of an agent that did not end as it should, 0 for none; wall_ns: the clock of all stamps
     """
 
@@ -52,17 +53,21 @@ class Agent:
         kernel_kills: Callable[[], int | None],
         has_backlog: bool = False,
         previous_pid: int = 0,
+        source_at: Callable[[int], Source] | None = None,
         wall_ns: Clock = time.time_ns,
     ) -> None:
         self._source = source
         self._spool = spool
         self._health = health
+        self._identity = identity
         self._boot_id = identity.boot_id
         self._look_at_victim = look_at_victim
         self._kernel_kills = kernel_kills
         self._wall_ns = wall_ns
         checkpoint = spool.checkpoint
-        self._reader = Reader(source, health, identity.boot_id, identity.page_size, uncounted=checkpoint.uncounted)
+        self._reader = Reader(source, health, identity, uncounted=checkpoint.uncounted)
+        self._source_at = source_at
+        self._began_at: int | None = None
         self._lines_before = 0
         self._reconciliation: Reconciliation | None = None
         self._unaccounted = 0
@@ -85,7 +90,16 @@ class Agent:
             base = counted if checkpoint.base is None else checkpoint.base
             self._reconciliation = Reconciliation(base, checkpoint.totals.unaccounted)
         self._lines_before = checkpoint.lines
+        self._began_at = self._reader.next_sequence
         self._spool.begin(self._checkpoint(checkpoint.totals))
+
+    def read_backlog(self) -> None:
+        """Before the first export: count what the log holds already. An agent that died may have exported it so far."""
+        is_drained = False
+        while not is_drained:
+            is_drained, _ = self._reader.burst()
+            self._publish(self._reader.found)
+        self._spool.begin(self._spool.checkpoint)
 
     def stop(self) -> None:
         """End `run` soon: from a signal handler or another thread."""
@@ -117,6 +131,9 @@ class Agent:
             self._publish(self._reader.found)
 
     def _turn(self) -> None:
+        earlier, self._spool.earlier = self._spool.earlier, None
+        if earlier is not None:
+            self._catch_up(earlier)
         now_s = time.monotonic()
         is_look = now_s >= self._look_s
         if is_look:
@@ -131,6 +148,23 @@ class Agent:
             self._reopen(closed)
         elif is_drained and not self._is_stopped:
             self._source.wait(self._look_s - time.monotonic())
+
+    def _catch_up(self, earlier: Checkpoint) -> None:
+        """The spool was found late: count what the log holds between where an earlier agent stood and our beginning."""
+        stood = resume(earlier, self._spool.checkpoint)
+        if self._source_at is None or self._began_at is None or stood.cursor is None:
+            return
+        between = Reader(
+            self._source_at(stood.cursor), self._health, self._identity, uncounted=stood.uncounted, until=self._began_at
+        )
+        between.read_all()
+        self._lines_before += between.kill_lines
+        base = stood.anew(0).base
+        if self._reconciliation is not None and base is not None:
+            self._reconciliation.base = base
+        is_backlog, self._is_backlog = self._is_backlog, True
+        self._publish(between.found)
+        self._is_backlog = is_backlog
 
     @property
     def _lines(self) -> int:

@@ -48,7 +48,8 @@ class Checkpoint:
     base, lines: the kernel's counter when counting began (None: not known yet), and kill lines seen since
     log_epoch_ns: the kernel log's clock laid on the wall clock as first seen in this boot
     exported_ns: the latest time that any metric point carried
-    agent_pid: of the agent that wrote this, 0 after it ended as it should or where pids are not the kernel log's
+    agent_pid: of the agent that wrote this, 0 where pids are not the kernel log's
+    is_ended: it ended as it should, and what it exported is in `totals`
     """
 
     boot_id: str
@@ -61,6 +62,7 @@ class Checkpoint:
     log_epoch_ns: int = 0
     exported_ns: int = 0
     agent_pid: int = 0
+    is_ended: bool = False
 
     def anew(self, start_ns: int) -> Checkpoint:
         """The totals begin again at 0. What they held stays in the comparison with the kernel's counter."""
@@ -74,7 +76,7 @@ def resume(stored: Checkpoint | None, now: Checkpoint) -> Checkpoint:
         return now
     if stored.boot_id != now.boot_id:  # the log is read from its start, and the kernel began to count at 0
         return replace(now, cursor=0, base=0, exported_ns=stored.exported_ns)
-    resumed = replace(stored, agent_pid=now.agent_pid)
+    resumed = replace(stored, agent_pid=now.agent_pid, is_ended=False)
     # A stored id may be longer: an agent whose spool was not to be had at its start exports under an id of its own.
     if not stored.instance_id.startswith(now.instance_id):
         resumed = replace(resumed.anew(now.totals.start_ns), instance_id=now.instance_id)

@@ -140,6 +140,8 @@ class Journal:
         except BlockingIOError as error:
             pid = os.pread(lock, 32, 0).decode("ascii", "replace").strip()
             os.close(lock)
+            if _has_ended(pid):
+                raise OSError(f"what is left of process {pid} holds it until its disk answers") from error
             raise JournalHeldError(pid) from error
         except OSError:
             os.close(lock)
@@ -169,6 +171,14 @@ class Journal:
             if part.exists():
                 part.rename(target.with_name(target.name + tail))
         return target
+
+
+def _has_ended(pid: str) -> bool:
+    """Whether all that is left of a process is a thread that waits for a disk: it cannot be killed, and keeps locks."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(") ")[2][:1] in {"Z", "X"}
+    except OSError:
+        return False
 
 
 def _read(database: sqlite3.Connection) -> Stored:

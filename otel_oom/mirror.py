@@ -130,3 +130,4 @@ class Mirror(threading.Thread):
 def _adopt(spool: Spool, stored: Stored) -> None:
     """Take over what an earlier agent left, found late."""
     spool.put([event for _, event in stored.events])
+    spool.earlier = stored.checkpoint

@@ -9,12 +9,14 @@ Rules:
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Final
 
 from otel_oom import grammar, kmsg
 from otel_oom.device import Closed, Item, Lost, Reading, Source
 from otel_oom.health import Health
+from otel_oom.host import Identity
 from otel_oom.oom import Assembler, Finding
 
 _BURST: Final = 1_000  # records read before what was found goes out, in a flood that never ends
@@ -30,14 +32,26 @@ class Found:
 
 
 class Reader:
-    """Reads bursts of records. uncounted: sequence of the first record that was not counted before a restart."""
+    """Reads bursts of records.
 
-    def __init__(self, source: Source, health: Health, boot_id: str, page_size: int, *, uncounted: int = 0) -> None:
+    uncounted: sequence of the first record that was not counted before a restart
+    until: sequence of the first record that is another reader's
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        health: Health,
+        identity: Identity,
+        *,
+        uncounted: int = 0,
+        until: float = math.inf,
+    ) -> None:
         self._source = source
         self._health = health
-        self._boot_id = boot_id
-        self._page_size = page_size
+        self._identity = identity
         self._uncounted = uncounted
+        self._until = until
         self._assembler = self._fresh_assembler(0)
         self._ahead: Reading = None
         self.found = Found()
@@ -80,6 +94,8 @@ class Reader:
                 ahead, self._ahead = self._ahead, None
                 reading = ahead or self._source.read()
                 if isinstance(reading, Item):
+                    if (kmsg.sequence_of(reading.raw) or 0) >= self._until:
+                        return True, None
                     self._health.records["read"] += 1
                     self.found.findings += self._feed(reading)
                 elif isinstance(reading, Lost):
@@ -90,6 +106,15 @@ class Reader:
         finally:
             self.found.findings += self._new(self._assembler.settle())
 
+    def read_all(self) -> None:
+        """Open the source, read what it holds, and close it. Raises: NoDeviceError, NoPermissionError."""
+        self._source.open()
+        try:
+            while not self.burst()[0]:
+                pass
+        finally:
+            self._source.close()
+
     def _lose(self, lost: Lost) -> None:
         self._assembler.lost()
         if count := self._uncounted_in(lost):
@@ -98,8 +123,9 @@ class Reader:
             self.found.lost_ns = lost.observed_ns
 
     def _uncounted_in(self, lost: Lost) -> int:
-        known = 0 if lost.first is None else max(0, self._uncounted - lost.first)
-        return max(0, lost.count - known)
+        if lost.first is None:
+            return lost.count
+        return int(max(0, min(lost.first + lost.count, self._until) - max(lost.first, self._uncounted)))
 
     def _feed(self, item: Item) -> tuple[Finding, ...]:
         sequence = kmsg.sequence_of(item.raw)
@@ -140,6 +166,6 @@ class Reader:
         return tuple(finding for finding in findings if finding.record.sequence >= self._uncounted)
 
     def _fresh_assembler(self, kill_lines: int) -> Assembler:
-        assembler = Assembler(self._boot_id, self._page_size)
+        assembler = Assembler(self._identity.boot_id, self._identity.page_size)
         assembler.kill_lines = kill_lines
         return assembler

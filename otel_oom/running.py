@@ -55,7 +55,7 @@ class Running:
             self.agent.run()
         finally:
             self.sender.stop(_LAST_SENDS_S)
-            self.spool.put((), replace(self.spool.checkpoint, agent_pid=0))
+            self.spool.put((), replace(self.spool.checkpoint, is_ended=True))
             if self.mirror is not None and not self.mirror.stop(_LAST_WRITES_S):
                 log.warning("the spool's disk does not answer, and may hold this process until it does")
 
@@ -128,6 +128,8 @@ def _start(
     elif mirror is not None:
         spool.not_saved(f"{config.spool}: {mirror.failure}")
     is_resuming = checkpoint.cursor is not None
+    is_crashed = previous is not None and previous.boot_id == identity.boot_id and not previous.is_ended
+    crashed = previous if is_crashed else None
     agent = Agent(
         source
         or Device(
@@ -144,7 +146,8 @@ def _start(
         ),
         kernel_kills=host.oom_kills,
         has_backlog=config.from_ring or is_resuming,
-        previous_pid=previous.agent_pid if previous and previous.boot_id == identity.boot_id else 0,
+        previous_pid=crashed.agent_pid if crashed else 0,
+        source_at=lambda cursor: Device(config.device, from_ring=True, resume_at=cursor or None, clock=wall_ns),
         wall_ns=wall_ns,
     )
     agent.open()
@@ -164,6 +167,8 @@ def _start(
         kernel_kills=host.oom_kills,
         wall_ns=wall_ns,
     )
+    if crashed and crashed.totals.start_ns == spool.totals.start_ns:
+        agent.read_backlog()
     sender.open_series()
     if not sees_host_pids:
         log.warning(

@@ -36,7 +36,7 @@ class Change:
 
     added: undelivered events by number; removed: numbers; refused: events that a collector will never take, and why
     is_whole: `added` is all that is undelivered, whatever is stored
-    number, taken_s: which state this is, and since when it waits (monotonic)
+    number: which state this is
     """
 
     added: Sequence[tuple[int, Event]]
@@ -45,7 +45,6 @@ class Change:
     checkpoint: Checkpoint
     is_whole: bool
     number: int
-    taken_s: float
 
 
 @dataclass(slots=True)
@@ -96,6 +95,8 @@ class Spool:
         self._is_failing = False
         self.exported_ns = checkpoint.exported_ns
         """The latest time that any metric point carried."""
+        self.earlier: Checkpoint | None = None
+        """Where an earlier agent stood, if the writer found that late: for the reader to take."""
 
     def __len__(self) -> int:
         return len(self._queue)
@@ -130,7 +131,7 @@ class Spool:
         return math.inf if self._is_failing else self._behind_s + _PATIENCE_S
 
     def begin(self, checkpoint: Checkpoint) -> None:
-        """Before the first `put`: where this agent really stands."""
+        """Before the first export: where this agent really stands, whatever the disk knows of it."""
         with self._lock:
             self._checkpoint = checkpoint
             self._exportable = (self._state, checkpoint.totals)
@@ -217,13 +218,13 @@ class Spool:
             refused, self._refused = self._refused, []
             checkpoint = replace(self._checkpoint, exported_ns=self.exported_ns)
             added = [(entry.number, entry.event) for entry in entries]
-            return Change(added, removed, refused, checkpoint, is_whole, self._state, time.monotonic())
+            return Change(added, removed, refused, checkpoint, is_whole, self._state)
 
     def saved(self, change: Change) -> None:
         """A change is durable, and its totals may be exported."""
         with self._lock:
             self._is_failing = False
-            self._behind_s = math.inf if change.number == self._state else change.taken_s
+            self._behind_s = math.inf if change.number == self._state else time.monotonic()
             if change.number > self._exportable[0]:  # else the newer ones went out already, while the disk hung
                 self._exportable = (change.number, change.checkpoint.totals)
             self._wake()

@@ -130,7 +130,8 @@ class Sender(threading.Thread):
 
     def _is_done(self) -> bool:
         is_delivered = self._opening is None and self._kept is None and self._state() == self._exported
-        return is_delivered and not len(self._spool)
+        is_newest = self._exported[0] == self._spool.totals  # none wait for the disk
+        return is_delivered and is_newest and not len(self._spool)
 
     def _state(self) -> _State:
         """What a collector should know at once when it changes."""

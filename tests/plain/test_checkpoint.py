@@ -35,6 +35,7 @@ STORED = Checkpoint(
             replace(STORED, totals=Totals(900), base=45, lines=0, agent_pid=9),
             id="on another machine they begin at 0, and the reading goes on",
         ),
+        pytest.param(replace(STORED, is_ended=True), replace(STORED, agent_pid=9), id="after a stop it lives again"),
     ],
 )
 def test_where_an_agent_begins(stored: Checkpoint | None, expected: Checkpoint) -> None:

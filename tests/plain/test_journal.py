@@ -43,7 +43,7 @@ def change(
     is_whole: bool = False,
 ) -> Change:
     added = [(first + place, event(uid)) for place, uid in enumerate(uids)]
-    return Change(added, removed, refused, checkpoint, is_whole, 1, 0.0)
+    return Change(added, removed, refused, checkpoint, is_whole, 1)
 
 
 def kept(directory: Path) -> Stored:

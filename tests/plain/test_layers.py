@@ -33,7 +33,7 @@ MAY_IMPORT = {
     "spool": {"checkpoint", "health", "telemetry"},
     "journal": {"checkpoint", "spool", "telemetry"},
     "mirror": {"health", "journal", "spool"},
-    "reader": {"device", "grammar", "health", "kmsg", "oom"},
+    "reader": {"device", "grammar", "health", "host", "kmsg", "oom"},
     "host": {"kmsg", "oom", "schema"},
     "config": {"errors", "schema"},
     "protection": {"device", "host", "kmsg", "oom", "recording", "telemetry"},

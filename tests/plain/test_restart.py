@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.agent_rig import Rig, first_checkpoint, kill, line
+from support.kernel import eventually
 from support.klog import CAPTURES
+from support.sources import Script
 
 from otel_oom import schema
 from otel_oom.checkpoint import Checkpoint, Totals, resume
@@ -173,3 +175,51 @@ def test_a_pid_that_is_used_again_is_not_the_agent() -> None:
     with live.running():
         live.source.put(kill(75))
     assert live.names == [schema.OOM_KILL], "nor is one that was killed after the start"
+
+
+def test_after_a_crash_the_first_export_holds_what_the_log_holds() -> None:
+    """The agent before may have exported it from memory, while its disk hung: a total must not go back."""
+    rig = Rig(checkpoint=replace(FIRST, totals=Totals(5).plus("cgroup", 7), cursor=70, uncounted=75), has_backlog=True)
+    rig.source.put(kill(75), kill(76))
+    rig.agent.open()
+    assert rig.spool.exportable.kills == {"cgroup": 1}
+    rig.agent.read_backlog()
+    assert rig.spool.exportable.kills == {"cgroup": 3}
+    assert len(rig.events) == 2
+
+
+@pytest.mark.parametrize(
+    ("earlier", "told", "base"),
+    [
+        pytest.param({}, [76, 79], 30 + 2 + 1, id="it stood in the middle"),
+        pytest.param({"uncounted": 78}, [79], 30 + 2 + 1, id="it had counted up to there"),
+        pytest.param({"boot_id": "before"}, [73, 76, 79], 0, id="it lived in another boot"),
+        pytest.param({"cursor": None}, [], 40, id="it never read a record"),
+    ],
+)
+def test_a_spool_that_is_found_late_is_caught_up_with(earlier: dict[str, object], told: list[int], base: int) -> None:
+    """From where the earlier agent stood to where this one began; what this one has read itself is not read again."""
+    log = [kill(73), kill(76), kill(79), kill(80), kill(81)]
+    opened: list[int] = []
+
+    def source_at(cursor: int) -> Script:
+        opened.append(cursor)
+        script = Script()
+        script.put(*[one for one in log if (sequence_of(one) or 0) >= cursor])
+        return script
+
+    rig = Rig(counted=40, source_at=source_at)
+    rig.source.next_sequence = 80
+    totals = Totals(5).plus("cgroup", 7).plus_unaccounted(1)
+    stood = replace(FIRST, instance_id="another", totals=totals, cursor=70, uncounted=75, base=30, lines=2)
+    with rig.running():
+        rig.source.put(kill(80))
+        assert eventually(lambda: rig.kills == {"cgroup": 1})
+        rig.spool.earlier = replace(stood, **earlier)  # type: ignore[arg-type]  # each of its field's type
+        rig.source.put(kill(81))
+        assert eventually(lambda: rig.kills == {"cgroup": 2 + len(told)})
+    sequences = [one.attributes[schema.KMSG_SEQUENCE.name] for one in rig.events]
+    assert sequences == [80, *told, 81]
+    assert [one.attributes.get(schema.BACKLOG.name) for one in rig.events] == [None, *[True] * len(told), None]
+    assert (rig.spool.checkpoint.base, rig.spool.checkpoint.lines) == (base, 2 + len(told))
+    assert opened == ([] if earlier.get("cursor", 0) is None else [0 if "boot_id" in earlier else 70])

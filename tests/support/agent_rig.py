@@ -48,6 +48,7 @@ class Rig:
     has_backlog: bool = False
     checkpoint: Checkpoint | None = None
     previous_pid: int = 0
+    source_at: Callable[[int], Script] | None = None
 
     def __post_init__(self) -> None:
         self.spool = Spool(self.health, self.checkpoint or first_checkpoint())
@@ -60,6 +61,7 @@ class Rig:
             kernel_kills=lambda: self.counted,
             has_backlog=self.has_backlog,
             previous_pid=self.previous_pid,
+            source_at=self.source_at,
         )
 
     @contextmanager

@@ -1,0 +1,161 @@
+"""A collector, a cgroup for kills and a judge who reads the log; what arrived, and what is stored.
+
+- OTEL_OOM_FREEZE_S: how long a disk hangs, seconds (3; the long form has 20)
+- OTEL_OOM_STORM: how many kills a storm has (100; the long form has 500)
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from crash import ledger
+from crash.judge import Judge, judging
+from support import kernel
+from support.agents import AgentProcess
+from support.kernel import eventually
+from support.otlp_receiver import OtlpReceiver
+
+from otel_oom import schema
+from otel_oom.victim import Sandbox
+
+FREEZE_S = float(os.environ.get("OTEL_OOM_FREEZE_S", "3"))
+STORM = int(os.environ.get("OTEL_OOM_STORM", "100"))
+HEARTBEAT_MS = 200
+
+
+@dataclass
+class Scene:
+    """What the tests of this folder share. directory: on a disk that is well."""
+
+    directory: Path
+    receiver: OtlpReceiver
+    judge: Judge
+    made: Sandbox
+
+    def agent(self, name: str, spool: Path, *flags: str) -> AgentProcess:
+        """An agent with a log of its own, so that two can live at a time."""
+        directory = self.directory / name
+        directory.mkdir()
+        settings = {
+            "OTEL_EXPORTER_OTLP_ENDPOINT": self.receiver.endpoint,
+            "OTEL_METRIC_EXPORT_INTERVAL": str(HEARTBEAT_MS),
+            "OTEL_OOM_SPOOL": str(spool),
+        }
+        return AgentProcess(directory, settings, *flags)
+
+    def kill(self, kills: int = 1, *, every_s: float = 0.0) -> None:
+        for _ in range(kills):
+            kernel.kill(self.made)
+            time.sleep(every_s)
+
+    def storm(self, kills: int) -> None:
+        """As fast as the kernel makes them."""
+        kernel.kill(self.made, kills, parallel=2)
+
+    def said(self, agent: AgentProcess, words: str) -> None:
+        assert eventually(lambda: words in agent.said()), agent.said()
+
+    def everything_arrives(self, within_s: float = 10.0) -> None:
+        """All kills of the kernel's log, and no others."""
+        eventually(lambda: ledger.uids(self.receiver) >= self.judge.uids, within_s=within_s)
+        assert ledger.uids(self.receiver) == self.judge.uids
+        assert self.judge.counted == len(self.judge.kills)
+
+    def last(self, metric: schema.Metric, attributes: str = "") -> int | None:
+        return ledger.last(self.receiver, metric, attributes)
+
+    def becomes(self, metric: schema.Metric, value: int, attributes: str = "", *, within_s: float = 10.0) -> None:
+        """The newest accepted value."""
+        eventually(lambda: self.last(metric, attributes) == value, within_s=within_s)
+        assert self.last(metric, attributes) == value
+
+    def becomes_durable(self, since_s: float, within_s: float) -> float:
+        """Waits until the spool is durable again; returns for how long it was not since then, seconds."""
+        self.receiver.wait(lambda: self.last(schema.SPOOL_DURABLE) == 1, within_s)
+        durable = [value for when_s, value in self.durable() if when_s < since_s]
+        assert not durable or durable[-1] == 0
+        return next(when_s for when_s, value in self.durable() if value and when_s >= since_s) - since_s
+
+    def durable(self) -> list[tuple[float, int]]:
+        """When an export arrived, monotonic seconds, and what it said of the spool."""
+        return [
+            (one.arrived_s, values[""])
+            for one in self.receiver.accepted("metrics")
+            if (values := one.values(schema.SPOOL_DURABLE.name))
+        ]
+
+    def delays_ms(self) -> dict[str, float]:
+        """From the stamp of each kill to its arrival, by uid, in the order of the stamps."""
+        wall_s = time.time() - time.monotonic()
+        found: dict[str, tuple[float, float]] = {}
+        for request in self.receiver.accepted("logs"):
+            for stamp_ns, uid in zip(stamps_ns(request), request.uids, strict=True):
+                found.setdefault(uid, (stamp_ns / 1e9, (request.arrived_s + wall_s - stamp_ns / 1e9) * 1000))
+        return {uid: delay for uid, (_, delay) in sorted(found.items(), key=lambda item: item[1])}
+
+    def counter_delays_s(self) -> list[float]:
+        """From the stamp of the nth kill to the first export whose total holds it."""
+        wall_s = time.time() - time.monotonic()
+        stamps_s = sorted(stamp / 1e9 for one in self.receiver.accepted("logs") for stamp in stamps_ns(one))
+        totals = [
+            (one.arrived_s + wall_s, one.values(schema.KILLS.name).get("cgroup", 0))
+            for one in self.receiver.accepted("metrics")
+        ]
+        return [
+            next(when_s for when_s, total in totals if total >= nth) - stamp_s
+            for nth, stamp_s in enumerate(stamps_s, 1)
+        ]
+
+    def assert_one_series(self) -> None:
+        """One instance, one start, and neither time nor total ever goes back."""
+        points = ledger.points(self.receiver, schema.KILLS, "cgroup")
+        assert len({(point.instance, point.start_ns) for point in points}) == 1
+        assert all(after.time_ns > before.time_ns for before, after in pairwise(points))
+        assert all(after.value >= before.value for before, after in pairwise(points))
+
+
+def stamps_ns(request: Any) -> list[int]:
+    return [
+        record.time_unix_nano
+        for resource in request.message.resource_logs
+        for scope in resource.scope_logs
+        for record in scope.log_records
+    ]
+
+
+def spread_ms(delays_ms: Sequence[float]) -> str:
+    return f"p50 {median(delays_ms):.1f} ms, max {max(delays_ms):.1f} ms ({len(delays_ms)} kills)"
+
+
+def stored_kills(spool: Path) -> int:
+    """The total in the journal. Only of a disk that answers."""
+    return int(_state(spool)["totals"]["kills"].get("cgroup", 0))
+
+
+def stored_events(spool: Path) -> int:
+    with closing(sqlite3.connect(spool / "spool.db")) as database:
+        (count,) = database.execute("SELECT count(*) FROM events").fetchone()
+        return int(count)
+
+
+def _state(spool: Path) -> dict[str, Any]:
+    with closing(sqlite3.connect(spool / "spool.db")) as database:
+        (text,) = database.execute("SELECT state FROM checkpoint").fetchone()
+        state: dict[str, Any] = json.loads(text)
+        return state
+
+
+@contextmanager
+def scene(directory: Path) -> Iterator[Scene]:
+    with kernel.sandbox() as made, OtlpReceiver("http/protobuf") as receiver, judging() as judge:
+        yield Scene(directory, receiver, judge, made)

@@ -1,0 +1,68 @@
+"""A disk that is full while kills come as fast as the kernel makes them."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+from disk.loop import Disk
+from disk.scene import STORM, scene, spread_ms, stored_events, stored_kills
+
+from otel_oom import schema
+
+MENDS_S = 6.0  # it is tried again every 5 s
+
+
+def test_a_full_disk_costs_durability_and_no_kill(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with scene(tmp_path) as stage, Disk(tmp_path, mib=4) as disk:
+        spool = disk.path / "spool"
+        with stage.agent("agent", spool) as agent:
+            stage.receiver.exports(1)
+            stage.kill(3)
+            stage.becomes(schema.KILLS, 3, "cgroup")
+            disk.fill()
+            began_s = time.monotonic()
+            stage.storm(STORM)
+            storm_s = time.monotonic() - began_s
+            stage.everything_arrives(within_s=30)
+            stage.becomes(schema.KILLS, stage.judge.counted, "cgroup")
+            stage.becomes(schema.SPOOL_DURABLE, 0)
+            assert agent.said().count("cannot write the spool, going on in memory alone") == 1
+            assert "full" in agent.said()
+
+            disk.make_room()
+            roomy_s = time.monotonic()
+            durable_s = stage.becomes_durable(roomy_s, within_s=MENDS_S)
+            assert agent.said().count("the spool is written again") == 1
+            with capsys.disabled():
+                delays = list(stage.delays_ms().values())[3:]
+                print(f"\n| full | {STORM} kills in {storm_s:.1f} s | {spread_ms(delays)} |")  # noqa: T201
+                print(f"| durable {durable_s:.2f} s after there was room |")  # noqa: T201
+            stage.kill()
+            stage.everything_arrives()
+            stage.becomes(schema.KILLS, stage.judge.counted, "cgroup")
+        assert stored_kills(spool) == stage.judge.counted
+        assert stored_events(spool) == 0
+        stage.assert_one_series()
+        assert len(stage.receiver.delivered) == len(set(stage.receiver.delivered))
+
+
+def test_what_waits_on_a_full_disk_is_written_when_there_is_room(tmp_path: Path) -> None:
+    with scene(tmp_path) as stage, Disk(tmp_path, mib=4) as disk:
+        spool = disk.path / "spool"
+        with stage.agent("first", spool) as agent:
+            stage.receiver.exports(1)
+            disk.fill()
+            stage.receiver.stop()
+            stage.kill(20)
+            said = "cannot write the spool"
+            stage.said(agent, said)
+            disk.make_room()
+            stage.said(agent, "the spool is written again")
+        assert stored_kills(spool) == stored_events(spool) == stage.judge.counted == 20
+        stage.receiver.start()
+        with stage.agent("second", spool):
+            stage.everything_arrives()
+            stage.becomes(schema.KILLS, 20, "cgroup")
+        stage.assert_one_series()
