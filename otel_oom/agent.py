@@ -16,7 +16,7 @@ from dataclasses import replace
 from typing import Final
 
 from otel_oom import host, telemetry
-from otel_oom.checkpoint import Checkpoint, Totals, resume
+from otel_oom.checkpoint import Checkpoint, Totals
 from otel_oom.device import Clock, Closed, Source
 from otel_oom.errors import OtelOomError
 from otel_oom.health import Health
@@ -151,7 +151,8 @@ class Agent:
 
     def _catch_up(self, earlier: Checkpoint) -> None:
         """The spool was found late: count what the log holds between where an earlier agent stood and our beginning."""
-        stood = resume(earlier, self._spool.checkpoint)
+        in_new_boot = Checkpoint(self._boot_id, "", Totals(0), cursor=0, base=0)
+        stood = earlier if earlier.boot_id == self._boot_id else in_new_boot
         if self._source_at is None or self._began_at is None or stood.cursor is None:
             return
         between = Reader(
