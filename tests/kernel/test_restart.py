@@ -58,9 +58,10 @@ def test_an_agent_that_was_a_victim_itself_is_told_by_the_next(tmp_path: Path) -
             Path(f"/proc/{pid}/oom_score_adj").write_text("1000")
             kernel.kill(made)
             agent.process.wait(10)
-        with AgentProcess(tmp_path, settings(receiver)):
+        with AgentProcess(tmp_path, settings(receiver)) as second:
             assert eventually(lambda: told(receiver, schema.AGENT_KILLED))
             assert eventually(lambda: newest(receiver)[0] == 2)
+            assert second.terminate() == 0
         (own,) = told(receiver, schema.AGENT_KILLED)
         assert own[schema.PID.name] == pid
         assert told(receiver)[0][schema.PID.name] == pid, "and it is a kill as any other"
