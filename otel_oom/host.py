@@ -21,6 +21,7 @@ import psutil
 from otel_oom import schema
 from otel_oom.kmsg import escape, printable
 from otel_oom.oom import OomKill
+from otel_oom.uid import uuid5
 
 _INITIAL_PID_NAMESPACE: Final = 0xEFFFFFFC  # PROC_PID_INIT_INO, include/linux/proc_ns.h
 _INSTANCE_NAMESPACE: Final = uuid.UUID("1c9bfad8-2c8c-5b55-a353-52ba67b6afd8")
@@ -40,7 +41,7 @@ class Identity:
     @property
     def instance_id(self) -> str:
         """Stable id of the agent on this machine: UUIDv5 over machine id and host name."""
-        return str(uuid.uuid5(_INSTANCE_NAMESPACE, f"{self.machine_id}\0{self.host_name}"))
+        return str(uuid5(_INSTANCE_NAMESPACE, f"{self.machine_id}\0{self.host_name}"))
 
 
 def identity() -> Identity:

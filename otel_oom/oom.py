@@ -21,6 +21,7 @@ from otel_oom import grammar, schema
 from otel_oom.kmsg import FACILITY_KERNEL, Record
 from otel_oom.report import Context, Report, name, understand
 from otel_oom.schema import Scope
+from otel_oom.uid import uuid5
 
 UID_NAMESPACE: Final = uuid.UUID("52f665a9-96ae-56ec-afec-967961ace6df")
 """Namespace of `log.record.uid`: anyone can compute a kill's uid again from the kernel's log."""
@@ -80,7 +81,7 @@ def event_uid(event_name: str, boot_id: str, record: Record) -> str:
     Equal for every reader of one kernel log; two forks of one machine differ in the µs.
     """
     parts = (event_name, boot_id, str(record.sequence), str(record.monotonic_us), record.text)
-    return str(uuid.uuid5(UID_NAMESPACE, "\0".join(parts)))
+    return str(uuid5(UID_NAMESPACE, "\0".join(parts)))
 
 
 @dataclass(slots=True)
