@@ -17,9 +17,10 @@ import uuid
 from dataclasses import dataclass, replace
 from typing import Final
 
-from otel_oom import grammar, schema
+from otel_oom import grammar, paths, schema
+from otel_oom.account import name, understand
 from otel_oom.kmsg import FACILITY_KERNEL, Record
-from otel_oom.report import Context, Report, name, understand
+from otel_oom.report import Context, Report
 from otel_oom.schema import Scope
 from otel_oom.uid import uuid5
 
@@ -27,6 +28,8 @@ UID_NAMESPACE: Final = uuid.UUID("52f665a9-96ae-56ec-afec-967961ace6df")
 """Namespace of `log.record.uid`: anyone can compute a kill's uid again from the kernel's log."""
 
 _EPISODE_US: Final = 5_000_000
+_RECORD: Final = 40_000
+"""Characters of the longest line that a kernel prints: two paths of 4 KiB in escapes. Texts hold other lines too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +132,7 @@ class Assembler:
 
     def feed(self, record: Record, observed_ns: int) -> tuple[Finding, ...]:
         """Take the next record; returns what is now certain. Records that the kernel did not write are passed over."""
-        if record.facility != FACILITY_KERNEL:
+        if record.facility != FACILITY_KERNEL or len(record.text) > _RECORD:
             return ()
         if self._report is not None and self._report.is_over(record):
             self._report = None
@@ -141,11 +144,11 @@ class Assembler:
             return ()
         if killed := grammar.killed(text):
             return self._kill(record, observed_ns, killed)
-        if text.startswith(grammar.GROUP) and self._near(record) is not None:
-            return self._group()
         if opener := grammar.opener(text):
             return self._open(record, opener)
-        if text.startswith(grammar.NO_KILLABLE):
+        if self._report is None and grammar.GROUP.fullmatch(text) and self._near(record) is not None:
+            return self._group()
+        if grammar.NO_KILLABLE.match(text):
             self._report = None
             released = self.settle()
             return (*released, NoVictim(record, observed_ns))
@@ -163,19 +166,19 @@ class Assembler:
     def lost(self) -> None:
         """Records are missing here: an open report stays partial, and a repeat may come without its group line."""
         if self._report is not None:
-            self._report = Report(self._report.opened, self._page_size, lost=True)
+            self._report = self._report.after_loss()
         if self._episode is not None:
             self._episode.lost = True
 
-    def _open(self, record: Record, opener: dict[str, str]) -> tuple[OomKill, ...]:
+    def _open(self, record: Record, opener: dict[str, str | None]) -> tuple[OomKill, ...]:
         self._episode = None
-        self._report = Report(record, self._page_size, opener=opener)
+        self._report = Report(record, self._page_size, opener=opener, line=[record.text], caller=record.caller)
         return self.settle()
 
     def _read(self, record: Record) -> None:
         text = record.text
         if self._report is None:
-            if not text.startswith(grammar.SUMMARY) and not grammar.ANNOUNCE.fullmatch(text):
+            if not (text.startswith(paths.SUMMARY) or grammar.ANNOUNCE.fullmatch(text) or paths.task_in(text)):
                 return
             # The opener is missing: overrun, or its name was unreadable. What follows still describes a kill.
             self._report = Report(record, self._page_size)

@@ -1,34 +1,36 @@
-"""One OOM report while it is being read, and what is known of a kill's circumstances in the end. No I/O.
+"""One OOM report while it is being read, and what it may say of a kill's circumstances. No I/O.
 
 Rules:
 - Lines are recognised by their own form, in any order, so that foreign records between them do no harm.
 - What is kept of a report is bounded whatever arrives: a few lines and the five largest tasks.
 - What was read before a gap is forgotten: the kill line after it may end another report.
-- A report is understood only when its kill line has come: that line holds the victim's name alone, which decides
-  how the lines with several names in them are cut.
+- A report is over when the kernel has said nothing of it for a while, not when it is long: a table of 50,000 tasks
+  takes a minute on a serial console.
+- Lines with several names in them are cut only when the kill line has come (`account`).
 """
 
 from __future__ import annotations
 
 import heapq
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from otel_oom import grammar
+from otel_oom import grammar, paths
 from otel_oom.kmsg import Record, printable
-from otel_oom.schema import Scope
 
 Completeness = Literal["full", "partial", "suppressed"]
 
 _TOP_TASKS: Final = 5
 _FRAGMENTS: Final = 16  # a path of 4 KiB comes in 5
-_RECORDS: Final = 5_000
-_DURATION_US: Final = 10_000_000
+_JOINED: Final = 40_000  # characters: two paths of 4 KiB in escapes, and the rest of the line
+_SILENT_RECORDS: Final = 5_000
+_SILENT_US: Final = 10_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A row of the task table: rss in bytes."""
+    """A row of the task table: rss in bytes; score_adj 0 where the kernel has none (until 2.6.35)."""
 
     pid: int
     comm: str
@@ -38,7 +40,10 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a report says about the circumstances of its kill. Sizes are bytes."""
+    """What a report says about the circumstances of its kill. Sizes are bytes.
+
+    memcg_limit: None also where the cgroup has no limit of its own (the kernel prints its largest number)
+    """
 
     completeness: Completeness
     constraint: str | None = None
@@ -62,168 +67,143 @@ class Report:
 
     opened: Record
     page_size: int
-    records: int = 0
+    silent: int = 0
+    """Records since the last one that was of this report."""
+    last_us: int | None = None
+    """Time of that one."""
     lost: bool = False
-    opener: dict[str, str] = field(default_factory=dict)
+    opener: dict[str, str | None] = field(default_factory=dict)
     trigger_pid: int | None = None
     usage: tuple[int | None, int | None] | None = None
     heads: dict[str, list[str]] = field(default_factory=dict)
     """Lines with a path in them, each with its fragments: the kernel splits a long path off."""
     line: list[str] | None = None
-    """The last of these lines: fragments continue it."""
+    """The last of these lines, or the opener: fragments continue it."""
     caller: str | None = None
     """Who printed it, where the kernel says so: another thread's or CPU's fragments belong elsewhere."""
     announced: str | None = None
     columns: list[str] | None = None
+    rows: int = 0
     tasks: list[tuple[int, int, Task]] = field(default_factory=list)
     sizes: dict[str, int | None] = field(default_factory=dict)
 
     def is_over(self, record: Record) -> bool:
         """Whether a record comes too late to be part of it, or is of another boot: the kill line never came."""
-        self.records += 1
-        return self.records > _RECORDS or abs(record.monotonic_us - self.opened.monotonic_us) > _DURATION_US
+        self.silent += 1
+        last_us = self.opened.monotonic_us if self.last_us is None else self.last_us
+        return self.silent > _SILENT_RECORDS or abs(record.monotonic_us - last_us) > _SILENT_US
+
+    def after_loss(self) -> Report:
+        """What is left of it behind a gap: that it was there."""
+        last_us = self.opened.monotonic_us if self.last_us is None else self.last_us
+        return Report(self.opened, self.page_size, self.silent, last_us, lost=True)
 
     def read(self, record: Record) -> None:
         """Take what this line, or this piece of one, says."""
+        if self._read(record):
+            self.silent, self.last_us = 0, record.monotonic_us
+
+    def _read(self, record: Record) -> bool:
+        """Whether the line is of this report."""
         text = record.text
-        if record.is_fragment:
-            if self.line is not None and len(self.line) < _FRAGMENTS and record.caller == self.caller:
-                self.line.append(text)
-            return
-        for head in grammar.HEADS:
-            if text.startswith(head):
-                self.line, self.caller = [text], record.caller
-                self.heads.setdefault(head, self.line)  # statistics come once for each descendant: the first is meant
-                return
+        if self.opener and text.startswith(f"{self.opener['comm']}{grammar.CPUSET}"):
+            return True  # before 5.0; a process could be named like any other line
+        if head := _head(text, is_fragment=record.is_fragment):
+            parts, self.line, self.caller = self.heads.get(head), [text], record.caller
+            # Statistics come once for each descendant: the first is meant. A line that cannot be read makes way.
+            if parts is None or _READ[head]("".join(parts)) is None:
+                self.heads[head] = self.line
+            return True
+        if record.is_fragment or text.startswith(paths.CONTINUATIONS):
+            return self._continue(record)
         if text.startswith("[") and self.columns:
-            self._task(text)
-        elif line := grammar.MEMCG_USAGE.fullmatch(text):
-            self.usage = (grammar.size(line["usage"]), grammar.size(line["limit"]))
+            return self._task(text)
+        if line := grammar.MEMCG_USAGE.fullmatch(text):
+            self.usage = (grammar.size(line["usage"]), grammar.limit(line["limit"]))
         elif line := grammar.CURRENT_TASK.fullmatch(text):
-            if self.opener and self.trigger_pid is None and line["rest"].startswith(self.opener["comm"] + " "):
-                self.trigger_pid = int(line["pid"])
+            comm = self.opener.get("comm")
+            if comm is None or self.trigger_pid is not None or not line["rest"].startswith(f"{comm} "):
+                return False
+            self.trigger_pid = int(line["pid"] or line["old_pid"])
         elif line := grammar.ANNOUNCE.fullmatch(text):
             self.announced = line["cause"]
         elif line := grammar.TABLE_HEADER.fullmatch(text):
             self.columns = line["columns"].split()
         else:
-            self._memory(text)
+            return self._memory(text)
+        return True
 
-    def _task(self, text: str) -> None:
+    def _continue(self, record: Record) -> bool:
+        parts = self.line
+        if parts is None or record.caller != self.caller:
+            return False
+        if len(parts) == _FRAGMENTS or sum(map(len, parts)) + len(record.text) > _JOINED:
+            return False
+        parts.append(record.text)
+        if parts[0] == self.opened.text and self.opener and self.opener["order"] is None:
+            self.opener = grammar.opener("".join(parts)) or self.opener
+        return True
+
+    def _task(self, text: str) -> bool:
         row = grammar.row(text, self.columns or [])
         rss = grammar.size(row.get("rss"), self.page_size) if row else None
         if row is None or rss is None:
-            return
+            return False
         score_adj = grammar.size(row.get("oom_score_adj"), 1) or 0
         task = Task(pid=int(row["pid"]), comm=printable(row["name"]), rss=rss, score_adj=score_adj)
         keep = heapq.heappush if len(self.tasks) < _TOP_TASKS else heapq.heappushpop
-        keep(self.tasks, (task.rss, -self.records, task))  # of equals the first stays, and Task is never compared
+        self.rows += 1
+        keep(self.tasks, (task.rss, -self.rows, task))  # of equals the first stays, and Task is never compared
+        return True
 
-    def _memory(self, text: str) -> None:
+    def _memory(self, text: str) -> bool:
         if line := grammar.SWAP.fullmatch(text):
             self.sizes[f"swap_{line['which'].lower()}"] = grammar.size(line["kb"])
         elif line := grammar.RAM_PAGES.fullmatch(text):
             self.sizes["memory_total"] = grammar.size(line["pages"], self.page_size)
         elif line := grammar.FREE_PAGES.match(text):
             self.sizes["memory_free"] = grammar.size(line["pages"], self.page_size)
+        else:
+            return False
+        return True
 
-    def summary(self, comm: str | None) -> grammar.Summary | None:
+    def summary(self, comm: str | None) -> paths.Summary | None:
         """The `oom-kill:` line, joined; a fragment of somebody else's at its end is left out again."""
-        parts = self.heads.get(grammar.SUMMARY, [])
-        stats = grammar.MEMCG_STATS.fullmatch("".join(self.heads.get(grammar.STATS, [])))
+        parts = self.heads.get(paths.SUMMARY, [])
+        memcg = self.stats()
         for end in range(len(parts), 0, -1):
-            if found := grammar.summary("".join(parts[:end]), comm=comm, oom_memcg=stats and stats["path"]):
+            if found := paths.summary("".join(parts[:end]), comm=comm, oom_memcg=memcg):
                 return found
-        return None
+        return paths.summary_without_end("".join(parts), comm=comm)
 
     def task_in(self) -> tuple[str, str] | None:
         """(task_memcg, oom_memcg) as kernels before 5.0 say them."""
-        return grammar.task_in("".join(self.heads.get(grammar.TASK_IN, [])))
+        return paths.task_in("".join(self.heads.get(paths.TASK_IN, [])), oom_memcg=self.stats())
+
+    def stats(self) -> str | None:
+        """The path of the cgroup whose limit it was, as its statistics say it."""
+        return paths.stats("".join(self.heads.get(paths.STATS, [])))
 
     @property
     def is_memcg(self) -> bool:
         """Whether only a memcg's report holds what was read."""
-        if self.usage is not None or grammar.TASK_IN in self.heads:
+        if self.usage is not None or paths.TASK_IN in self.heads:
             return True
         summary = self.summary(None)
         return summary is not None and summary.oom_memcg is not None
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
-    """What a kill line and its report say together.
-
-    cgroup: where the victim lived; selected_pid, selected_uid: of the process that the `oom-kill:` line names
-    """
-
-    scope: Scope
-    context: Context
-    cgroup: str | None = None
-    selected_pid: int | None = None
-    selected_uid: int | None = None
+_READ: Final[dict[str, Callable[[str], object]]] = {
+    paths.SUMMARY: paths.summary,
+    paths.TASK_IN: paths.task_in,
+    paths.STATS: paths.stats,
+}
 
 
-def understand(line: grammar.Killed, report: Report | None, otherwise: Scope = "system") -> Account:
-    """Read a report in the light of its kill line. A report of another scope is another kill's: it is left out.
-
-    otherwise: the scope of a line that does not say it and has no report.
-    """
-    scope = _scope(line, report, otherwise)
-    summary = report.summary(line.comm) if report else None
-    if report is not None and _contradicts(report, summary, scope):
-        report = summary = None
-    constraint = _constraint(summary, scope)
-    if report is None or not (report.opener or report.heads or report.lost):
-        return Account(scope, Context("suppressed", constraint))
-    if summary is not None:
-        cgroup, memcg_path = summary.task_memcg, summary.oom_memcg
-    else:
-        cgroup, memcg_path = report.task_in() or (None, None)
-    opener = report.opener
-    is_whole = opener and (summary is not None or report.announced is not None)
-    usage, limit = report.usage or (None, None)
-    sizes = report.sizes if scope == "system" else {}  # in a memcg's report they are a foreign show_mem's
-    context = Context(
-        completeness="full" if is_whole else "partial",
-        constraint=constraint,
-        memcg_path=name(memcg_path),
-        memcg_usage=usage,
-        memcg_limit=limit,
-        trigger_comm=name(opener.get("comm")),
-        trigger_pid=report.trigger_pid,
-        trigger_gfp_mask=opener.get("gfp_mask"),
-        trigger_order=int(opener["order"]) if opener else None,
-        memory_total=sizes.get("memory_total"),
-        memory_free=sizes.get("memory_free"),
-        swap_total=sizes.get("swap_total"),
-        swap_free=sizes.get("swap_free"),
-        top_tasks=tuple(task for _, _, task in sorted(report.tasks, reverse=True)),
-    )
-    selected = (None, None) if summary is None else (summary.pid, summary.uid)
-    return Account(scope, context, name(cgroup), *selected)
-
-
-def name(text: str | None) -> str | None:
-    """A name as telemetry shows it, or None where there is none."""
-    return None if text is None else printable(text)
-
-
-def _scope(line: grammar.Killed, report: Report | None, otherwise: Scope) -> Scope:
-    """Whose memory ran out. The line says it; before 5.1 the announcement does, or else the report's own lines."""
-    cause = line.cause or (report.announced if report else None)
-    if cause is not None:
-        return "cgroup" if cause == grammar.MEMCG_CAUSE else "system"
-    return "cgroup" if report is not None and report.is_memcg else otherwise
-
-
-def _contradicts(report: Report, summary: grammar.Summary | None, scope: Scope) -> bool:
-    if scope == "system":
-        return report.is_memcg
-    return (summary is not None and summary.is_global) or bool(report.sizes and not report.is_memcg)
-
-
-def _constraint(summary: grammar.Summary | None, scope: Scope) -> str | None:
-    # 5.0 to 5.2 print CONSTRAINT_NONE for memcg kills too: the message is right.
-    if scope == "cgroup" and (summary is None or summary.constraint == "CONSTRAINT_NONE"):
-        return "memcg"
-    return None if summary is None else summary.constraint.removeprefix("CONSTRAINT_").lower()
+def _head(text: str, *, is_fragment: bool) -> str | None:
+    """Which line with paths this begins."""
+    if is_fragment:  # 3.5 to 4.8 mark the first piece of a line too; newer ones begin a piece with a path or a comma
+        return next((head for head in (paths.TASK_IN, paths.STATS) if text.startswith(head)), None)
+    if len(text) < len(paths.SUMMARY) and text.startswith("oom-kill:") and paths.SUMMARY.startswith(text):
+        return paths.SUMMARY
+    return next((head for head in paths.HEADS if text.startswith(head)), None)

@@ -97,7 +97,7 @@ SCORE_ADJ: Final = Attribute("oom.victim.score_adj", "int", "Its oom_score_adj, 
 VICTIM_CGROUP: Final = Attribute("oom.victim.cgroup", "string", "Where the victim lived (kernel: task_memcg).")
 MEMCG_PATH: Final = Attribute("oom.memcg.path", "string", "Whose limit was hit (kernel: oom_memcg).")
 MEMCG_USAGE: Final = Attribute("oom.memcg.usage", "int", "Memory charged to that cgroup.", "By")
-MEMCG_LIMIT: Final = Attribute("oom.memcg.limit", "int", "Its limit.", "By")
+MEMCG_LIMIT: Final = Attribute("oom.memcg.limit", "int", "Its limit; left out where it has none.", "By")
 CONTAINER_ID: Final = Attribute(
     "container.id", "string", "The innermost container in the cgroup's path; LXC and nspawn: its name."
 )

@@ -9,7 +9,7 @@ import pytest
 from support.agent_rig import Rig, kill, line
 from support.kernel import eventually
 
-from otel_oom import oom, report, schema, telemetry
+from otel_oom import account, oom, schema, telemetry
 from otel_oom.oom import OomKill
 from otel_oom.telemetry import Event, Scalar
 
@@ -47,7 +47,7 @@ def test_a_kill_counts_even_if_no_event_can_be_made_of_it(monkeypatch: pytest.Mo
 
 def test_a_report_that_breaks_the_parser_does_not_take_its_kill_along(monkeypatch: pytest.MonkeyPatch) -> None:
     """The held kill before it stays, and the kill line is read once more without its report."""
-    understand = report.understand
+    understand = account.understand
 
     def failing(killed: Any, around: Any, *more: Any) -> Any:
         if around is not None:
@@ -66,7 +66,7 @@ def test_a_report_that_breaks_the_parser_does_not_take_its_kill_along(monkeypatc
 
 def test_a_line_that_breaks_the_parser_does_not_take_the_kill_before_it_along(monkeypatch: pytest.MonkeyPatch) -> None:
     """A kill is held until the next line is understood."""
-    understand, failures = report.understand, [None, MemoryError()]
+    understand, failures = account.understand, [None, MemoryError()]
 
     def failing(*arguments: Any) -> Any:
         if failures and (error := failures.pop(0)):

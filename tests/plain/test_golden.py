@@ -15,7 +15,8 @@ import pytest
 from support import corpus
 from support.klog import CAPTURES
 
-from otel_oom.oom import Finding, OomKill
+from otel_oom import kmsg
+from otel_oom.oom import Assembler, Finding, OomKill
 
 IS_WRITING = os.environ.get("OTEL_OOM_GOLDEN") == "write"
 
@@ -46,3 +47,19 @@ def test_the_result_is_the_golden_one(capture: Path) -> None:
         golden.write_text(found, encoding="utf-8")
     assert golden.exists(), f"no {golden.name}: write it with OTEL_OOM_GOLDEN=write"
     assert golden.read_text(encoding="utf-8") == found
+
+
+CRASHES = sorted((Path(__file__).parent / "data" / "crashes").iterdir())
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize("crash", CRASHES, ids=lambda crash: str(crash.name))
+def test_what_once_broke_it_does_no_harm(crash: Path) -> None:
+    """Records as fuzzing left them: the file's name says what went wrong."""
+    assembler = Assembler("boot", 4096)
+    found: list[Finding] = []
+    for line in crash.read_bytes().splitlines():
+        if isinstance(record := kmsg.parse(line), kmsg.Record):
+            found += assembler.feed(record, 1)
+    found += assembler.settle()
+    assert len(found) <= assembler.kill_lines

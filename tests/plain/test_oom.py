@@ -71,6 +71,7 @@ def test_sysrq_has_no_order() -> None:
     ("cause", "scope", "constraint"),
     [
         ("Memory cgroup out of memory", "cgroup", "memcg"),
+        ("Memory cgroup out of memory (BPF)", "cgroup", "memcg"),
         ("Out of memory", "system", None),
         ("Out of memory (oom_kill_allocating_task)", "system", None),
     ],

@@ -110,6 +110,12 @@ def test_an_episode_ends(end: list[Line], expected: list[tuple[int, int | None]]
     assert expected == groups([*FIRST, klog.group(), *end, klog.killed()])
 
 
+def test_inside_of_a_report_no_name_makes_a_group() -> None:
+    lines = [*FIRST, klog.summary(101), "Tasks in /: page allocation failure: order:4", klog.killed(101)]
+    expected = [(100, None), (101, None)]
+    assert expected == groups(lines)
+
+
 @pytest.mark.parametrize(("us", "expected"), [(SECOND_US * 5 + 16_000, [100]), (SECOND_US * 5 + 16_001, [100, 100])])
 def test_an_episode_lasts_five_seconds(us: int, expected: list[int]) -> None:
     assert expected == pids([*FIRST, klog.group(), late(klog.killed(), us)])

@@ -6,7 +6,7 @@ from support.klog import LOST, Line, fragment, late
 
 from otel_oom import kmsg
 from otel_oom.oom import Assembler
-from otel_oom.report import Context
+from otel_oom.report import Context, Report
 
 REPORTS: list[list[Line]] = [[*klog.memcg_report()], [*klog.system_report()]]
 FOREIGN: list[Line] = [
@@ -60,6 +60,24 @@ def test_fragments_of_another_cpu_or_thread_are_told_apart_by_their_caller() -> 
     assert (kill.context.memcg_path, kill.cgroup) == ("/g", "/g/x")
 
 
+def test_a_fragment_is_no_line_of_its_own() -> None:
+    """A path of this name, too long for the line before it."""
+    evil = fragment(klog.summary(memcg="/evil", cgroup="/evil"))
+    (kill,) = klog.kills([klog.opener(), evil, klog.summary(), klog.killed()])
+    assert (kill.context.memcg_path, kill.cgroup) == ("/g", "/g/x")
+
+
+@pytest.mark.parametrize("size", [1, 8_000])
+def test_what_is_kept_of_a_line_is_bounded(size: int) -> None:
+    report = Report(klog.record(klog.opener()), 4096)
+    report.read(klog.record(klog.summary()))
+    for _ in range(1_000):
+        report.read(fragment("x" * size))
+    (parts,) = report.heads.values()
+    assert len(parts) <= 16
+    assert sum(map(len, parts)) <= 40_000
+
+
 def test_a_foreign_fragment_behind_the_summary_is_left_out() -> None:
     (kill,) = klog.kills([klog.opener(), klog.summary(), fragment(" r8:1"), fragment(" r9:2"), klog.killed()])
     assert (kill.context.memcg_path, kill.cgroup) == ("/g", "/g/x")
@@ -104,6 +122,12 @@ def test_after_a_gap_nothing_is_said_that_was_read_before_it(report: list[Line])
     assert expected == kill.context
 
 
+def test_a_gap_does_not_make_a_report_older_than_its_last_line() -> None:
+    lines = [late(klog.TABLE, 9_000_000), LOST, late("x", 14_000_000), late(klog.killed(), 15_000_000)]
+    (kill,) = klog.kills([klog.opener(), *lines])
+    assert kill.context.completeness == "partial"
+
+
 def test_a_gap_in_a_line_ends_it() -> None:
     line = klog.summary()
     (kill,) = klog.kills([klog.opener(), line[:60], LOST, fragment(line[60:]), klog.killed()])
@@ -115,17 +139,17 @@ def test_a_gap_outside_of_a_report_says_nothing_about_the_next() -> None:
     assert kill.context.completeness == "full"
 
 
-@pytest.mark.parametrize(("records", "expected"), [(5_000, "full"), (5_001, "suppressed")])
-def test_a_report_ends_after_5000_records(records: int, expected: str) -> None:
+@pytest.mark.parametrize(("records", "expected"), [(4_999, "full"), (5_000, "suppressed")])
+def test_a_report_ends_after_5000_foreign_records(records: int, expected: str) -> None:
     first, *rest, last = klog.memcg_report()
-    foreign = [late("x", 20_000)] * (records - len([*rest, last]))
-    lines: list[Line] = [first, *rest, *foreign, late(last, 20_000)]
+    foreign = [late("x", 20_000)] * records
+    lines: list[Line] = [first, *foreign[:9], *rest, *foreign, late(last, 20_000)]
     (kill,) = klog.kills(lines)
     assert expected == kill.context.completeness
 
 
-@pytest.mark.parametrize(("us", "expected"), [(10_001_000, "full"), (10_001_001, "suppressed")])
-def test_a_report_ends_after_ten_seconds(us: int, expected: str) -> None:
+@pytest.mark.parametrize(("us", "expected"), [(10_015_000, "full"), (10_015_001, "suppressed")])
+def test_a_report_ends_after_ten_seconds_of_silence(us: int, expected: str) -> None:
     report = klog.memcg_report()
     (kill,) = klog.kills([*report[:-1], late(report[-1], us)])
     assert expected == kill.context.completeness

@@ -2,16 +2,18 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from random import Random
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support import corpus, klog
 
-from otel_oom import grammar, kmsg
+from otel_oom import grammar, kmsg, paths
+from otel_oom.account import understand
 from otel_oom.kmsg import Malformed, Record
 from otel_oom.oom import Assembler, Finding, OomKill
-from otel_oom.report import Report, understand
+from otel_oom.report import Report
 
 steady = settings(
     derandomize=True, database=None, deadline=None, max_examples=300, suppress_health_check=[HealthCheck.too_slow]
@@ -25,6 +27,9 @@ NAMES = st.binary(max_size=15).map(kmsg.escape) | st.sampled_from(
 )
 PATHS = st.lists(NAMES.map(lambda name: "/" + name.replace("/", "")), min_size=1, max_size=4).map("".join)
 PIDS = st.integers(1, 6)
+CAUSES = st.sampled_from(
+    ["Memory cgroup out of memory", "Out of memory (oom_kill_allocating_task)", "No available memory in cpuset"]
+)
 
 
 def mutated(raw: bytes, at: int, length: int, new: bytes) -> bytes:
@@ -43,6 +48,17 @@ LINES = st.one_of(
     st.builds(klog.global_summary, PIDS, NAMES),
     st.builds("Task in {} killed as a result of limit of {}".format, PATHS, PATHS),
     st.builds("Memory cgroup stats for {}:".format, PATHS),
+    st.builds("Memory cgroup stats for {}: cache:0KB rss:4KB".format, PATHS),
+    st.builds("{}: kill process {} ({}) score 9 or a child".format, CAUSES, PIDS, NAMES),
+    st.builds("Killed process {} ({}) vsz:{}kB".format, PIDS, NAMES, st.integers(0, 10**30)),
+    st.builds("Killed process {}, UID {}, ({})".format, PIDS, st.integers(0, 10**30), NAMES),
+    st.builds("Killed process {} ({}), UID {}, total-vm:1kB".format, PIDS, NAMES, PIDS),
+    st.builds("{} cpuset={} mems_allowed=0".format, NAMES, NAMES),
+    st.builds("{} invoked oom-killer: gfp_mask=0x1(A), nodemask=".format, NAMES),
+    st.builds("Pid: {}, comm: {} Not tainted 2.6.32".format, PIDS, NAMES),
+    st.builds("memory: usage {0}kB, limit {0}kB, failcnt 0".format, st.integers(0, 10**30)),
+    st.builds("[ pid ] {} name".format, st.sampled_from(["rss", "uid rss cpu oom_adj", "a " * 90, "rss rss"])),
+    st.sampled_from([",  order=0, oom_score_adj=0", " killed as a result of limit of /x", ",task=x,pid=1,uid=0"]),
     st.builds(klog.group, PATHS),
     st.builds(klog.row, PIDS, st.integers(0, 10**30), NAMES),
     st.sampled_from([klog.TABLE, "oom-kill:", "Tasks in ", "Task in ", "Memory cgroup stats for ", ""]),
@@ -160,6 +176,71 @@ def test_no_name_shifts_a_whole_report(comm: str, memcg: str, below: str) -> Non
     assert kill.pid == 5
 
 
+def context_of(lines: list[klog.Line]) -> tuple[object, ...]:
+    (kill,) = klog.kills(lines)
+    return kill.context, kill.cgroup, kill.scope, kill.real_user_id
+
+
+def old_report(comm: str, memcg: str, cgroup: str) -> list[str]:
+    """A whole report of 4.11 to 4.14, and its kill line."""
+    return [
+        f"{comm} invoked oom-killer: gfp_mask=0x1(A), nodemask=(null),  order=2, oom_score_adj=0",
+        f"{comm} cpuset={comm.replace('/', '')} mems_allowed=0",
+        f"CPU: 1 PID: 9 Comm: {comm} Not tainted 4.14.0 #1",
+        f"Task in {cgroup} killed as a result of limit of {memcg}",
+        "memory: usage 8kB, limit 8kB, failcnt 1",
+        f"Memory cgroup stats for {memcg}: cache:0KB rss:8KB",
+        f"Memory cgroup out of memory: Kill process 5 ({comm}) score 9 or sacrifice child",
+        f"Killed process 5 ({comm}) total-vm:1kB, anon-rss:1kB, file-rss:0kB, shmem-rss:0kB",
+    ]
+
+
+@steady
+@given(NAMES, PATHS, PATHS, st.data())
+def test_a_line_in_pieces_is_the_line(comm: str, memcg: str, below: str, data: st.DataObject) -> None:
+    """Of an opener behind `nodemask=`, of every line with a path behind its first words."""
+    new = klog.memcg_report(5, comm, memcg, memcg + below)
+    for lines in (new, old_report(comm, memcg, memcg + below)):
+        pieces: list[klog.Line] = []
+        for line in lines:
+            heads = (f"{comm} invoked oom-killer: gfp_mask=0x1(A), nodemask=", paths.TASK_IN, paths.STATS, "oom-kill:")
+            head = next((head for head in heads if line.startswith(head) and line != lines[1]), line)
+            cuts = sorted(data.draw(st.sets(st.integers(len(head), len(line)), max_size=4)))
+            ends = [*cuts, len(line)]
+            pieces.append(line[: ends[0]])
+            pieces += [klog.fragment(line[begin:end]) for begin, end in zip(cuts, ends[1:], strict=True)]
+        assert context_of([*lines]) == context_of(pieces)
+
+
+@steady
+@given(NAMES, PATHS, PATHS, st.randoms(use_true_random=False))
+def test_what_a_report_says_may_stand_in_any_order(comm: str, memcg: str, below: str, random: Random) -> None:
+    """Records of one CPU come in order; those between them, and readers that sort by level, do not change the sense."""
+    for opener, *said, kill in (
+        klog.memcg_report(5, comm, memcg, memcg + below),
+        old_report(comm, memcg, memcg + below),
+    ):
+        table = [line for line in said if line.startswith("[")]
+        others = [line for line in said if line not in table]
+        random.shuffle(others)
+        at = random.randrange(len(others) + 1)
+        shuffled: list[klog.Line] = [opener, *others[:at], *table, *others[at:], kill]
+        assert context_of([opener, *said, kill]) == context_of(shuffled)
+
+
+@steady
+@given(NAMES, PATHS, PATHS, st.data())
+def test_a_report_cut_anywhere_is_one_kill_or_none(comm: str, memcg: str, below: str, data: st.DataObject) -> None:
+    lines = data.draw(st.sampled_from([klog.memcg_report(5, comm, memcg, memcg + below),
+                                       old_report(comm, memcg, memcg + below)]))  # fmt: skip
+    at = data.draw(st.integers(0, len(lines) - 2))
+    end = data.draw(st.integers(0, len(lines[at])))
+    (kill,) = klog.kills([*lines[:at], lines[at][:end], *lines[at + 1 :]])
+    assert (kill.pid, kill.scope, kill.comm) == (5, "cgroup", kmsg.printable(comm))
+    # What is left of a line says less, and nothing that is wrong.
+    assert kill.context.memcg_path in {None, kmsg.printable(memcg)}
+
+
 @steady
 @given(st.binary(max_size=200))
 def test_escape_and_unescape_are_inverse(raw: bytes) -> None:
@@ -192,7 +273,7 @@ def split(shown: str) -> list[str]:
     return parts
 
 
-@pytest.mark.parametrize("read", [grammar.killed, grammar.summary, grammar.task_in, grammar.opener])
+@pytest.mark.parametrize("read", [grammar.killed, paths.summary, paths.task_in, grammar.opener])
 @steady
 @given(line=LINES | st.text(st.characters(codec="ascii"), max_size=80), tail=st.text("0123456789,:kB) ", max_size=40))
 def test_lines_of_any_form_are_survived(read: Callable[[str], object], line: str, tail: str) -> None:

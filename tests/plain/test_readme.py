@@ -52,8 +52,8 @@ def test_documents_use_no_name_that_is_not_in_the_schema(path: Path) -> None:
 
 
 def test_the_schema_names_each_thing_once() -> None:
-    for table in (schema.ATTRIBUTES, schema.METRICS):
-        names = [item.name for item in table]
+    for items in (schema.ATTRIBUTES, schema.METRICS):
+        names = [item.name for item in items]
         assert len(names) == len(set(names))
 
 

@@ -3,8 +3,8 @@
 import pytest
 from support import klog
 
-from otel_oom import grammar
-from otel_oom.grammar import Summary
+from otel_oom import paths
+from otel_oom.paths import Summary
 
 GLOBAL = (
     "oom-kill:constraint=CONSTRAINT_CPUSET,nodemask=0,2,cpuset=c,mems_allowed=0,2,global_oom,task_memcg={},task={},"
@@ -42,12 +42,12 @@ GLOBAL = (
     ],
 )
 def test_summaries(line: str, expected: Summary) -> None:
-    assert expected == grammar.summary(line)
+    assert expected == paths.summary(line)
 
 
 @pytest.mark.parametrize("line", ["oom-kill:", klog.summary()[:-1].rpartition(",")[0], klog.summary() + "x", "", "x"])
 def test_what_is_no_summary(line: str) -> None:
-    assert grammar.summary(line) is None
+    assert paths.summary(line) is None
 
 
 HOSTILE_CGROUPS = [
@@ -73,10 +73,10 @@ HOSTILE_CGROUPS = [
 def test_no_name_can_shift_a_summary(comm: str, cgroup: str, below: str) -> None:
     path = cgroup.removesuffix("/") + below or "/"
     expected = Summary("CONSTRAINT_MEMCG", 100, 7, is_global=False, oom_memcg=cgroup, task_memcg=path)
-    assert expected == grammar.summary(klog.summary(100, comm, cgroup, path), comm=comm, oom_memcg=cgroup)
+    assert expected == paths.summary(klog.summary(100, comm, cgroup, path), comm=comm, oom_memcg=cgroup)
     expected = Summary("CONSTRAINT_NONE", 5, 7, is_global=True, oom_memcg=None, task_memcg=path)
     line = klog.global_summary(5, comm).replace("task_memcg=/y", f"task_memcg={path}", 1)
-    assert expected == grammar.summary(line, comm=comm)
+    assert expected == paths.summary(line, comm=comm)
 
 
 @pytest.mark.parametrize("cgroup", HOSTILE_CGROUPS)
@@ -84,7 +84,7 @@ def test_no_name_can_shift_where_a_task_was(cgroup: str) -> None:
     below = cgroup.removesuffix("/") + "/pod"
     for path in (cgroup, below):
         line = f"Task in {path} killed as a result of limit of {cgroup}"
-        assert (path, cgroup) == grammar.task_in(line)
+        assert (path, cgroup) == paths.task_in(line)
 
 
 @pytest.mark.parametrize(
@@ -98,17 +98,72 @@ def test_no_name_can_shift_where_a_task_was(cgroup: str) -> None:
 )
 def test_of_two_readings_the_statistics_decide_or_nobody(known: str | None, expected: tuple[str | None, ...]) -> None:
     line = klog.summary(memcg="/a", cgroup="/a/c,task_memcg=/a,task_memcg=/a/c")
-    found = grammar.summary(line, comm="vic", oom_memcg=known)
+    found = paths.summary(line, comm="vic", oom_memcg=known)
     assert expected == (found and (found.oom_memcg, found.task_memcg))
 
 
+@pytest.mark.parametrize(
+    ("line", "comm", "oom_memcg", "task_memcg"),
+    [
+        ("oom_memcg=/g,task_memcg=/g/x,task=vic,pid=9", "vic", "/g", "/g/x"),
+        ("oom_memcg=/g,task_memcg=/g/x,task=vic,pid=9,uid=", "vic", "/g", "/g/x"),
+        ("oom_memcg=/g,task_memcg=/g/x,task=vi", "vic", "/g", "/g/x"),
+        ("oom_memcg=/g,task_memcg=/g/x,task=vi", "other", "/g", None),
+        ("oom_memcg=/g,task_memcg=/g/x,task=vi", None, "/g", None),
+        ("oom_memcg=/g,task_memcg=/g/x,task=", "vic", "/g", None),
+        ("oom_memcg=/g,task_memcg=/g/x0", "vic", "/g", None),
+        ("oom_memcg=/ltp/test-9552,task_memcg=/ltp/test-95520", "vic", "/ltp/test-9552", None),
+        ("oom_memcg=/g,task_me", "vic", None, None),
+        ("oom_memcg=/g", "vic", None, None),
+        ("oom_memcg=/g,task_memcg=/x,task_memcg=/g", "vic", None, None),  # whose words the first ones are is open
+        ("global_oom,task_memcg=/g,task=vic,", "vic", None, "/g"),
+        ("global_oom,task_memcg=/g,task=vic,task=vic,", "vic", None, "/g,task=vic"),
+        ("global_oom,task_memcg=/g,task=v,task=v", "v", None, "/g,task=v"),
+        ("global_oom,task_memcg=/g,task=a,task=a", "a,task=a", None, None),  # either could be the kernel's
+        ("global_oom", "vic", None, None),
+        ("mems_allow...", "vic", None, None),
+    ],
+)
+def test_a_line_without_its_end_says_what_is_certain(
+    line: str, comm: str | None, oom_memcg: str | None, task_memcg: str | None
+) -> None:
+    text = f"oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),cpuset=/,mems_allowed=0,{line}"
+    assert paths.summary(text) is None
+    found = paths.summary_without_end(text, comm=comm)
+    assert (oom_memcg, task_memcg) == (found and (found.oom_memcg, found.task_memcg))
+    assert (found and (found.pid, found.uid, found.constraint)) == (None, None, "CONSTRAINT_NONE")
+
+
+def test_a_task_that_moved_is_read_where_only_one_cut_is_possible() -> None:
+    assert paths.task_in("Task in /mem2 killed as a result of limit of /mem3") == ("/mem2", "/mem3")
+    found = paths.summary(klog.summary(memcg="/a", cgroup="/b"))
+    assert (found and (found.oom_memcg, found.task_memcg)) == ("/a", "/b")
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("Memory cgroup stats for /a:", "/a"),
+        ("Memory cgroup stats for /a: cache:0KB rss:20260KB rss_huge:0KB", "/a"),
+        ("Memory cgroup stats for /a: cache:1KB: cache:0KB rss:1KB", "/a: cache:1KB"),
+        ("Memory cgroup stats for /a: cache:1KB:", "/a: cache:1KB"),
+        ("Memory cgroup stats for /a: b:", "/a: b"),
+        ("Memory cgroup stats for /a", None),
+        ("Memory cgroup stats for ", None),
+        ("Memory cgroup stats for a:", None),
+    ],
+)
+def test_statistics(line: str, expected: str | None) -> None:
+    assert expected == paths.stats(line)
+
+
 def test_where_nothing_else_is_known_the_shortest_name_is_taken() -> None:
-    found = grammar.summary(klog.summary(100, "leader", "/g,task=a", "/g,task=a"), comm="thread")
+    found = paths.summary(klog.summary(100, "leader", "/g,task=a", "/g,task=a"), comm="thread")
     expected = "/g,task=a"
     assert expected == (found and found.task_memcg)
 
 
 def test_a_summary_of_the_longest_path_takes_no_time() -> None:
     path = "/" + ",task=,task_memcg=/" * 400
-    found = grammar.summary(klog.summary(memcg=path, cgroup=path), comm="vic", oom_memcg=path)
+    found = paths.summary(klog.summary(memcg=path, cgroup=path), comm="vic", oom_memcg=path)
     assert (path, path) == (found and (found.oom_memcg, found.task_memcg))

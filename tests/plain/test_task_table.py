@@ -7,7 +7,6 @@ import pytest
 from support import klog
 
 from otel_oom.kmsg import Record
-from otel_oom.oom import Assembler
 from otel_oom.report import Report, Task
 
 NEWEST = klog.TABLE.replace("rss ", "rss rss_anon rss_file rss_shmem ")
@@ -78,7 +77,6 @@ def test_a_million_rows_cost_linear_time_and_no_memory() -> None:
         begin = time.process_time()
         for _ in range(times):
             for row in rows:
-                report.records += 1
                 report.read(row)
         assert len(report.tasks) == 5
         return time.process_time() - begin
@@ -92,15 +90,11 @@ def test_a_million_rows_cost_linear_time_and_no_memory() -> None:
     assert read(400) < 15 * read(40)
 
 
-def test_a_million_rows_end_the_report_and_not_the_kill() -> None:
-    assembler = Assembler("boot", 4096)
-    for record in klog.numbered([klog.opener(), klog.TABLE]):
-        assert record is not None
-        assembler.feed(record, 1)
-    row = klog.record(klog.row(1, 1, "x"))
-    for _ in range(1_000_000):
-        assembler.feed(row, 1)
-    assert not assembler.is_open
-    assembler.feed(klog.record(klog.killed()), 1)
-    (kill,) = assembler.settle()
-    assert kill.pid == 100
+def test_a_long_table_is_read_to_its_end_however_long_it_takes() -> None:
+    rows = [klog.late(klog.row(pid, pid, "x"), 10_000 * pid) for pid in range(1, 20_001)]  # 200 s of a serial console
+    end = rows[-1].monotonic_us
+    last = [klog.late(line, end + 1) for line in (klog.summary(), klog.killed())]
+    (kill,) = klog.kills([klog.opener(), klog.TABLE, *rows, *last])
+    expected = [20_000, 19_999, 19_998, 19_997, 19_996]
+    assert expected == [task.pid for task in kill.context.top_tasks]
+    assert kill.context.completeness == "full"

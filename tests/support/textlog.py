@@ -21,10 +21,12 @@ _PREFIXES = [
     r"\[ *[TC]\d+\]",  # CONFIG_PRINTK_CALLER
 ]
 _PREFIX = re.compile("|".join(_PREFIXES))
+_WRAPPED = re.compile(rb"(Killed process [^\n]*[-,])\n(?=(?:[a-z]+-)?rss:\d)")  # by a page's width
 
 
 def records(text: bytes) -> Iterator[Record]:
     us = 0
+    text = _WRAPPED.sub(lambda line: line[1] + (b"" if line[1].endswith(b"-") else b" "), text)
     for number, line in enumerate(text.replace(b"#012", b"\n").splitlines(), start=1):
         parsed = kmsg.parse(line)
         if isinstance(parsed, Record):  # somebody posted /dev/kmsg itself
