@@ -101,6 +101,10 @@ class Agent:
             self._publish(self._reader.found)
         self._spool.begin(self._spool.checkpoint)
 
+    def wake(self) -> None:
+        """There is something else to do than to wait for the log."""
+        self._source.wake()
+
     def stop(self) -> None:
         """End `run` soon: from a signal handler or another thread."""
         self._is_stopped = True
@@ -131,9 +135,6 @@ class Agent:
             self._publish(self._reader.found)
 
     def _turn(self) -> None:
-        earlier, self._spool.earlier = self._spool.earlier, None
-        if earlier is not None:
-            self._catch_up(earlier)
         now_s = time.monotonic()
         is_look = now_s >= self._look_s
         if is_look:
@@ -143,6 +144,11 @@ class Agent:
         if self._reconciliation and counted is not None:
             self._unaccounted += self._reconciliation.look(counted, self._lines, now_s)
         self._publish(self._reader.found)
+        if self._spool.earlier is not None:
+            try:
+                self._catch_up(self._spool.earlier)
+            finally:
+                self._spool.earlier = None
         self._is_backlog = self._is_backlog and not is_drained
         if closed is not None:
             self._reopen(closed)
@@ -163,6 +169,7 @@ class Agent:
         base = stood.anew(0).base
         if self._reconciliation is not None and base is not None:
             self._reconciliation.base = base
+        self._spool.put((), replace(self._spool.checkpoint, owed=earlier.anew(0).owed))
         is_backlog, self._is_backlog = self._is_backlog, True
         self._publish(between.found)
         self._is_backlog = is_backlog
@@ -185,7 +192,13 @@ class Agent:
         if self._unaccounted:
             events.append(telemetry.unaccounted_event(self._unaccounted, self._boot_id, self._wall_ns()))
             totals = totals.plus_unaccounted(self._unaccounted)
-        self._spool.put(events, self._checkpoint(totals))
+        owed = self._spool.checkpoint.owed
+        if owed is not None:
+            totals = totals.plus_all(owed, self._wall_ns())
+            if self._reconciliation is not None:  # they are not of this base
+                self._reconciliation.base -= owed.unaccounted
+                self._reconciliation.unaccounted += owed.unaccounted
+        self._spool.put(events, replace(self._checkpoint(totals), owed=None))
         self._reader.found, self._unaccounted = Found(), 0
 
     def _checkpoint(self, totals: Totals) -> Checkpoint:

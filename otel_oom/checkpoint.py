@@ -2,7 +2,8 @@
 
 Rules:
 - Totals and their start time go on over a restart within one boot. In a new boot, and where the log has a gap that the
-  restart cannot see into, they begin again at 0 with a new start time: a store then sees a reset, not a jump.
+  restart cannot see into, they begin again at 0 with a new start time: a store then sees a reset, not a jump. What no
+  collector had taken of the old ones is the first increase of the new ones.
 - What the kernel counted is compared with what was seen over the whole boot, across restarts and gaps.
 - Two totals never share a series: totals go on only under the instance id that they were exported with.
 """
@@ -11,6 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Final
+
+_DAY_NS: Final = 86_400 * 10**9
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +41,29 @@ class Totals:
         """More kills that the log did not show."""
         return replace(self, unaccounted=self.unaccounted + count)
 
+    def plus_all(self, other: Totals, observed_ns: int) -> Totals:
+        """All that others held, as kills of now."""
+        kills = {scope: self.kills.get(scope, 0) + count for scope, count in other.kills.items() if count}
+        return replace(
+            self,
+            kills={**self.kills, **kills},
+            stamps_ns={**self.stamps_ns, **dict.fromkeys(kills, observed_ns)},
+            unaccounted=self.unaccounted + other.unaccounted,
+        )
+
+    def beyond(self, told: Totals | None) -> Totals:
+        """What these hold more than others of the same beginning."""
+        if told is None or told.start_ns != self.start_ns:
+            return self
+        kills = {scope: count - told.kills.get(scope, 0) for scope, count in self.kills.items()}
+        return replace(self, kills=kills, unaccounted=self.unaccounted - told.unaccounted)
+
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
     """One moment of the agent in one boot.
 
-    instance_id: `service.instance.id` under which the totals are exported
+    instance_id: `service.instance.id` under which the totals are exported, if the user sets no other
     cursor: sequence of the record at which reading begins again, None before the first: it lies before an open report
         or group, never in it; uncounted: sequence of the first record that `totals` and `lines` do not hold yet
     base, lines: the kernel's counter when counting began (None: not known yet), and kill lines seen since
@@ -50,6 +71,8 @@ class Checkpoint:
     exported_ns: the latest time that any metric point carried
     agent_pid: of the agent that wrote this, 0 where pids are not the kernel log's
     is_ended: it ended as it should, and what it exported is in `totals`
+    told: the totals that a collector has taken, None before the first
+    owed: of earlier totals, what no collector has taken: it is added when the first export is on its way
     """
 
     boot_id: str
@@ -63,20 +86,29 @@ class Checkpoint:
     exported_ns: int = 0
     agent_pid: int = 0
     is_ended: bool = False
+    told: Totals | None = None
+    owed: Totals | None = None
 
     def anew(self, start_ns: int) -> Checkpoint:
         """The totals begin again at 0. What they held stays in the comparison with the kernel's counter."""
         base = None if self.base is None else self.base + self.lines + self.totals.unaccounted
-        return replace(self, totals=Totals(start_ns), base=base, lines=0)
+        owed = self.totals.beyond(self.told)
+        if self.owed is not None:
+            owed = owed.plus_all(self.owed, 0)
+        is_owed = owed.unaccounted or any(owed.kills.values())
+        return replace(self, totals=Totals(start_ns), base=base, lines=0, told=None, owed=owed if is_owed else None)
 
 
 def resume(stored: Checkpoint | None, now: Checkpoint) -> Checkpoint:
     """Where an agent begins, from what the last one stored; now: a first start at this moment, in this boot."""
     if stored is None:
         return now
+    # Beyond a day it was the clock that lied when that was exported, and not its mending that put it back.
+    is_sane = stored.exported_ns - now.totals.start_ns < _DAY_NS
+    exported_ns = stored.exported_ns if is_sane else 0
     if stored.boot_id != now.boot_id:  # the log is read from its start, and the kernel began to count at 0
-        return replace(now, cursor=0, base=0, exported_ns=stored.exported_ns)
-    resumed = replace(stored, agent_pid=now.agent_pid, is_ended=False)
+        return replace(now, cursor=0, base=0, exported_ns=exported_ns, owed=stored.anew(0).owed)
+    resumed = replace(stored, agent_pid=now.agent_pid, is_ended=False, exported_ns=exported_ns)
     # A stored id may be longer: an agent whose spool was not to be had at its start exports under an id of its own.
     if not stored.instance_id.startswith(now.instance_id):
         resumed = replace(resumed.anew(now.totals.start_ns), instance_id=now.instance_id)

@@ -70,8 +70,10 @@ class Journal:
         self._directory = directory
         self._path = directory / FILE
         self._lock = -1
+        self._file: os.stat_result | None = None
         self._database: sqlite3.Connection | None = None
-        self._is_known = False
+        self._known: set[tuple[int, int]] = set()
+        """Locks of directories whose content the caller knows."""
 
     def open(self) -> Stored:
         """Lock and read. What cannot be read is set aside, and an empty file takes its place.
@@ -86,7 +88,9 @@ class Journal:
             aside = self._set_aside(str(error))
             self._read()
             stored = Stored(aside=aside)
-        is_known, self._is_known = self._is_known, True
+        lock = os.fstat(self._lock)
+        is_known = (lock.st_dev, lock.st_ino) in self._known
+        self._known.add((lock.st_dev, lock.st_ino))
         return Stored(aside=stored.aside) if is_known else stored
 
     def commit(self, change: Change) -> None:
@@ -94,6 +98,8 @@ class Journal:
         database = self._database
         if database is None:
             raise sqlite3.OperationalError("the spool is not open")
+        if not self._is_in_place():
+            raise FileNotFoundError("the spool was removed, or something else stands in its place")
         with database:
             database.execute("BEGIN IMMEDIATE")
             if change.is_whole:
@@ -125,11 +131,20 @@ class Journal:
             os.close(self._lock)
             self._lock = -1
 
+    def _is_in_place(self) -> bool:
+        """Whether what is open is what the directory holds: SQLite in WAL mode would write into a removed file."""
+        with suppress(FileNotFoundError):
+            return self._is_locked() and self._file is not None and os.path.samestat(self._file, self._path.stat())
+        return False
+
+    def _is_locked(self) -> bool:
+        return self._lock >= 0 and os.path.samestat(os.fstat(self._lock), (self._directory / LOCK).stat())
+
     def _take_lock(self) -> None:
         path = self._directory / LOCK
         if self._lock >= 0:
             with suppress(FileNotFoundError):
-                if os.path.samestat(os.fstat(self._lock), path.stat()):
+                if self._is_locked():
                     return
             self.close()  # another directory stands here now: a disk came, or went
         lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -147,12 +162,12 @@ class Journal:
             os.close(lock)
             raise
         self._lock = lock
-        self._is_known = False
 
     def _read(self) -> Stored:
         """Connect, make the tables if there are none, and read everything."""
         try:
             os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))  # SQLite would make it wider
+            self._file = self._path.stat()
             self._database = sqlite3.connect(self._path, isolation_level=None, timeout=1.0)
             return _read(self._database)
         except (sqlite3.OperationalError, OSError, _UnreadableError):  # the disk's fault, or known to be the file's
@@ -187,6 +202,7 @@ def _read(database: sqlite3.Connection) -> Stored:
         raise _UnreadableError(f"version-{version}")
     database.execute("PRAGMA journal_mode = WAL")
     database.execute("PRAGMA synchronous = FULL")
+    database.execute("PRAGMA journal_size_limit = 1048576")  # given back after an outage
     database.execute("PRAGMA cache_size = -256")  # KiB: the agent's memory is dearer than a second read
     if version == 0:
         database.executescript(f"BEGIN; {_TABLES} PRAGMA user_version = {FORMAT}; COMMIT;")
@@ -215,4 +231,5 @@ def _frozen(value: Any) -> Any:
 
 def _checkpoint(text: str) -> Checkpoint:
     state = json.loads(text)
-    return Checkpoint(**{**state, "totals": Totals(**state["totals"])})
+    totals = {key: Totals(**state[key]) for key in ("totals", "told", "owed") if state[key] is not None}
+    return Checkpoint(**{**state, **totals})

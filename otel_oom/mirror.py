@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from pathlib import Path
 from typing import Final
 
@@ -23,6 +24,7 @@ log = logging.getLogger(__name__)
 
 _GATHER_S: Final = 0.03
 _RETRY_S: Final = 5.0
+_TAKE_S: Final = 1.0
 
 
 class Mirror(threading.Thread):
@@ -93,7 +95,7 @@ class Mirror(threading.Thread):
     def _follow(self, spool: Spool) -> None:
         is_open, is_whole = self._stored is not None, self._is_late
         if self._is_late and self._stored is not None:
-            _adopt(spool, self._stored)
+            self._adopt(spool, self._stored)
         while True:
             is_last = self._is_stopping.is_set()
             is_open = self._write(spool, is_open=is_open, is_whole=is_whole)
@@ -112,7 +114,8 @@ class Mirror(threading.Thread):
             if not is_open:
                 stored = self._journal.open()
                 self._say_aside(stored)
-                _adopt(spool, stored)
+                self._adopt(spool, stored)
+            _require_read(spool)
             change = spool.unsaved(is_whole=is_whole)
             self._journal.commit(change)
         except Exception as error:  # noqa: BLE001 whatever it is, this thread goes on
@@ -122,12 +125,21 @@ class Mirror(threading.Thread):
         spool.saved(change)
         return True
 
+    def _adopt(self, spool: Spool, stored: Stored) -> None:
+        """Take over what an earlier agent left, found late: its events here, its place in the log by the reader."""
+        spool.put([event for _, event in stored.events])
+        spool.earlier = stored.checkpoint or spool.earlier
+        spool.wake_reader()
+        deadline_s = time.monotonic() + _TAKE_S
+        while spool.earlier is not None and time.monotonic() < deadline_s and not self._is_stopping.wait(0.01):
+            pass
+
     def _say_aside(self, stored: Stored) -> None:
         if stored.aside is not None:
             log.warning("the spool could not be read, and is kept as %s; an empty one takes its place", stored.aside)
 
 
-def _adopt(spool: Spool, stored: Stored) -> None:
-    """Take over what an earlier agent left, found late."""
-    spool.put([event for _, event in stored.events])
-    spool.earlier = stored.checkpoint
+def _require_read(spool: Spool) -> None:
+    """A commit before the reader has taken what an earlier agent left would forget where that one stood."""
+    if spool.earlier is not None:
+        raise TimeoutError("what the log holds from before this agent was not read yet")

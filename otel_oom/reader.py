@@ -157,7 +157,7 @@ class Reader:
             self._health.record_malformed(record)
             return ()
         if record.facility != kmsg.FACILITY_KERNEL:
-            if is_anchor:
+            if is_anchor and record.sequence >= self._uncounted:
                 self._health.record_refused(record)
             return ()
         return self._assembler.feed(record, item.observed_ns)

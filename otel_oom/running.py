@@ -167,7 +167,8 @@ def _start(
         kernel_kills=host.oom_kills,
         wall_ns=wall_ns,
     )
-    if crashed and crashed.totals.start_ns == spool.totals.start_ns:
+    spool.wake_reader = agent.wake
+    if crashed and crashed.totals.start_ns == spool.totals.start_ns and checkpoint.owed is None:
         agent.read_backlog()
     sender.open_series()
     if not sees_host_pids:

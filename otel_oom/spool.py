@@ -15,7 +15,7 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice, takewhile
 from typing import Final
@@ -27,6 +27,7 @@ from otel_oom.telemetry import Event
 MAX_EVENTS: Final = 10_000
 MAX_BYTES: Final = 8 << 20
 _PATIENCE_S: Final = 1.0
+_MAX_UNSAVED_RECORDS: Final = 500  # a quarter of the smallest ring: what was read must not pass for lost after a crash
 _MAX_REFUSED: Final = 100  # until the next commit; the disk has room for more
 
 
@@ -93,10 +94,12 @@ class Spool:
         self._exportable = (0, checkpoint.totals)
         self._behind_s = math.inf
         self._is_failing = False
-        self.exported_ns = checkpoint.exported_ns
-        """The latest time that any metric point carried."""
+        self._told = checkpoint.told
+        self._told_ns = checkpoint.exported_ns
+        self._saved_to = checkpoint.uncounted
         self.earlier: Checkpoint | None = None
-        """Where an earlier agent stood, if the writer found that late: for the reader to take."""
+        """Where an earlier agent stood, if the writer found that late: for the reader to take, and to set to None."""
+        self.wake_reader: Callable[[], None] = lambda: None
 
     def __len__(self) -> int:
         return len(self._queue)
@@ -140,15 +143,19 @@ class Spool:
         """Queue events for delivery, with the checkpoint that they lead to."""
         sized = [(event, event.size_bytes) for event in events]
         with self._lock:
-            before = self._checkpoint
-            self._checkpoint = checkpoint or before
-            if not events and self._checkpoint.totals is before.totals:
-                return  # the cursor alone is nobody's news
+            after = checkpoint or self._checkpoint
+            if not events and after.totals is self._checkpoint.totals:
+                self._checkpoint = after
+                if after.uncounted - self._saved_to >= _MAX_UNSAVED_RECORDS:
+                    self._write_soon()
+                return  # the cursor alone is no other news
+            # The totals last: where memory runs out before, the same is put again, and counted once.
+            entries = [_Entry(self._last_number + place, *one) for place, one in enumerate(sized, 1)]
+            self._last_number += len(entries)
+            self._queue.extend(entries)
+            self._bytes += sum(size for _, size in sized)
+            self._checkpoint = after
             self._state += 1
-            for event, size in sized:
-                self._last_number += 1
-                self._queue.append(_Entry(self._last_number, event, size))
-                self._bytes += size
             overflow = self._shrink()
             if self._is_mirrored:
                 self._behind_s = min(self._behind_s, time.monotonic())
@@ -187,6 +194,18 @@ class Spool:
                 if self._removed or self._refused:
                     self._write_soon()
 
+    def tell(self, totals: Totals, newest_ns: int) -> None:
+        """A collector has taken these totals; newest_ns: the latest time that any point carried."""
+        with self._lock:
+            self._told, self._told_ns = totals, newest_ns
+            if self._is_mirrored:
+                self._write_soon()
+
+    @property
+    def newest_number(self) -> int:
+        """Grows with every event."""
+        return self._last_number
+
     def wait(self, seen: int, timeout_s: float | None) -> int:
         """Sleep until something changed since version `seen`, at most timeout_s; returns the version now."""
         with self._lock:
@@ -216,7 +235,9 @@ class Spool:
                 entry.is_stored = True
             removed, self._removed = self._removed, []
             refused, self._refused = self._refused, []
-            checkpoint = replace(self._checkpoint, exported_ns=self.exported_ns)
+            checkpoint = replace(self._checkpoint, exported_ns=self._told_ns, told=self._told)
+            self._saved_to = checkpoint.uncounted
+            self._behind_s = min(self._behind_s, time.monotonic())
             added = [(entry.number, entry.event) for entry in entries]
             return Change(added, removed, refused, checkpoint, is_whole, self._state)
 

@@ -46,8 +46,10 @@ def build(
     except Exception as error:  # the SDK raises what it likes: ValueError, its own, bare Exception
         raise UsageError(f"OpenTelemetry refuses its settings: {error}", "mend the OTEL_* variable") from error
 
-    # What earlier agents counted is theirs to have told: of a delta it is no part.
-    before = spool.totals if metric_sender.is_delta else Totals(0)
+    # Of a delta it is no part what a collector was told of these totals before.
+    told = spool.checkpoint.told
+    is_carried = told is not None and told.start_ns == spool.totals.start_ns
+    before = told if told is not None and is_carried and metric_sender.is_delta else Totals(0)
 
     def one(value: int | None) -> Observations:
         return [] if value is None else [({}, value)]

@@ -85,7 +85,7 @@ class Sender(threading.Thread):
 
     def run(self) -> None:
         """The loop. A bug in it must not end deliveries in silence, so what escapes is said and tried again."""
-        seen, is_hurried = 0, False
+        seen, is_hurried, news = 0, False, (0, self._exported)
         while True:
             try:
                 due_s = self._turn()
@@ -94,13 +94,14 @@ class Sender(threading.Thread):
                 due_s = time.monotonic() + 1.0
             if self._stop_at_s < math.inf and (self._is_done() or time.monotonic() >= self._stop_at_s):
                 break
-            version = self._spool.wait(seen, max(0.0, min(due_s, self._stop_at_s) - time.monotonic()))
+            seen = self._spool.wait(seen, max(0.0, min(due_s, self._stop_at_s) - time.monotonic()))
+            before, news = news, (self._spool.newest_number, self._state())
             for backoff in (self._log_backoff, self._metric_backoff):
                 if self._stop_at_s < math.inf and not is_hurried:
                     backoff.hurry()
-                elif version != seen:
+                elif news != before:
                     backoff.probe()
-            seen, is_hurried = version, self._stop_at_s < math.inf
+            is_hurried = self._stop_at_s < math.inf
         self._logs.close()
         self._metrics.close()
 
@@ -163,8 +164,11 @@ class Sender(threading.Thread):
         if outcome.is_silent:  # a dead connection must not cost both signals its time
             self._logs.reconnect()
         self._metrics_sent_s = time.monotonic()
-        if self._is_settled(outcome, self._metrics_export, self._metric_backoff):
+        is_kept = self._opening is not None and not self._metrics.is_delta
+        if self._is_settled(outcome, self._metrics_export, self._metric_backoff, is_kept=is_kept):
             self._opening, self._kept, self._exported = None, None, state
+            if outcome.verdict == "ok":
+                self._spool.tell(state[0], self._metrics.newest_ns)
             self._metrics_due_s = self._metrics_sent_s + self._heartbeat_s
             if outcome.dropped:
                 self._health.points_rejected(outcome.dropped, outcome.why)
@@ -176,17 +180,15 @@ class Sender(threading.Thread):
         # The opening is collected anew for each try: after a long outage its old times would be refused for ever. With
         # delta temporality it is kept as it was, because its collection cannot be repeated.
         totals = self._opening or state[0]
-        data = self._metrics.collect(totals)
-        self._spool.exported_ns = self._metrics.newest_ns
-        return data, (totals, *state[1:])
+        return self._metrics.collect(totals), (totals, *state[1:])
 
-    def _is_settled(self, outcome: Outcome, export: Export, backoff: Backoff) -> bool:
-        """Count and say what became of a request; False: it is to be made again."""
+    def _is_settled(self, outcome: Outcome, export: Export, backoff: Backoff, *, is_kept: bool = False) -> bool:
+        """Count and say what became of a request; False: it is to be made again. is_kept: even if it was refused."""
         if outcome.verdict == "ok":
             self._health.exported(export.signal)
         else:
             self._health.export_failed(export.signal, outcome.verdict, outcome.why, outcome.mend or export.mend)
-        if outcome.verdict == "retry":
+        if outcome.verdict == "retry" or (is_kept and outcome.verdict == "rejected"):
             backoff.failed(time.monotonic(), outcome.retry_after_s)
             return False
         backoff.succeeded()

@@ -22,7 +22,7 @@ STORED = Checkpoint(
         pytest.param(STORED, replace(STORED, agent_pid=9), id="a restart goes on"),
         pytest.param(
             replace(STORED, boot_id="before"),
-            replace(NOW, cursor=0, uncounted=0, base=0, exported_ns=800),
+            replace(NOW, cursor=0, uncounted=0, base=0, exported_ns=800, owed=COUNTED),
             id="in a new boot the log is read from its start, and all begins at 0",
         ),
         pytest.param(
@@ -32,7 +32,7 @@ STORED = Checkpoint(
         ),
         pytest.param(
             replace(STORED, instance_id="another"),
-            replace(STORED, totals=Totals(900), base=45, lines=0, agent_pid=9),
+            replace(STORED, totals=Totals(900), base=45, lines=0, agent_pid=9, owed=COUNTED),
             id="on another machine they begin at 0, and the reading goes on",
         ),
         pytest.param(replace(STORED, is_ended=True), replace(STORED, agent_pid=9), id="after a stop it lives again"),
@@ -44,5 +44,38 @@ def test_where_an_agent_begins(stored: Checkpoint | None, expected: Checkpoint) 
 
 def test_anew_the_kernels_counter_is_still_compared_with_all_that_was_seen() -> None:
     anew = STORED.anew(500)
-    assert anew == replace(STORED, totals=Totals(500), base=40 + 2 + 3, lines=0)
+    assert anew == replace(STORED, totals=Totals(500), base=40 + 2 + 3, lines=0, owed=COUNTED)
     assert replace(STORED, base=None).anew(500).base is None, "a kernel that does not count"
+
+
+@pytest.mark.parametrize(
+    ("told", "owed", "expected"),
+    [
+        pytest.param(None, None, COUNTED, id="nobody was told of anything"),
+        pytest.param(COUNTED, None, None, id="all was told"),
+        pytest.param(
+            Totals(100, {"cgroup": 1}),
+            None,
+            replace(COUNTED, kills={"cgroup": 0, "system": 1}),
+            id="the last was not",
+        ),
+        pytest.param(Totals(99, {"cgroup": 1}), None, COUNTED, id="other totals were told, before these began"),
+        pytest.param(
+            COUNTED,
+            Totals(50, {"cgroup": 4}),
+            replace(COUNTED, kills={"cgroup": 4, "system": 0}, stamps_ns={"cgroup": 0, "system": 160}, unaccounted=0),
+            id="what was owed before is owed still",
+        ),
+    ],
+)
+def test_what_no_collector_has_taken_is_owed(told: Totals | None, owed: Totals | None, expected: Totals | None) -> None:
+    assert replace(STORED, told=told, owed=owed).anew(500).owed == expected
+
+
+@pytest.mark.parametrize(
+    ("exported_ns", "kept"), [(800, True), (900 + 86_399 * 10**9, True), (900 + 86_401 * 10**9, False)]
+)
+@pytest.mark.parametrize("boot_id", ["boot", "before"])
+def test_a_time_of_another_day_was_a_clock_that_lied(boot_id: str, exported_ns: int, *, kept: bool) -> None:
+    resumed = resume(replace(STORED, boot_id=boot_id, exported_ns=exported_ns), NOW)
+    assert resumed.exported_ns == (exported_ns if kept else 0)

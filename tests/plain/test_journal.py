@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import stat
 import subprocess
@@ -31,6 +32,8 @@ CHECKPOINT = Checkpoint(
     log_epoch_ns=3,
     exported_ns=8,
     agent_pid=9,
+    told=Totals(5).plus("cgroup", 6),
+    owed=Totals(1).plus("system", 2),
 )
 
 
@@ -110,6 +113,49 @@ def test_what_a_collector_refused_is_set_aside_and_bounded(tmp_path: Path) -> No
     database = sqlite3.connect(tmp_path / "spool.db")
     assert database.execute("SELECT count(*), min(uid), max(uid) FROM refused").fetchone() == (1_000, "r0", "r999")
     database.close()
+
+
+def replaced(directory: Path) -> None:
+    directory.rename(directory.with_name("away"))
+    directory.mkdir()
+
+
+@pytest.mark.parametrize(
+    "remove",
+    [
+        pytest.param(shutil.rmtree, id="the directory"),
+        pytest.param(replaced, id="the directory, for another one"),
+        pytest.param(lambda path: (path / "spool.db").unlink(), id="the file"),
+        pytest.param(lambda path: (path / "lock").unlink(), id="the lock"),
+    ],
+)
+def test_what_is_removed_under_it_is_noticed(tmp_path: Path, remove: Callable[[Path], object]) -> None:
+    """SQLite would write on into a file without a name, and a second agent could start."""
+    journal = written(tmp_path / "spool", change("a"))
+    remove(tmp_path / "spool")
+    with pytest.raises(FileNotFoundError, match="was removed"):
+        journal.commit(change("b", first=2))
+    journal.close(keep_lock=True)
+    journal.open()
+    journal.commit(change("a", "b", is_whole=True))
+    with pytest.raises(JournalHeldError):
+        Journal(tmp_path / "spool").open()
+    journal.close()
+    assert uids(kept(tmp_path / "spool")) == [(1, "a"), (2, "b")]
+
+
+def test_a_directory_that_goes_and_returns_is_not_news(tmp_path: Path) -> None:
+    journal = written(tmp_path / "spool", change("a"))
+    for _ in range(2):
+        journal.close(keep_lock=True)
+        replaced(tmp_path / "spool")
+        assert journal.open() == Stored()
+        journal.close(keep_lock=True)
+        (tmp_path / "spool").rename(tmp_path / "other")
+        (tmp_path / "away").rename(tmp_path / "spool")
+        assert journal.open() == Stored(), "its own events"
+        shutil.rmtree(tmp_path / "other")
+    journal.close()
 
 
 def test_files_are_for_their_owner_alone(tmp_path: Path) -> None:

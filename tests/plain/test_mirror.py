@@ -243,10 +243,8 @@ def test_the_place_in_the_log_alone_is_written_with_a_heartbeat(tmp_path: Path, 
     with mirrored(tmp_path, heartbeat_s=0.3) as rig:
         assert eventually(lambda: len(gate.commits) == 1)
         began = time.monotonic()
-        rig.spool.exported_ns = 55
         rig.spool.put((), replace(rig.spool.checkpoint, cursor=99))
         assert eventually(lambda: gate.commits[-1].checkpoint.cursor == 99)
-        assert gate.commits[-1].checkpoint.exported_ns == 55
         assert 0.2 < time.monotonic() - began < 2
 
 
@@ -259,7 +257,9 @@ def late(directory: Path, monkeypatch: pytest.MonkeyPatch, hold: Callable[[], An
         return take(journal)
 
     monkeypatch.setattr(Journal, "open", open_late)
-    return Rig(directory, patience_s=0.05)
+    rig = Rig(directory, patience_s=0.05)
+    rig.spool.wake_reader = lambda: setattr(rig.spool, "earlier", None)
+    return rig
 
 
 def test_a_journal_that_opens_late_is_taken_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -310,6 +310,52 @@ def test_a_stop_writes_what_is_left_and_leaves_a_disk_that_hangs(tmp_path: Path,
     gate.is_open.set()
     assert rig.mirror.stop(10)
     assert rig.on_disk() == (["a"], 1)
+
+
+def test_nothing_is_written_before_the_reader_took_what_an_earlier_agent_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A crash in between must find the earlier agent's place in the log, not this one's."""
+    with mirrored(tmp_path) as before:
+        before.put("old")
+    is_open = threading.Event()
+    monkeypatch.setattr("otel_oom.mirror._TAKE_S", 0.01)
+    rig = late(tmp_path, monkeypatch, lambda: is_open.wait(30))
+    rig.spool.wake_reader = lambda: None
+    rig.put("new")
+    is_open.set()
+    assert eventually(lambda: rig.queued == ["new", "old"])
+    time.sleep(0.3)
+    assert (rig.on_disk(), rig.health.is_durable) == ((["old"], 1), False)
+    assert rig.spool.earlier
+    rig.spool.earlier = None
+    assert eventually(lambda: rig.on_disk() == (["new", "old"], 1))
+    assert rig.mirror.stop(10)
+
+
+def test_a_disk_that_hangs_is_seen_without_a_kill_too(tmp_path: Path, gate: Gate) -> None:
+    with mirrored(tmp_path, heartbeat_s=0.1) as rig:
+        assert eventually(lambda: bool(gate.commits))
+        gate.is_open.clear()
+        assert eventually(lambda: rig.spool.held_until_s < math.inf)
+        time.sleep(max(0.0, rig.spool.held_until_s - time.monotonic()))
+        assert rig.exportable == 0
+        assert rig.health.is_durable is False
+        gate.is_open.set()
+        assert eventually(lambda: bool(rig.health.is_durable))
+
+
+def test_what_was_told_and_a_log_that_runs_on_are_written_soon(tmp_path: Path, gate: Gate) -> None:
+    with mirrored(tmp_path) as rig:
+        assert eventually(lambda: len(gate.commits) == 1)
+        rig.spool.put((), replace(rig.spool.checkpoint, uncounted=499))
+        time.sleep(0.1)
+        assert len(gate.commits) == 1, "the place in the log alone is not worth a write"
+        rig.spool.put((), replace(rig.spool.checkpoint, uncounted=500))
+        assert eventually(lambda: gate.commits[-1].checkpoint.uncounted == 500)
+        rig.spool.tell(rig.spool.totals, 77)
+        assert eventually(lambda: gate.commits[-1].checkpoint.exported_ns == 77)
+        assert gate.commits[-1].checkpoint.told == rig.spool.totals
 
 
 def test_a_file_that_was_set_aside_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

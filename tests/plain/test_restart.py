@@ -141,6 +141,28 @@ def test_an_agent_that_ends_before_its_first_burst_counts_nothing_again() -> Non
     assert (third.kills, third.events) == ({"cgroup": 2}, [])
 
 
+def test_kills_that_no_collector_was_told_of_are_the_first_increase_of_new_totals() -> None:
+    """A machine that was restarted out of its misery, with its collector away: the totals are gone, their kills not."""
+    totals = Totals(5).plus("cgroup", 7).plus("cgroup", 8).plus_unaccounted(1)
+    stored = replace(FIRST, boot_id="before", totals=totals, told=Totals(5).plus("cgroup", 7), cursor=70, uncounted=75)
+    rig = Rig(checkpoint=resume(stored, NEXT), has_backlog=True, counted=1)
+    rig.agent.open()
+    assert (rig.spool.exportable.kills, rig.spool.exportable.start_ns) == ({}, 9_000), "0 first"
+    rig.source.put(kill(3))
+    rig.agent._turn()
+    assert rig.kills == {"cgroup": 2}
+    assert rig.spool.totals.unaccounted == 1
+    assert rig.spool.checkpoint.owed is None
+    assert (rig.spool.checkpoint.base, rig.spool.checkpoint.lines) == (-1, 1), "what is owed is not of this boot"
+    again = Rig(checkpoint=resume(rig.spool.checkpoint, NEXT), has_backlog=True, counted=1).run()
+    assert again.kills == {"cgroup": 2}
+
+
+def test_what_was_refused_before_is_not_refused_again() -> None:
+    rig = resumed(kill(72, priority=12), kill(76, priority=12))
+    assert rig.health.records["refused"] == 1
+
+
 def test_a_gap_while_it_runs_does_not_begin_anew() -> None:
     rig = resumed(kill(75), Lost(5, 9, 76), kill(81))
     assert rig.kills == {"cgroup": 3}
@@ -211,7 +233,7 @@ def test_a_spool_that_is_found_late_is_caught_up_with(earlier: dict[str, object]
     rig = Rig(counted=40, source_at=source_at)
     rig.source.next_sequence = 80
     totals = Totals(5).plus("cgroup", 7).plus_unaccounted(1)
-    stood = replace(FIRST, instance_id="another", totals=totals, cursor=70, uncounted=75, base=30, lines=2)
+    stood = replace(FIRST, instance_id="another", totals=totals, told=totals, cursor=70, uncounted=75, base=30, lines=2)
     with rig.running():
         rig.source.put(kill(80))
         assert eventually(lambda: rig.kills == {"cgroup": 1})
@@ -219,7 +241,7 @@ def test_a_spool_that_is_found_late_is_caught_up_with(earlier: dict[str, object]
         rig.source.put(kill(81))
         assert eventually(lambda: rig.kills == {"cgroup": 2 + len(told)})
     sequences = [one.attributes[schema.KMSG_SEQUENCE.name] for one in rig.events]
-    assert sequences == [80, *told, 81]
-    assert [one.attributes.get(schema.BACKLOG.name) for one in rig.events] == [None, *[True] * len(told), None]
+    assert sequences == [80, 81, *told]
+    assert [one.attributes.get(schema.BACKLOG.name) for one in rig.events] == [None, None, *[True] * len(told)]
     assert (rig.spool.checkpoint.base, rig.spool.checkpoint.lines) == (base, 2 + len(told))
     assert opened == ([] if earlier.get("cursor", 0) is None else [0 if "boot_id" in earlier else 70])

@@ -87,6 +87,18 @@ def test_totals_change_with_the_events_that_lead_to_them() -> None:
     assert queue.totals is totals
 
 
+def test_memory_that_runs_out_in_the_middle_counts_nothing_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    queue = spool()
+    after = replace(queue.checkpoint, totals=queue.totals.plus("cgroup", 1))
+    with monkeypatch.context() as patch:
+        patch.setattr("otel_oom.spool._Entry", lambda *_: (_ for _ in ()).throw(MemoryError()))
+        with pytest.raises(MemoryError):
+            queue.put([event("01")], after)
+    assert (everything(queue), queue.totals.kills) == ([], {})
+    queue.put([event("01")], after)
+    assert (everything(queue), queue.totals.kills) == (["01"], {"cgroup": 1})
+
+
 def test_a_wait_ends_with_a_change_or_its_time() -> None:
     queue = spool()
     seen = queue.wait(-1, 5.0)
