@@ -157,3 +157,15 @@ def test_logs_that_hang_hold_up_metrics_by_one_attempt_at_most(
             assert max(gaps_s) < 1.0 + 0.4 + 0.3, "an attempt, an interval, and some patience"
             assert sum(gap < 0.7 for gap in gaps_s) >= 6, "heartbeats between the attempts"
             hanging.released.set()
+
+
+@pytest.mark.parametrize(
+    ("protocol", "refusal"), [("http/protobuf", Answer(400)), ("grpc", Answer(CODE.INVALID_ARGUMENT))]
+)
+def test_an_opening_that_is_refused_is_tried_again(protocol: Protocol, refusal: Answer) -> None:
+    """A total that begins at 1 is no increase to a store."""
+    with OtlpReceiver(protocol) as receiver:
+        receiver.script.metrics.extend([refusal, refusal])
+        with sending(settings(receiver), early=("first",)):
+            values = [one.values(schema.KILLS.name)["cgroup"] for one in receiver.exports(2)]
+    assert values == [0, 1]
