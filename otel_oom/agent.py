@@ -4,8 +4,7 @@ Rules:
 - The kernel's counter is read after the log: the kernel counts before it prints, so every line seen is counted.
 - Events, totals and the place in the log go into the spool in one step.
 - The reader never waits for the collector, nor for the disk.
-- Nothing ends the loop: what cannot be made (a bug, no memory) is counted and said, and a kill counts and is shipped
-  with as much as could be made of it.
+- Nothing ends the loop: what fails (a bug, no memory) is said, and what was found goes out with the next turn.
 """
 
 from __future__ import annotations
@@ -19,16 +18,16 @@ from otel_oom import host, telemetry
 from otel_oom.checkpoint import Checkpoint, Totals
 from otel_oom.device import Clock, Closed, Source
 from otel_oom.errors import OtelOomError
+from otel_oom.events import Events
 from otel_oom.health import Health
-from otel_oom.oom import Finding, NoVictim, OomKill
+from otel_oom.oom import OomKill
 from otel_oom.reader import Found, Reader
 from otel_oom.reconcile import APART_S, Reconciliation
 from otel_oom.spool import Spool
-from otel_oom.telemetry import Event, Scalar, Sighting
+from otel_oom.telemetry import Event, Scalar
 
 _LOOK_S: Final = APART_S
 _REOPEN_S: Final = 5.0
-_NO_VICTIM_S: Final = 60.0
 _AFTER_BUG_S: Final = 0.1
 _LAST_READS_S: Final = 0.5
 
@@ -61,10 +60,16 @@ class Agent:
         self._health = health
         self._identity = identity
         self._boot_id = identity.boot_id
-        self._look_at_victim = look_at_victim
         self._kernel_kills = kernel_kills
         self._wall_ns = wall_ns
         checkpoint = spool.checkpoint
+        self._events = Events(
+            health,
+            identity.boot_id,
+            look_at_victim,
+            log_epoch_ns=checkpoint.log_epoch_ns,
+            previous_pid=previous_pid,
+        )
         self._reader = Reader(source, health, identity, uncounted=checkpoint.uncounted)
         self._source_at = source_at
         self._began_at: int | None = None
@@ -72,10 +77,7 @@ class Agent:
         self._reconciliation: Reconciliation | None = None
         self._unaccounted = 0
         self._look_s = 0.0
-        self._tries = 0
-        self._tries_muted_until_s = 0.0
         self._is_backlog = has_backlog
-        self._previous_pid = previous_pid
         self._is_stopped = False
 
     def open(self) -> None:
@@ -186,7 +188,7 @@ class Agent:
         if found.lost:
             events.append(telemetry.records_lost_event(found.lost, self._boot_id, found.lost_ns))
         for finding in found.findings:
-            events += self._events(finding)
+            events += self._events.of(finding, is_backlog=self._is_backlog)
             if isinstance(finding, OomKill):
                 totals = totals.plus(finding.scope, finding.observed_ns)
         if self._unaccounted:
@@ -211,42 +213,6 @@ class Agent:
             base=self._reconciliation.base if self._reconciliation else None,
             lines=self._lines,
         )
-
-    def _events(self, finding: Finding) -> list[Event]:
-        """The events of a finding; of a kill without what surrounds it, or none, where they cannot be made."""
-        try:
-            if isinstance(finding, NoVictim):
-                return self._no_victim(finding)
-            return [telemetry.kill_event(finding, self._boot_id, self._sighting(finding)), *self._own_death(finding)]
-        except Exception as error:  # noqa: BLE001 a kill counts whatever fails
-            self._health.record_failed(finding.record.text.encode(), error)
-        try:
-            bare = Sighting(is_backlog=self._is_backlog)
-            return [telemetry.kill_event(finding, self._boot_id, bare)] if isinstance(finding, OomKill) else []
-        except Exception:  # noqa: BLE001 it was said
-            return []
-
-    def _no_victim(self, finding: NoVictim) -> list[Event]:
-        self._tries += 1
-        now_s = time.monotonic()
-        if now_s < self._tries_muted_until_s:
-            return []
-        count, self._tries = self._tries, 0
-        self._tries_muted_until_s = now_s + _NO_VICTIM_S
-        return [telemetry.no_victim_event(finding, self._boot_id, count)]
-
-    def _own_death(self, kill: OomKill) -> list[Event]:
-        """The kill may be that of the agent before this one."""
-        if not self._is_backlog or not self._previous_pid or self._previous_pid not in {kill.pid, kill.tgid}:
-            return []
-        self._previous_pid = 0  # a pid is used again
-        return [telemetry.agent_killed_event(kill, self._boot_id)]
-
-    def _sighting(self, kill: OomKill) -> Sighting:
-        if self._is_backlog:
-            return Sighting(is_backlog=True)
-        skew_ns = kill.observed_ns - (kill.record.monotonic_us * 1000 + self._spool.checkpoint.log_epoch_ns)
-        return Sighting(skew_s=skew_ns / 1e9, process=self._look_at_victim(kill))
 
     def _reopen(self, closed: Closed) -> None:
         """The device ended: say so, and open it again every few seconds until it is back or the agent is stopped."""

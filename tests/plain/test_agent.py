@@ -63,7 +63,7 @@ def test_a_loss_is_an_event_and_a_count() -> None:
 
 def test_a_flood_without_a_victim_is_one_event_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [1000.0]
-    monkeypatch.setattr("otel_oom.agent.time", frozen(now))
+    monkeypatch.setattr("otel_oom.events.time", frozen(now))
     rig = Rig()
     flood = [line("Out of memory and no killable processes...", number) for number in range(1, 903)]
     rig.source.put(*flood)

@@ -50,8 +50,10 @@ MAY_IMPORT = {
     "otlp.metrics": {"checkpoint", "config", "otlp.*", "schema", "telemetry"},
     "otlp.sender": {"checkpoint", "config", "health", "otlp.*", "spool", "telemetry"},
     "otlp.pipeline": {"checkpoint", "config", "errors", "health", "otlp.*", "schema", "spool", "telemetry"},
+    "events": {"health", "oom", "telemetry"},
     "agent": {
-        "checkpoint", "device", "errors", "health", "host", "oom", "reader", "reconcile", "spool", "telemetry",
+        "checkpoint", "device", "errors", "events", "health", "host", "oom", "reader", "reconcile", "spool",
+        "telemetry",
     },
     "running": {
         "agent", "checkpoint", "config", "device", "errors", "health", "host", "journal", "mirror", "otlp.*",
