@@ -1,6 +1,6 @@
 """The commands. Data on stdout, messages on stderr; each failure is one line that says how to mend it.
 
-Exit codes: 0 stopped on request, 2 usage, 69 no device, 70 a bug, 73 no spool, 75 another agent holds it,
+Exit codes: 0 stopped on request, 2 usage, 66 no input, 69 no device, 70 a bug, 73 no spool, 75 another agent holds it,
 77 no permission (see `errors`).
 """
 
@@ -36,7 +36,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         logging.addLevelName(level, word)
     try:
         options = _parser().parse_args(arguments)
-        command: Callable[[argparse.Namespace], int] = {"run": _run, "demo": _demo, "schema": _schema}[options.command]
+        command: Callable[[argparse.Namespace], int] = {
+            "run": _run,
+            "demo": _demo,
+            "parse": _parse,
+            "schema": _schema,
+        }[options.command]
         return command(options)
     except OtelOomError as error:
         log.error("%s", error)  # noqa: TRY400 one line, without a trace: it is the user's to mend
@@ -94,6 +99,17 @@ def _parser() -> argparse.ArgumentParser:
 
     commands.add_parser("demo", help="see a first OOM kill arrive, with nothing set up")
 
+    parse = commands.add_parser(
+        "parse",
+        help="explain the kills in a kernel log: dmesg, journal, syslog, serial console, kmsg",
+        description="Finds every kill in kernel log text, of any kernel from 2.6.32 on, and explains it.",
+    )
+    parse.add_argument("files", nargs="*", metavar="FILE", help="plain, gzip, bzip2 or xz; `-` or none: stdin")
+    parse.add_argument("--output", choices=("text", "json"), default="text", help="json: one line for each kill")
+    parse.add_argument(
+        "--page-size", type=int, default=4096, metavar="BYTES", help="of the machine that wrote the text (4096)"
+    )
+
     schema = commands.add_parser("schema", help="print the telemetry contract")
     schema.add_argument("--output", choices=("markdown", "json"), default="markdown")
     return parser
@@ -132,6 +148,12 @@ def _demo(_: argparse.Namespace) -> int:
     from otel_oom import demo
 
     return demo.run()
+
+
+def _parse(options: argparse.Namespace) -> int:
+    from otel_oom.parse import command
+
+    return command.run(options.files, options.output, options.page_size)
 
 
 def _schema(options: argparse.Namespace) -> int:

@@ -1,0 +1,145 @@
+"""`otel-oom parse FILE…`: reads each file, shows each kill.
+
+Exit codes: 0 read (with or without a kill), 2 usage, 66 an input that cannot be read (the others are read).
+
+Rules:
+- Kills on stdout, messages on stderr. Each kill is written when it is found.
+- No colour unless stdout is a terminal and NO_COLOR is not set.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+
+from otel_oom.errors import UsageError
+from otel_oom.parse import render, rows
+from otel_oom.parse.found import Text, where
+from otel_oom.parse.layout import Style, fold
+from otel_oom.parse.progress import Progress
+from otel_oom.parse.sources import STDIN, Source, UnreadableError, opened
+
+log = logging.getLogger(__name__)
+
+PAGE_SIZE = 4096
+_FEWEST_COLUMNS, _MOST_COLUMNS = 40, 140
+
+
+def run(files: Sequence[str], output: str, page_size: int = PAGE_SIZE) -> int:
+    """Parse the files; returns the exit code. output: `text` or `json`."""
+    if page_size < 1 or page_size & (page_size - 1):
+        raise UsageError(
+            f"--page-size {page_size} is no power of two", "most machines have 4096; some arm64 16384 or 65536"
+        )
+    if not files:
+        if sys.stdin is None or sys.stdin.isatty():
+            raise UsageError("no file is named", "name one, or pipe a log in: journalctl -k | otel-oom parse -")
+        files = [STDIN]
+    reading = _Reading(output, page_size, has_headings=len(files) > 1)
+    code = 0
+    for name in files:
+        try:
+            with opened(name) as source:
+                reading.read(source)
+        except UnreadableError as error:  # noqa: PERF203 one file is not another's
+            sys.stdout.flush()
+            log.error("%s", error)  # noqa: TRY400 one line: it is the user's to mend
+            code = error.exit_code
+    reading.finish()
+    return code
+
+
+class _Reading:
+    """What is read and shown in one run."""
+
+    def __init__(self, output: str, page_size: int, *, has_headings: bool) -> None:
+        self._is_json = output == "json"
+        self._page_size = page_size
+        self._has_headings = has_headings
+        self._style = _style()
+        self._kills = self._unanswered = self._refused = self._sources = 0
+        self._is_all_kmsg = True
+        self._names_pages = False
+
+    def read(self, source: Source) -> None:
+        progress = Progress(source)
+        failures: list[UnreadableError] = []
+
+        def read(size: int) -> bytes:
+            try:
+                return progress.read(size)
+            except UnreadableError as error:  # what came before it is a text too
+                failures.append(error)
+                return b""
+
+        text = Text(read, self._page_size, counts=not self._is_json)
+        self._sources += 1
+        number = 0
+        try:
+            for number, kill in enumerate(text.kills(), start=1):
+                progress.hide()
+                self._is_all_kmsg &= where(kill).has_sequence
+                if self._is_json:
+                    _write([rows.as_json(kill)])
+                    continue
+                self._names_pages |= bool(kill.context.top_tasks or kill.context.memory_total)
+                if number == 1 and self._has_headings:
+                    _write([self._style.strong(line) for line in fold(source.name, self._style.columns)] + [""])
+                _write([*render.kill(number, kill, self._style, self._page_size), ""])
+        finally:
+            progress.hide()
+            self._kills += number
+            self._unanswered += text.unanswered
+            self._refused += text.refused
+        if failures:
+            raise failures[0]
+
+    def finish(self) -> None:
+        """Say what holds for all."""
+        if self._kills and not self._is_json:
+            notes = render.ORIGIN_KMSG if self._is_all_kmsg else render.ORIGIN
+            if self._names_pages:
+                notes += f" Pages are taken for {self._page_size} bytes (--page-size)."
+            _write([self._style.faint(line) for line in fold(notes, self._style.columns)])
+        sys.stdout.flush()
+        if self._refused:
+            log.warning("%s refused: user space wrote them", _plural(self._refused, "kill line"))
+        if self._kills:
+            if self._is_json and not self._is_all_kmsg:
+                log.info("%s", render.ORIGIN)
+            return
+        if self._sources:
+            log.info("no OOM kill found%s", _unanswered(self._unanswered))
+
+
+def _unanswered(count: int) -> str:
+    if count == 0:
+        return ""
+    are = "1 report begins" if count == 1 else f"{count} reports begin"
+    return f"; {are} without a `Killed process` line: the text may be cut, or the kernel found nothing to kill"
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def _style() -> Style:
+    is_terminal = sys.stdout.isatty()
+    columns = shutil.get_terminal_size().columns if is_terminal or "COLUMNS" in os.environ else 100
+    try:
+        "█▏·".encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        has_blocks = False
+    else:
+        has_blocks = True
+    is_colored = is_terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return Style(max(_FEWEST_COLUMNS, min(columns, _MOST_COLUMNS)), is_colored, has_blocks)
+
+
+def _write(lines: list[str]) -> None:
+    text = "\n".join(lines) + "\n"
+    encoding = sys.stdout.encoding or "utf-8"
+    sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))

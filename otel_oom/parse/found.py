@@ -1,0 +1,68 @@
+"""A text and its kills.
+
+Rules:
+- Kills come in the order of the text.
+- A text proves nothing about who wrote it, and says no boot and no sequence unless it is a capture of /dev/kmsg.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from otel_oom.oom import Assembler, NoVictim, OomKill
+from otel_oom.parse.record import TextRecord
+from otel_oom.parse.scan import Scanner
+from otel_oom.parse.window import BLOCK, Window
+
+
+class Text:
+    """One text, read once.
+
+    read: returns the next bytes (see `Window`); page_size: of the machine that wrote it, bytes
+    counts: whether lines are numbered; every_line: understand each line, the slow way
+    """
+
+    def __init__(
+        self,
+        read: Callable[[int], bytes],
+        page_size: int,
+        *,
+        counts: bool = True,
+        every_line: bool = False,
+        block: int = BLOCK,
+    ) -> None:
+        self._assembler = Assembler("", page_size)
+        self._window = Window(read, block)
+        self._counts = counts
+        self._every_line = every_line
+        self._answered = self._openers = 0
+        self.refused = 0
+        """Kill lines that user space marked as its own."""
+
+    @property
+    def kill_lines(self) -> int:
+        """Kill lines, the repeats of groups included."""
+        return self._assembler.kill_lines
+
+    @property
+    def unanswered(self) -> int:
+        """Reports that began and did not end in a kill, as far as the text says."""
+        return max(0, self._openers - self._answered)
+
+    def kills(self) -> Iterator[OomKill]:
+        """The kills; each one's record is a `TextRecord`."""
+        scanner = Scanner(self._window, self._assembler, counts=self._counts, every_line=self._every_line)
+        for finding in scanner.findings():
+            if isinstance(finding, NoVictim):
+                self._answered += 1
+            else:
+                self._answered += finding.context.trigger_comm is not None and finding.group_id in {None, finding.uid}
+                yield finding
+        self._openers, self.refused = scanner.feeder.openers, scanner.feeder.refused
+
+
+def where(kill: OomKill) -> TextRecord:
+    """The record of a kill that was found in a text."""
+    record = kill.record
+    assert isinstance(record, TextRecord), record
+    return record

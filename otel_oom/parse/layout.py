@@ -1,0 +1,102 @@
+"""Lines for a terminal: labels with text beside them, bars, and sizes. No I/O.
+
+Rules:
+- No line is wider than the terminal (if that has 40 columns), whatever a name is: what does not fit goes on below.
+- Only printable text comes in (`kmsg.printable`): names cannot move the cursor.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+from typing import Final
+
+NARROW: Final = 60
+_INDENT: Final = 2
+_LABEL: Final = 16
+_EIGHTHS: Final = " ▏▎▍▌▋▊▉"
+_UNITS: Final = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """What the terminal can show. columns: its width."""
+
+    columns: int = 80
+    is_colored: bool = False
+    has_blocks: bool = True
+
+    def strong(self, text: str) -> str:
+        """Text that is to be seen first."""
+        return f"\x1b[1m{text}\x1b[0m" if self.is_colored else text
+
+    def alarm(self, text: str) -> str:
+        """The victim."""
+        return f"\x1b[1;31m{text}\x1b[0m" if self.is_colored else text
+
+    def faint(self, text: str) -> str:
+        """What is less important."""
+        return f"\x1b[2m{text}\x1b[0m" if self.is_colored else text
+
+    def bar(self, share: float, room: int) -> str:
+        """A bar of up to `room` columns, padded to them."""
+        share = min(1.0, max(0.0, share))
+        if not self.has_blocks:
+            return ("#" * round(share * room)).ljust(room)
+        eighths = round(share * room * 8)
+        whole, rest = divmod(eighths, 8)
+        return ("█" * whole + (_EIGHTHS[rest] if rest else "")).ljust(room)
+
+
+def width(text: str) -> int:
+    """Columns that a printable text takes."""
+    if text.isascii():
+        return len(text)
+    wide = sum(unicodedata.east_asian_width(letter) in "WF" for letter in text)
+    return len(text) + wide - sum(unicodedata.combining(letter) > 0 for letter in text)
+
+
+def padded(text: str, columns: int) -> str:
+    """A text filled up to a width."""
+    return text + " " * (columns - width(text))
+
+
+def fold(text: str, columns: int) -> list[str]:
+    """A text as lines of at most so many columns: at blanks, else where it must be."""
+    lines, line = [], ""
+    for word in text.split(" "):
+        rest = word
+        if line and width(line) + 1 + width(rest) <= columns:
+            line = f"{line} {rest}"
+            continue
+        if line:
+            lines.append(line)
+        while width(rest) > columns:
+            cut = next(end for end in range(columns, 0, -1) if width(rest[:end]) <= columns)
+            lines.append(rest[:cut])
+            rest = rest[cut:]
+        line = rest
+    return [*lines, line]
+
+
+def room(style: Style) -> int:
+    """Columns beside a label."""
+    beside = 0 if style.columns < NARROW else _LABEL
+    return max(10, style.columns - _INDENT - beside)
+
+
+def entry(label: str, texts: list[str], style: Style) -> list[str]:
+    """A label with texts beside it (on a narrow terminal: below it). Texts fit into `room`."""
+    indent = " " * _INDENT
+    if style.columns < NARROW:
+        return [indent + style.faint(label), *(indent + text for text in texts)]
+    labels = [style.faint(label.ljust(_LABEL)), *[" " * _LABEL] * (len(texts) - 1)]
+    return [indent + beside + text for beside, text in zip(labels, texts, strict=True)]
+
+
+def size(value: int) -> str:
+    """Bytes for people."""
+    amount, unit = float(value), 0
+    while abs(amount) >= 1023.95 and unit < len(_UNITS) - 1:
+        amount, unit = amount / 1024, unit + 1
+    return f"{value} B" if unit == 0 else f"{amount:.1f} {_UNITS[unit]}"

@@ -1,0 +1,89 @@
+"""A stream of text as a window that slides over it: lines at offsets, with a margin on both sides. I/O through `read`.
+
+Rules:
+- Memory is flat: a block, and the margins around the place that is being read.
+- What is seen does not depend on where blocks end. Of a line, the first 64 KiB count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+BLOCK: Final = 1 << 20
+LINE: Final = 1 << 16
+_BEFORE: Final = 20 << 10  # 16 lines of 1 KiB
+_AFTER: Final = 40 << 10  # 16 lines of 1 KiB and the longest line that is no single name
+ENOUGH: Final = _AFTER + LINE
+
+
+class Window:
+    """Text around a place in it.
+
+    read: returns the next bytes of the stream (at most as many as asked for), b"" at its end
+    """
+
+    def __init__(self, read: Callable[[int], bytes], block: int = BLOCK) -> None:
+        self._read = read
+        self._block = block
+        self._is_cutting = False
+        self._counted = self._lines = 0
+        self.data = b""
+        self.base = 0
+        """Offset in the stream of `data[0]`."""
+        self.at = 0
+        """Offset in `data` of the line that is next: always the start of a line."""
+        self.is_last = False
+        """Whether the stream has ended: `data` holds all that is left."""
+        self.is_counting = True
+        """Whether lines are counted; else a number of a line says nothing."""
+
+    def number(self, offset: int) -> int:
+        """Number of the line at an offset that is not before the last one asked for; from 1 on."""
+        if self.is_counting:
+            self._lines += self.data.count(b"\n", self._counted, offset)
+        self._counted = offset
+        return self._lines + 1
+
+    def line(self, start: int) -> tuple[bytes, int]:
+        """The line that starts at an offset, without its end, and where the next one starts."""
+        end = self.data.find(b"\n", start)
+        if end < 0:
+            end = len(self.data)
+            return self.data[start : min(end, start + LINE)], end
+        return self.data[start : min(end, start + LINE)], end + 1
+
+    def end(self, start: int) -> int:
+        """Where the line after the one at an offset starts."""
+        return self.data.find(b"\n", start) + 1 or len(self.data)
+
+    def whole_lines(self) -> int:
+        """Where the last line that has an end ends."""
+        return len(self.data) if self.is_last else max(self.at, self.data.rfind(b"\n") + 1)
+
+    def has_after(self, offset: int) -> bool:
+        """Whether enough is there behind an offset to know what belongs to the line before it."""
+        return self.is_last or len(self.data) - offset >= _AFTER
+
+    def slide(self) -> bool:
+        """Read on; returns whether anything came. Offsets change: only `at` is kept."""
+        if self.is_last:
+            return False
+        block = self._read(self._block)
+        shift = max(0, self.at - _BEFORE)
+        self.number(self.at)
+        self._counted -= shift
+        self.at -= shift
+        self.base += shift
+        if not block:
+            self.is_last = True
+            self.data = self.data[shift:]
+            return False
+        if self._is_cutting:
+            end = block.find(b"\n")
+            block, self._is_cutting = (b"", True) if end < 0 else (block[end:], False)
+        self.data = self.data[shift:] + block
+        begun = self.data.rfind(b"\n") + 1  # of the last line, which has no end yet
+        if len(self.data) - begun > 2 * LINE:
+            self.data, self._is_cutting = self.data[: begun + LINE], True
+        return True
