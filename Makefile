@@ -5,7 +5,9 @@
 #   make check   lint, types and tests: what CI runs
 #   make crash   the long form of the crash tests: 200 SIGKILLs and pauses of 60 s, on both protocols (12 min)
 #   make outage  10,000 events through an outage of ten minutes
-#   make bench   how long a record is on its way, beside the SDK's own processors
+#   make peers   the same captures through cAdvisor and node-problem-detector (Go)
+#   make fuzz    10 million inputs for each target (hours)
+#   make bench   how long a record is on its way, and what the agent takes, beside the SDK's own
 #
 # The levels need: kernel: root, /dev/kmsg, a memory cgroup, cc; collector: Go (builds a Collector once) or an
 # otelcol-contrib on PATH, promtool. OTEL_OOM_REQUIRE=all makes a skip a failure.
@@ -15,7 +17,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := pyproject.toml README.md $(shell find otel_oom -type f -not -name '*.pyc')
 
-.PHONY: demo test lint types check collector readme crash outage bench clean
+.PHONY: demo test lint types check collector readme crash outage peers fuzz bench clean
 
 demo: $(VENV)/demo.stamp
 	@$(BIN)/otel-oom demo
@@ -46,8 +48,15 @@ crash: $(VENV)/test.stamp
 outage: $(VENV)/test.stamp
 	OTEL_OOM_OUTAGE_S=600 $(BIN)/python -m pytest -q tests/faults/test_outage.py
 
+peers: $(VENV)/test.stamp
+	$(BIN)/python benchmarks/peers/peers.py
+
+fuzz: $(VENV)/test.stamp
+	for target in record assembler text; do nice -n 19 $(BIN)/python tests/fuzz/fuzz.py $$target -runs=10000000 || exit 1; done
+
 bench: $(VENV)/test.stamp
 	$(BIN)/python benchmarks/latency.py
+	$(BIN)/python benchmarks/footprint.py
 
 clean:
 	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

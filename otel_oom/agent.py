@@ -103,6 +103,11 @@ class Agent:
             self._publish(self._reader.found)
         self._spool.begin(self._spool.checkpoint)
 
+    @property
+    def wake_fd(self) -> int:
+        """What wakes it too when a byte is written to it."""
+        return self._source.wake_fd
+
     def wake(self) -> None:
         """There is something else to do than to wait for the log."""
         self._source.wake()

@@ -136,8 +136,15 @@ def _run(options: argparse.Namespace) -> int:
     problems += [agent.warm_up(), protection.lock_memory()]
     for problem in filter(None, problems):
         log.warning("%s", problem)
+
+    def stop(*_: object) -> None:
+        signal.set_wakeup_fd(-1)  # once is enough, and the number may soon be another's
+        agent.agent.stop()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: agent.agent.stop())
+        signal.signal(number, stop)
+    # A signal may come to another thread, or just before the wait for the log: it must end that wait all the same.
+    signal.set_wakeup_fd(agent.agent.wake_fd, warn_on_full_buffer=False)
     log.info("watching %s; logs go to %s, metrics to %s", settings.device, settings.logs.where, settings.metrics.where)
     agent.run()
     log.info("stopped")

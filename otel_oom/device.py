@@ -85,6 +85,10 @@ class Source(Protocol):
     def wake(self) -> None:
         """End a `wait`, from any thread or signal handler."""
 
+    @property
+    def wake_fd(self) -> int:
+        """What ends a `wait` too when a byte is written to it; -1: there is no such thing."""
+
     def close(self) -> None:
         """Close everything."""
 
@@ -187,6 +191,10 @@ class Device:
         if self._wake_write >= 0:  # a second SIGTERM comes after the end, when the number may be another's socket
             with suppress(BlockingIOError):  # the pipe is full of wake-ups already
                 os.write(self._wake_write, b"\0")
+
+    @property
+    def wake_fd(self) -> int:  # noqa: D102 see Source
+        return self._wake_write
 
     def close(self) -> None:
         """Close everything. The object is of no use afterwards, and does no harm."""

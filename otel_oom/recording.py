@@ -28,6 +28,11 @@ class Recording:
     def next_sequence(self) -> None:
         """It is no place to come back to."""
 
+    @property
+    def wake_fd(self) -> int:
+        """There is none."""
+        return -1
+
     def open(self) -> None:
         """There is nothing to open."""
 

@@ -17,7 +17,7 @@ GROUP_HEAD: Final = b"Tasks in "
 # Kills and what announces them; openers and `oom-kill:` lines; groups; memcgs until 4.20.
 _ANCHORS: Final = (b" process ", b"oom-kill", GROUP, b" killed as a result of limit of ")
 _KILLS: Final = (b"Killed", b"Kill", b"kill")  # before ` process `
-_AS_NUMBERS: Final = (b'"MESSAGE":[', b'"MESSAGE" : [')
+AS_NUMBERS: Final = (b'"MESSAGE":[', b'"MESSAGE" : [')
 """How journald writes a message that is no UTF-8 text: looked for only where a journal's JSON begins the text."""
 _BEGINNING: Final = 64 << 10
 _GROUP_COMES: Final = 4_096
@@ -28,7 +28,7 @@ class Anchors:
 
     def __init__(self, window: Window) -> None:
         self._window = window
-        anchors = _ANCHORS + (_AS_NUMBERS if b'"MESSAGE"' in window.data[:_BEGINNING] else ())
+        anchors = _ANCHORS + (AS_NUMBERS if b'"MESSAGE"' in window.data[:_BEGINNING] else ())
         self._known = dict.fromkeys(anchors, (-1, 0))
         self._killed = -_GROUP_COMES
 

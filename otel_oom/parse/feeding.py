@@ -13,7 +13,7 @@ from typing import Final
 from otel_oom.kmsg import FACILITY_KERNEL, Record
 from otel_oom.oom import Assembler, Finding
 from otel_oom.parse import entries, joined
-from otel_oom.parse.anchors import GROUP, GROUP_HEAD, Anchors
+from otel_oom.parse.anchors import AS_NUMBERS, GROUP, GROUP_HEAD, Anchors
 from otel_oom.parse.prefix import Line
 from otel_oom.parse.record import blank, plain_record, text_record
 from otel_oom.parse.window import Window
@@ -48,7 +48,7 @@ class Feeder:
 
     def anchor(self, start: int) -> tuple[Finding, ...]:
         """Feed a line of which it is not known whether it holds an anchor."""
-        raw, _ = self._window.line(start)
+        raw = _words(self._window.line(start)[0])
         is_anchor = joined.has_anchor(raw) or (GROUP_HEAD in raw and self._anchors.is_group_near(start))
         return self.line(start, is_anchor=is_anchor)
 
@@ -82,6 +82,7 @@ class Feeder:
             if not self._assembler.is_open or text.startswith(GROUP_HEAD):
                 return found
             return found + self._assembler.feed(plain_record(line, text, window.base + start, us), 0)
+        raw = _words(raw)
         if GROUP in raw and GROUP_HEAD not in raw:
             found += self._groups_beginning(us)
         if b"Killed process " in raw:
@@ -165,3 +166,8 @@ class Feeder:
                 return None
             end, last = start, end
         return entries.understand(data[end : last - 1])
+
+
+def _words(raw: bytes) -> bytes:
+    """A line with its words in it: JSON may hold them as numbers."""
+    return entries.understand(raw).text if any(mark in raw for mark in AS_NUMBERS) else raw

@@ -16,7 +16,7 @@ from typing import Final
 
 _MARKS: Final = (
     b"emory: usage ", b"emory cgroup stats for ", b"Task in ", b"CPU: ", b"Pid: ", b"ctive_anon:", b" swap ",
-    b" pages RAM", b" pages of RAM", b"is already exiting", b"no killable",
+    b"free:", b" pages RAM", b" pages of RAM", b"is already exiting", b"no killable",
     b",cpuset=", b",global_oom", b",oom_memcg=", b",task", b" killed as ",
 )  # fmt: skip
 _MARKS_OF_OTHERS: Final = (*_MARKS, b",c,", b",c;", b",+", b"MESSAGE")
@@ -26,6 +26,7 @@ _COLUMN: Final = b"pid"
 _HEADER: Final = re.compile(rb"\[ *pid *\] +([\w ]+ name)\b")
 _ROW: Final = re.compile(rb"\[ *\d{1,10}\] +-?\d")
 _TOP_TASKS: Final = 5
+_DIGITS: Final = b"0123456789 "
 
 
 class ReportLines:
@@ -39,10 +40,11 @@ class ReportLines:
         self._row: re.Pattern[bytes] | None = None
         self._has_table = False
         self.rows: dict[int, int] = {}
-        """Where in the last piece the lines of rows start, and where in them the row does."""
+        """Where in the last piece the lines of rows start, and where in them the row does. The last row is not among
+        them: its time is needed."""
 
     def starts(self, data: bytes, begin: int, end: int) -> list[int]:
-        """Offsets of the lines that matter among whole lines of a report, in order; those of rows are in `rows`."""
+        """Offsets of the lines that matter among whole lines of a report, in order."""
         self.rows.clear()
         starts = set()
         for mark in self._marks:
@@ -69,18 +71,24 @@ class ReportLines:
         """Offsets of the lines with the largest rows of a table, or with all where its columns are not known."""
         if not self._has_table:
             return []
+        last: list[int] = []
         if self._row is None:
             found = [(0, row.start()) for row in _ROW.finditer(data, begin, end)]
         else:
-            # By what stands before the clock: rows of user space must not take the place of the kernel's.
+            # By their prefix: rows of user space, or of no known form, must not take the place of the kernel's.
             of_origin: dict[bytes, list[tuple[int, int]]] = {}
             for row in self._row.finditer(data, begin, end):
-                start = data.rfind(b"\n", 0, row.start()) + 1
-                origin = data[start : data.find(b"[", start)]
+                prefix = data[data.rfind(b"\n", 0, row.start()) + 1 : row.start()]
+                origin = prefix.partition(b"[")[0] + prefix.translate(None, _DIGITS)
                 of_origin.setdefault(origin, []).append((-int(row[1]), row.start()))
-            found = [one for rows in of_origin.values() for one in heapq.nsmallest(_TOP_TASKS, rows) + rows[-1:]]
+            found = [one for rows in of_origin.values() for one in heapq.nsmallest(_TOP_TASKS, rows)]
+            last = [rows[-1][1] for rows in of_origin.values()]
         starts = {data.rfind(b"\n", 0, at) + 1: at for _, at in found}
         self.rows.update(starts)
+        for at in last:
+            start = data.rfind(b"\n", 0, at) + 1
+            starts[start] = at
+            self.rows.pop(start, None)
         return starts
 
 

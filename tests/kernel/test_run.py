@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import platform
+import signal
 import socket
 import subprocess
 import sys
@@ -157,3 +160,16 @@ def test_without_permission_it_says_how_to_mend_it(tmp_path: Path) -> None:
         f"otel-oom: error: no permission to read {device}; run as root, or give the process CAP_SYSLOG "
         "(kernel.dmesg_restrict=1) and read access to the device\n"
     )
+
+
+def test_a_signal_to_any_thread_ends_it(receiver: Receiver, tmp_path: Path) -> None:
+    """The kernel gives a process's signal to whichever thread it likes, and Python acts on it in the first alone."""
+    tgkill = {"x86_64": 234, "aarch64": 131}.get(platform.machine())
+    if tgkill is None:
+        missing("kernel", f"the number of tgkill(2) on {platform.machine()} is not known to this test")
+    with AgentProcess(tmp_path, settings(receiver)) as agent:
+        pid = agent.process.pid
+        threads = [int(path.name) for path in Path(f"/proc/{pid}/task").iterdir() if path.name != str(pid)]
+        assert threads
+        assert ctypes.CDLL(None).syscall(tgkill, pid, threads[0], signal.SIGTERM) == 0
+        assert agent.process.wait(3.0) == 0

@@ -132,6 +132,29 @@ def test_a_report_without_its_kill_line_is_said(tmp_path: Path, caplog: pytest.L
     assert "1 report begins without a `Killed process` line" in caplog.text
 
 
+def test_a_report_that_found_nothing_to_kill_is_no_cut_text(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    lines = [*LOG.splitlines()[:-2], b"[   37.000006] Out of memory and no killable processes...", b""]
+    assert command.run([file(tmp_path, "log", b"\n".join(lines))], "text") == 0
+    assert caplog.messages == ["no OOM kill found"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "unsaid"),
+    [
+        (slice(7, 8), "all but the victim: the kernel prints at most ten reports in 5 s, or this text lost it"),
+        (slice(0, 8, 7), "whose limit, how full, where the victim lived, the largest tasks (the report is not whole)"),
+        (slice(1, 8), "who asked, how full, the largest tasks (the report is not whole)"),
+    ],
+)
+def test_what_a_report_could_not_say(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, lines: slice, unsaid: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", "140")
+    command.run([file(tmp_path, "log", b"\n".join(LOG.splitlines()[lines]))], "text")
+    assert f"  not said        {unsaid}" in capsys.readouterr().out.splitlines()
+
+
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [

@@ -179,6 +179,10 @@ def test_records_of_the_device(head: bytes) -> None:
     assert (9, CLOCK_US, KILL.decode()) == (line.record.sequence, line.record.monotonic_us, line.record.text)
 
 
+def test_dictionary_lines_of_the_device_are_no_records() -> None:
+    assert entries.understand(b" DEVICE=+usb:1-1").priority >> 3 == 1
+
+
 def test_a_record_in_a_message_of_the_log_is_text() -> None:
     assert entries.understand(b"[   37.411555] 3,9,1,-;" + KILL).record is None
 

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.klog import CAPTURES, HOSTILE_COMMS
-from support.parsing import kills, text_of
+from support.parsing import in_blocks, kills, text_of
 
 from otel_oom.parse.joined import has_anchor
+from otel_oom.parse.window import Window
 
 HEADER = "[  pid  ]   uid  tgid total_vm      rss pgtables_bytes swapents oom_score_adj name"
 STATISTICS = ["anon 12345", "file 0", "kernel_stack 1"]
@@ -164,6 +165,83 @@ def test_an_overlong_line_costs_no_memory_and_hides_nothing() -> None:
     text = b"x" * 3_000_000 + b" Killed process 1 (y)\n" + stamped(report(7))
     assert [kill.pid for kill in kills(text, 10_000)] == [7]
     assert kills(text, every_line=True) == kills(text, 10_000)
+
+
+def test_a_slow_console_is_no_silence() -> None:
+    text = stamped(report(7, rows=5_000), step_us=7_000)
+    slow, fast = kills(text, every_line=True), kills(text)
+    assert slow == fast
+    assert [kill.context.completeness for kill in fast] == ["full"]
+
+
+def test_rows_of_user_space_take_no_place_in_the_table() -> None:
+    lines = [b"<6>" + line for line in stamped(report(7)).splitlines(keepends=True)]
+    forged = b"<8>[    1.000000] [     66]     0    66     9000     9999    65536        0             0 evil\n"
+    row = next(at for at, line in enumerate(lines) if b" t3" in line)
+    found = kills(b"".join([*lines[:row], *[forged] * 6, *lines[row:]]))
+    assert kills(b"".join(lines))[0].context.top_tasks == found[0].context.top_tasks
+
+
+def test_a_row_behind_a_prefix_of_another_kind_is_none() -> None:
+    text = stamped(report(7))
+    row = next(line for line in text.splitlines(keepends=True) if b" t2" in line)
+    damaged = text.replace(row, b"[." + row[2:])
+    assert kills(damaged, every_line=True) == kills(damaged)
+    assert "t2" not in [task.comm for task in kills(damaged)[0].context.top_tasks]
+
+
+def test_a_memcg_of_old_kernels_without_its_opener() -> None:
+    lines = [
+        "Task in /a/b killed as a result of limit of /a",
+        "x",
+        "Killed process 7 (y) total-vm:1kB, anon-rss:1kB, file-rss:0kB",
+    ]
+    text = noise(5_000) + stamped(lines)
+    assert kills(text, every_line=True) == kills(text)
+    assert [(kill.cgroup, kill.context.memcg_path) for kill in kills(text)] == [("/a/b", "/a")]
+
+
+def test_a_groups_line_without_its_end() -> None:
+    text = stamped([*report(7), "Tasks in /kubepods.slice/kubepods-pod1...", *report(7)[-1:]])
+    for found in (kills(text), kills(text, every_line=True)):
+        assert [kill.pid for kill in found] == [7]
+
+
+def test_a_journals_message_as_numbers_is_found() -> None:
+    message = report(7)[-1].replace("java", "j\xff").encode("latin-1")
+    text = b"\n".join(
+        [b'{"MESSAGE":"x","_TRANSPORT":"kernel"}'] * 50
+        + [b'{"_TRANSPORT":"kernel","MESSAGE":[' + b",".join(b"%d" % byte for byte in message) + b"]}"]
+    )
+    for found in (kills(text), kills(text, every_line=True)):
+        assert [kill.comm for kill in found] == [r"j\xff"]
+
+
+def test_blanks_at_the_end_of_a_line() -> None:
+    text = stamped([f"{line}  " for line in report(7)])
+    assert kills(stamped(report(7)))[0].context.trigger_comm == kills(text)[0].context.trigger_comm == "java"
+
+
+def test_an_opener_that_lost_its_time() -> None:
+    text = stamped(report(7), us=1_974_000_000)
+    found = kills(text[text.index(b"java") :])
+    assert [kill.context.completeness for kill in found] == ["full"]
+
+
+@pytest.mark.parametrize("caller", [b"", b",caller=T1"])
+def test_fragments_in_a_capture_of_the_device(caller: bytes) -> None:
+    capture = next(path for path in CAPTURES if path.stem == "v618-long-path").read_bytes()
+    text = capture.replace(b",-;", b",-%b;" % caller).replace(b",c;", b",c%b;" % caller)
+    assert b",c" in text
+    assert kills(text, every_line=True) == kills(text)
+    assert all(kill.cgroup for kill in kills(text))
+
+
+def test_a_window_holds_little_of_an_overlong_line() -> None:
+    window = Window(in_blocks(b"x" * 5_000_000 + b"\nnext\n" + noise(200_000)))
+    while window.slide():
+        assert len(window.data) < 4 << 20
+    assert b"\nnext\n" in window.data
 
 
 def test_numbers_of_lines() -> None:

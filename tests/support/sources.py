@@ -18,6 +18,7 @@ class Script:
         self._awake = threading.Event()
         self.opened = 0
         self.next_sequence: int | None = None
+        self.wake_fd = -1
 
     def put(self, *readings: Reading | bytes) -> None:
         """Hand over readings; bytes are stamped now."""

@@ -1,0 +1,145 @@
+"""What must hold for every input, as plain functions of bytes: `TARGETS`. A broken rule is an AssertionError.
+
+Each returns the size in bytes of the log that its input stands for. Run by fuzz.py under a coverage-guided fuzzer, and
+by test_fuzz.py on the named inputs of corpus/.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import fields, replace
+from typing import Any, Final
+
+from fuzz import stream, texts
+
+from otel_oom import grammar, kmsg
+from otel_oom.kmsg import Malformed, Record
+from otel_oom.oom import Assembler, Finding, OomKill
+from otel_oom.parse.found import Text
+
+PAGE_SIZE: Final = 4096
+INT64_MAX: Final = 2**63 - 1
+_LONE_BACKSLASH: Final = re.compile(r"\\(?!x[0-9a-f]{2})")
+
+
+def record(data: bytes) -> int:
+    """One read of /dev/kmsg: bytes to a Record that is harmless text, or Malformed; without an anchor nothing opens."""
+    parsed = kmsg.parse(data)
+    if isinstance(parsed, Malformed):
+        assert data.startswith(parsed.raw)
+        assert len(parsed.raw) <= 80
+        return len(data)
+    assert parsed.sequence == kmsg.sequence_of(data)
+    for text in (parsed.text, parsed.flags, parsed.caller or "", *parsed.fields, *parsed.fields.values()):
+        assert text.isascii()
+        assert text.isprintable()
+    shown = kmsg.printable(parsed.text)
+    assert shown.isprintable()
+    # The kernel escapes every backslash: one that begins no escape is none of its, and means nothing.
+    if len(data) % 8 == 0 and not _LONE_BACKSLASH.search(parsed.text):  # the slow ones, for as many as they are worth
+        assert shown == kmsg.printable(shown)
+        raw = kmsg.unescape(parsed.text)
+        assert raw == kmsg.unescape(kmsg.escape(raw))
+    assembler = Assembler("boot", PAGE_SIZE)
+    found = (*assembler.feed(parsed, 1), *assembler.settle())
+    if not grammar.ANCHOR.search(data):
+        assert found == ()
+        assert not assembler.is_open
+    _check(found, "Killed process " in parsed.text and parsed.facility == 0)
+    return len(data)
+
+
+def assembler(data: bytes) -> int:
+    """A stream of records: each kill is a line of the kernel's, in order, once, in whatever bursts it comes."""
+    steps = stream.steps(data)
+    lines = sum(
+        "Killed process " in one.text and one.priority < 8 and not one.is_fragment for one in stream.records(steps)
+    )
+    found = _run(steps, bursts=False)
+    _check(found, lines)
+    if stream.SETTLE in steps:
+        bursts = _run(steps, bursts=True)
+        assert len(found) == len(bursts)
+        for one, other in zip(found, bursts, strict=True):
+            assert one == other or _is_unnamed_first(one, other)
+    return sum(len(one.text) for one in stream.records(steps))
+
+
+def text(data: bytes) -> int:
+    """A log as text: the fast way finds what understanding each line finds, and where blocks end changes nothing."""
+    log = texts.log(data)
+    how = data[0] if data else 0
+    fast = _parsed(log)
+    _check(fast, None)
+    if how & 1:
+        assert fast == _parsed(log, every_line=True)
+    else:
+        assert fast == _parsed(log, block=16 << (how >> 1 & 15))
+    return len(log)
+
+
+TARGETS: Final[dict[str, Callable[[bytes], int]]] = {"record": record, "assembler": assembler, "text": text}
+
+
+def _run(steps: Iterable[stream.Step], *, bursts: bool) -> list[Finding]:
+    machine = Assembler("boot", PAGE_SIZE)
+    found: list[Finding] = []
+    for step in steps:
+        if isinstance(step, Record):
+            found += machine.feed(step, step.sequence)
+        elif step == stream.LOST:
+            machine.lost()
+        elif bursts:
+            found += machine.settle()
+    return [*found, *machine.settle()]
+
+
+def _is_unnamed_first(one: Finding, other: Finding) -> bool:
+    """A first victim that was sent before its group line came lacks the id, and nothing else."""
+    return isinstance(one, OomKill) and isinstance(other, OomKill) and one == replace(other, group_id=one.uid)
+
+
+def _parsed(log: bytes, *, every_line: bool = False, block: int = 1 << 20) -> list[OomKill]:
+    return list(Text(io.BytesIO(log).read, PAGE_SIZE, every_line=every_line, block=block).kills())
+
+
+def _check(found: Iterable[Finding], kill_lines: int | None) -> None:
+    """What holds for findings in the order in which they came."""
+    kills = [one for one in found if isinstance(one, OomKill)]
+    if not kills:
+        return
+    assert kill_lines is None or len(kills) <= kill_lines
+    uids = [kill.uid for kill in kills]
+    assert len(set(uids)) == len(uids)
+    assert {kill.group_id for kill in kills} - {None} <= set(uids)
+    numbers = [kill.record.sequence for kill in kills]
+    assert numbers == sorted(set(numbers))
+    for kill in kills:
+        assert "Killed process " in kill.record.text
+        assert kill.record.facility == 0
+        assert kill.pid >= 0
+        assert kill.scope in {"system", "cgroup"}
+        assert len(kill.context.top_tasks) <= 5
+        for part in (kill, kill.context, *kill.context.top_tasks):
+            _check_values(part)
+
+
+def _check_values(part: Any) -> None:
+    """Numbers fit into telemetry, texts hold no control character."""
+    for name in _names(type(part)):
+        value = getattr(part, name)
+        if isinstance(value, int):
+            assert -INT64_MAX <= value <= INT64_MAX
+        elif isinstance(value, str):
+            assert value.isprintable()
+
+
+_NAMES: Final[dict[type, list[str]]] = {}
+
+
+def _names(kind: type) -> list[str]:
+    if kind not in _NAMES:
+        _NAMES[kind] = [field.name for field in fields(kind)]
+    return _NAMES[kind]

@@ -1,0 +1,141 @@
+"""The targets: on the inputs that broke a rule once, on their seeds, and for a minute under the fuzzer.
+
+OTEL_OOM_FUZZ_S sets the seconds of all targets together; `make fuzz` is the long form.
+"""
+
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fuzz import limits, seeds, stream, targets, texts
+from support import levels
+
+from otel_oom import kmsg
+from otel_oom.kmsg import Record, escape
+from otel_oom.oom import Assembler, OomKill
+
+HERE = Path(__file__).resolve().parent
+SECONDS = int(os.environ.get("OTEL_OOM_FUZZ_S", "60"))
+NAMED = [(target, path) for target in targets.TARGETS for path in seeds.named(target)]
+MIB = 1 << 20
+
+
+@pytest.mark.parametrize(("target", "path"), NAMED, ids=lambda one: one.name if isinstance(one, Path) else one)
+def test_what_broke_a_rule_once_does_so_no_more(target: str, path: Path) -> None:
+    limits.Limited(targets.TARGETS[target])(path.read_bytes())
+
+
+@pytest.mark.parametrize("target", targets.TARGETS)
+def test_every_seed_is_met(target: str) -> None:
+    for seed in seeds.seeds(target):
+        limits.Limited(targets.TARGETS[target])(seed)
+
+
+@pytest.mark.timeout(SECONDS + 120)
+@pytest.mark.parametrize("target", targets.TARGETS)
+def test_fuzzed(target: str, tmp_path: Path) -> None:
+    if importlib.util.find_spec("atheris") is None:
+        levels.missing("fuzz", "no atheris: pip install -e '.[fuzz]'")
+    command = [sys.executable, str(HERE / "fuzz.py"), target, f"-max_total_time={SECONDS // len(targets.TARGETS)}"]
+    path = str(Path(kmsg.__file__).parents[1])  # fuzz what is tested here
+    done = subprocess.run(
+        command, check=False, cwd=tmp_path, env=os.environ | {"PYTHONPATH": path}, text=True, capture_output=True
+    )
+    assert done.returncode == 0, (
+        f"{done.stderr[-4000:]}\n{[(one.name, one.read_bytes()) for one in tmp_path.iterdir()]}"
+    )
+    runs = re.search(r"Done (\d+) runs", done.stderr)
+    assert runs
+    assert int(runs[1]) > 1000
+
+
+def records(*steps: int) -> list[Record]:
+    return list(stream.records(stream.steps(bytes([0, *steps]))))
+
+
+def test_a_stream_has_what_its_bytes_say() -> None:
+    assert [one.text for one in records(0, 0, 0xFE)] == [LINE0, LINE0, LINE0]
+    assert [one.text for one in records(0, 0, 0xFF, 2)] == [LINE0] * 9
+    assert [one.text for one in records(0xE0, 2, *b"ab", 0)] == ["ab"]
+    assert [LINE0[1:]] == [one.text for one in records(0, 1, 0, 0xA0, 0)]
+    assert [one.text for one in records(0, 1, 0, 0, 0)] == [")" + LINE0]
+    steps = stream.steps(bytes([0, 0xF0, 0xF8]))
+    assert steps == [stream.LOST, stream.SETTLE]
+    assert [(one.priority, one.flags) for one in records(0, 6 << 2, 0, 3 << 2)] == [(12, "-"), (4, "c")]
+    assert [one.monotonic_us for one in records(0, 0, 0, 5 << 5)] == [1_000, 7_000_000 - 999_000]
+    assert len(records(0xFC)) == 16
+    assert len(records(*[0, 0] * 100)) == 48
+    assert records() == []
+
+
+LINE0 = stream.LINES[0]
+
+
+def test_streams_hold_kills() -> None:
+    for what in (0xFC, 0xFD):
+        found = targets._run(stream.steps(bytes([0, what])), bursts=False)
+        assert [OomKill] == [type(one) for one in found]
+
+
+def test_each_form_of_text_is_understood() -> None:
+    for form in range(7):
+        assert len(targets._parsed(texts.log(bytes([form << 5, 0xFC])))) == 1, form
+    assert texts.log(b"\xe0raw \xff") == b"raw \xff"
+
+
+def test_a_broken_rule_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = bytes([1, 0xFC, 0xF8, 0xFD])
+    monkeypatch.setattr(targets, "Assembler", Twice)
+    with pytest.raises(AssertionError):
+        targets.assembler(whole)
+    monkeypatch.undo()
+    monkeypatch.setattr(targets, "_parsed", lambda _, every_line=False, **__: [every_line])
+    monkeypatch.setattr(targets, "_check", lambda *_: None)
+    with pytest.raises(AssertionError):
+        targets.text(whole)
+    monkeypatch.setattr(kmsg, "printable", lambda _: "\n")
+    with pytest.raises(AssertionError):
+        targets.record(b"6,1,1,-;x\n")
+
+
+class Twice(Assembler):
+    """Tells each kill twice."""
+
+    def settle(self) -> tuple[OomKill, ...]:
+        return super().settle() * 2
+
+
+def test_a_slow_input_is_seen() -> None:
+    def took(ns: int) -> Iterator[int]:
+        yield 0
+        yield ns
+
+    def run(ns: int) -> None:
+        clock = took(ns)
+        limits.Limited(lambda _: 2048, cpu_ns=lambda: next(clock))(b"")
+
+    run(102_000_000)
+    with pytest.raises(limits.SlowError, match="102 ms for a log of 2048 bytes"):
+        run(102_000_001)
+
+
+def test_growth_is_seen() -> None:
+    looks = iter([10 * MIB, 100 * MIB, 164 * MIB, 164 * MIB + 1])
+    limited = limits.Limited(lambda _: 0, resident=lambda: next(looks), every=2)
+    for _ in range(7):
+        limited(b"")
+    with pytest.raises(limits.GrowthError, match="64 MiB more after 8 inputs"):
+        limited(b"")
+
+
+def test_what_is_resident_is_known() -> None:
+    assert 5 * MIB < limits.resident_bytes() < 4096 * MIB
+
+
+def test_any_text_can_be_a_line() -> None:
+    assert escape(b"\n\\") == records(0xE0, 2, *b"\n\\", 0)[0].text
