@@ -2,8 +2,8 @@
 
 Rules:
 - Nobody waits for it. Events go to the sender at once; what was delivered before the commit is never written.
-- It gathers for `_GATHER_S` and commits once. The cursor alone is not worth a write: it goes with news, and with
-  heartbeats.
+- It gathers for `_GATHER_S` and commits once. The cursor alone is not worth a write: it goes with news, with
+  heartbeats, and where the log has run on by a good part of its ring.
 - A disk that fails is said, shown in a metric and tried again; the first commit that succeeds then writes all that is
   undelivered, so nothing depends on what the failure left behind.
 """
