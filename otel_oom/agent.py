@@ -59,7 +59,6 @@ class Agent:
         self._spool = spool
         self._health = health
         self._identity = identity
-        self._boot_id = identity.boot_id
         self._kernel_kills = kernel_kills
         self._wall_ns = wall_ns
         checkpoint = spool.checkpoint
@@ -164,8 +163,8 @@ class Agent:
 
     def _catch_up(self, earlier: Checkpoint) -> None:
         """The spool was found late: count what the log holds between where an earlier agent stood and our beginning."""
-        in_new_boot = Checkpoint(self._boot_id, "", Totals(0), cursor=0, base=0)
-        stood = earlier if earlier.boot_id == self._boot_id else in_new_boot
+        in_new_boot = Checkpoint(self._identity.boot_id, "", Totals(0), cursor=0, base=0)
+        stood = earlier if earlier.boot_id == self._identity.boot_id else in_new_boot
         if self._source_at is None or self._began_at is None or stood.cursor is None:
             return
         between = Reader(
@@ -191,13 +190,13 @@ class Agent:
         events: list[Event] = []
         totals = self._spool.totals
         if found.lost:
-            events.append(telemetry.records_lost_event(found.lost, self._boot_id, found.lost_ns))
+            events.append(telemetry.records_lost_event(found.lost, self._identity.boot_id, found.lost_ns))
         for finding in found.findings:
             events += self._events.of(finding, is_backlog=self._is_backlog)
             if isinstance(finding, OomKill):
                 totals = totals.plus(finding.scope, finding.observed_ns)
         if self._unaccounted:
-            events.append(telemetry.unaccounted_event(self._unaccounted, self._boot_id, self._wall_ns()))
+            events.append(telemetry.unaccounted_event(self._unaccounted, self._identity.boot_id, self._wall_ns()))
             totals = totals.plus_unaccounted(self._unaccounted)
         owed = self._spool.checkpoint.owed
         if owed is not None:
