@@ -34,6 +34,7 @@ def kills(collector: Collector) -> list[Any]:
 
 @pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
 def test_a_real_kill_is_one_record_and_one_count(collector: Collector, tmp_path: Path, protocol: str) -> None:
+    kernel.await_reports()
     with kernel.sandbox() as made, KernelLog() as log, AgentProcess(tmp_path, settings(collector, protocol)):
         assert eventually(lambda: kills_on_page(collector) == 0, within_s=1.0), "the series at 0 within a second"
         counted = kernel.oom_kill()

@@ -22,6 +22,8 @@ from otel_oom.victim import NoSandboxError, Sandbox
 
 OOMER_SOURCE = Path(__file__).resolve().parents[1] / "kernel" / "oomer.c"
 
+_REPORTS_S = 5.5  # DEFAULT_RATELIMIT_INTERVAL of the reports is 5 s
+
 T = TypeVar("T")
 
 
@@ -76,6 +78,13 @@ def kill(made: Sandbox, kills: int = 1, *, parallel: int = 1, mib: int = 64, com
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
 
+def await_reports() -> None:
+    """Return when the kernel will print a report around the next kill: of all kills in 5 s it does so for ten."""
+    with KernelLog(from_ring=True) as log:
+        newest_s = max((line.timestamp_us / 1e6 for line in log.kill_lines()), default=0.0)
+    time.sleep(max(0.0, newest_s + _REPORTS_S - time.monotonic()))
+
+
 @dataclass(frozen=True)
 class RawRecord:
     """One record as the kernel gave it."""
@@ -87,12 +96,15 @@ class RawRecord:
 
 
 class KernelLog:
-    """A reader of its own, from the end of the log: what the kernel really printed while the context lasted."""
+    """A reader of its own: what the kernel really printed while the context lasted (from_ring: or before)."""
+
+    def __init__(self, *, from_ring: bool = False) -> None:
+        self._begin = os.SEEK_SET if from_ring else os.SEEK_END
 
     def __enter__(self) -> KernelLog:
         require_device()
         self._fd = os.open("/dev/kmsg", os.O_RDONLY | os.O_NONBLOCK)
-        os.lseek(self._fd, 0, os.SEEK_END)
+        os.lseek(self._fd, 0, self._begin)
         self.records: list[RawRecord] = []
         return self
 
