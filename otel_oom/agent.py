@@ -3,6 +3,8 @@
 Rules:
 - The kernel's counter is read after the log: the kernel counts before it prints, so every line seen is counted.
 - Events, totals and the place in the log go into the spool in one step.
+- Before each reading the wall clock is held against the kernel's: where they part, that is an event, and the way to
+  the collector is made anew.
 - The reader never waits for the collector, nor for the disk.
 - Nothing ends the loop: what fails (a bug, no memory) is said, and what was found goes out with the next turn.
 """
@@ -16,6 +18,7 @@ from typing import Final
 
 from otel_oom import host, telemetry
 from otel_oom.checkpoint import Checkpoint, Totals
+from otel_oom.clocks import Clocks
 from otel_oom.device import Clock, Closed, Source
 from otel_oom.errors import OtelOomError
 from otel_oom.events import Events
@@ -75,6 +78,8 @@ class Agent:
         self._lines_before = 0
         self._reconciliation: Reconciliation | None = None
         self._unaccounted = 0
+        self._clocks = Clocks(wall_ns, time.monotonic_ns)
+        self._jumped_s = 0.0
         self._look_s = 0.0
         self._is_backlog = has_backlog
         self._is_stopped = False
@@ -145,6 +150,9 @@ class Agent:
         is_look = now_s >= self._look_s
         if is_look:
             self._look_s = now_s + _LOOK_S
+        if jumped_s := self._clocks.jumped_s():
+            self._jumped_s += jumped_s
+            self._health.clock_jumped(jumped_s)
         is_drained, closed = self._reader.burst()
         counted = self._kernel_kills() if is_look and is_drained and self._reconciliation else None
         if self._reconciliation and counted is not None:
@@ -189,6 +197,9 @@ class Agent:
         """Events and the totals that they lead to go into the spool in one step."""
         events: list[Event] = []
         totals = self._spool.totals
+        if self._jumped_s:
+            jump = telemetry.clock_jumped_event(self._jumped_s, self._identity.boot_id, self._wall_ns())
+            events.append(jump)
         if found.lost:
             events.append(telemetry.records_lost_event(found.lost, self._identity.boot_id, found.lost_ns))
         for finding in found.findings:
@@ -205,7 +216,7 @@ class Agent:
                 self._reconciliation.base -= owed.unaccounted
                 self._reconciliation.unaccounted += owed.unaccounted
         self._spool.put(events, replace(self._checkpoint(totals), owed=None))
-        self._reader.found, self._unaccounted = Found(), 0
+        self._reader.found, self._unaccounted, self._jumped_s = Found(), 0, 0.0
 
     def _checkpoint(self, totals: Totals) -> Checkpoint:
         """Where reading stands, with the totals of all that was read."""

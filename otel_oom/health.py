@@ -20,6 +20,7 @@ from otel_oom.kmsg import Malformed, Record
 log = logging.getLogger("otel_oom")
 
 _SAY_AGAIN_S: Final = 60.0
+_CLOCK_OFF_S: Final = 2.0
 _LINE: Final = 600  # characters: a server's answer may be a page of HTML
 _STARTING: Final = "starting"
 
@@ -37,6 +38,10 @@ class Health:
         """All reasons so far."""
         self.is_durable: bool | None = None
         """Whether undelivered events and totals are on disk, but for the last moments; None: nobody wants it."""
+        self.clock_jumps = 0
+        """How often the wall clock left the kernel's: each time connections are made anew, and all totals told."""
+        self.clock_offset_s: float | None = None
+        """This machine's wall clock minus the collector's, seconds; None where no collector has shown its own."""
         self._said: dict[str, tuple[float, int]] = {}
         self._failing: set[str] = set()
 
@@ -93,6 +98,30 @@ class Health:
         """The disk has taken what is undelivered."""
         self.is_durable = True
         self._recovered("spool", "the spool is written again")
+
+    def clock_jumped(self, jumped_s: float) -> None:
+        """The wall clock left the kernel's clock: the machine slept, or the clock was set."""
+        self.clock_jumps += 1
+        self.say(
+            "clock jump",
+            logging.WARNING,
+            "the wall clock left the kernel's clock by %+.1f s (the machine slept, or the clock was set); "
+            "connections are made anew",
+            jumped_s,
+        )
+
+    def clock_compared(self, offset_s: float) -> None:
+        """The collector has shown its clock; offset_s: how far this machine's is ahead of it."""
+        self.clock_offset_s = offset_s
+        if abs(offset_s) <= _CLOCK_OFF_S:
+            self._recovered("clock", "the wall clock agrees with the collector's again")
+        elif "clock" not in self._failing and self.say(
+            "clock",
+            logging.WARNING,
+            "the wall clock is %+.1f s off the collector's, and so are all stamps: set it (NTP), or the collector's",
+            offset_s,
+        ):
+            self._failing.add("clock")
 
     def export_failed(self, signal: schema.Signal, outcome: schema.ExportOutcome, why: str, mend: str) -> None:
         """A request was not accepted: outcome `retry` (what was in it is kept) or `rejected`."""

@@ -19,6 +19,7 @@ OOM_KILL: Final = "system_oom_kill"
 NO_VICTIM: Final = "system_oom_no_victim"
 UNACCOUNTED: Final = "system_oom_unaccounted"
 RECORDS_LOST: Final = "kmsg_records_lost"
+CLOCK_JUMPED: Final = "wall_clock_jumped"
 AGENT_KILLED: Final = "otel_oom_agent_killed"
 
 Scope = Literal["system", "cgroup"]
@@ -42,6 +43,12 @@ EVENTS: Final = {
         Event(NO_VICTIM, 21, "FATAL", "The OOM killer found nothing that it may kill. At most one a minute."),
         Event(UNACCOUNTED, 13, "WARN", "The kernel counted kills that its log did not show."),
         Event(RECORDS_LOST, 13, "WARN", "The log's ring overran before it was read; kills may be among the lost."),
+        Event(
+            CLOCK_JUMPED,
+            9,
+            "INFO",
+            "The wall clock left the kernel's by more than a second: the machine slept, or the clock was set.",
+        ),
         Event(AGENT_KILLED, 13, "WARN", "The agent itself was a victim: the next one found it in the log."),
     )
 }
@@ -139,6 +146,13 @@ KMSG_TIMESTAMP: Final = Attribute(
 KMSG_SKEW: Final = Attribute(
     "oom.kmsg.skew", "double", "How far that clock lags: a reader of it would be this wrong.", "s"
 )
+CLOCK_JUMP: Final = Attribute(
+    "oom.clock.jump",
+    "double",
+    "By how much the wall clock left the kernel's clock between two looks; negative: it was set back.",
+    "s",
+    (CLOCK_JUMPED,),
+)
 BOOT_ID: Final = Attribute("oom.boot.id", "string", "The boot that it happened in.", events=_ALL)
 
 ATTRIBUTES: Final = tuple(value for value in tuple(globals().values()) if isinstance(value, Attribute))
@@ -175,8 +189,9 @@ class Metric:
 
     @property
     def prometheus_name(self) -> str:
-        """The name that a Prometheus exporter makes of it (units in braces are dropped, counters get `_total`)."""
-        return self.name.replace(".", "_") + ("_total" if self.kind == "counter" else "")
+        """The name that a Prometheus exporter makes of it: with its unit (but for braces), a counter with `_total`."""
+        unit = "_seconds" if self.unit == "s" else ""
+        return self.name.replace(".", "_") + unit + ("_total" if self.kind == "counter" else "")
 
 
 SIGNAL: Final = "signal"
@@ -232,6 +247,13 @@ UP: Final = Metric(
     "",
     "Heartbeat: 1, or 0 while the kernel log cannot be read. A second series names the `reason`; it ends at 1.",
     ((REASON, ()),),
+)
+
+CLOCK_OFFSET: Final = Metric(
+    "otel_oom.clock.offset",
+    "gauge",
+    "s",
+    "This machine's wall clock minus the collector's (HTTP `Date`, so to about 0.5 s). Absent over gRPC.",
 )
 
 METRICS: Final = tuple(value for value in tuple(globals().values()) if isinstance(value, Metric))

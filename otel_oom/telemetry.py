@@ -130,13 +130,19 @@ def no_victim_event(finding: NoVictim, boot_id: str, count: int) -> Event:
 def unaccounted_event(count: int, boot_id: str, observed_ns: int) -> Event:
     """The `system_oom_unaccounted` event: the kernel counted this many kills that its log did not show."""
     body = f"the kernel counted {_plural(count, 'OOM kill')} that its log did not show"
-    return _counted(schema.UNACCOUNTED, count, boot_id, observed_ns, body)
+    return _made_here(schema.UNACCOUNTED, boot_id, observed_ns, body, {schema.COUNT: count})
 
 
 def records_lost_event(count: int, boot_id: str, observed_ns: int) -> Event:
     """The `kmsg_records_lost` event: this many records were overwritten before they were read."""
     body = f"{_plural(count, 'record')} of the kernel log {'was' if count == 1 else 'were'} overwritten before the read"
-    return _counted(schema.RECORDS_LOST, count, boot_id, observed_ns, body)
+    return _made_here(schema.RECORDS_LOST, boot_id, observed_ns, body, {schema.COUNT: count})
+
+
+def clock_jumped_event(jumped_s: float, boot_id: str, observed_ns: int) -> Event:
+    """The `wall_clock_jumped` event: by how many seconds the wall clock left the kernel's clock, signed."""
+    body = f"the wall clock left the kernel's clock by {jumped_s:+.1f} s: the machine slept, or the clock was set"
+    return _made_here(schema.CLOCK_JUMPED, boot_id, observed_ns, body, {schema.CLOCK_JUMP: jumped_s})
 
 
 def agent_killed_event(kill: OomKill, boot_id: str) -> Event:
@@ -154,7 +160,7 @@ def agent_killed_event(kill: OomKill, boot_id: str) -> Event:
     return Event(schema.AGENT_KILLED, kill.observed_ns, body, _attributes(schema.AGENT_KILLED, uid, boot_id, values))
 
 
-Observations: TypeAlias = Iterable[tuple[Mapping[str, str], int]]
+Observations: TypeAlias = Iterable[tuple[Mapping[str, str], float]]
 
 
 def register(meter: Meter, observe: Mapping[schema.Metric, Callable[[], Observations]]) -> None:
@@ -174,9 +180,11 @@ def register(meter: Meter, observe: Mapping[schema.Metric, Callable[[], Observat
         create[metric.kind](metric.name, [callback(read)], metric.unit, metric.brief)
 
 
-def _counted(name: str, count: int, boot_id: str, observed_ns: int, body: str) -> Event:
+def _made_here(
+    name: str, boot_id: str, observed_ns: int, body: str, values: Mapping[schema.Attribute, Value | None]
+) -> Event:
     # No record of the kernel stands behind it, so its id is random: made once, and kept with the event.
-    return Event(name, observed_ns, body, _attributes(name, str(uuid.uuid4()), boot_id, {schema.COUNT: count}))
+    return Event(name, observed_ns, body, _attributes(name, str(uuid.uuid4()), boot_id, values))
 
 
 def _attributes(name: str, uid: str, boot_id: str, values: Mapping[schema.Attribute, Value | None]) -> Attributes:

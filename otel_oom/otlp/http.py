@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,9 +26,11 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 
 from otel_oom.config import Export
 from otel_oom.otlp.connection import Connection, check, tls
+from otel_oom.otlp.date import offset_s
 from otel_oom.otlp.outcome import KEY_MEND, OK, Outcome, accepted, encoded
 
 if TYPE_CHECKING:
+    from opentelemetry.exporter.http.transport._base import BaseHTTPResult
     from opentelemetry.exporter.otlp.common.http import _OTLPHTTPClient
     from opentelemetry.sdk.metrics.export import MetricsData
 
@@ -122,12 +126,19 @@ def _lean_transport(env: Mapping[str, str], export: Export) -> Connection | None
 
 
 def _post(client: _OTLPHTTPClient, data: bytes, response: type[Any]) -> Outcome:
+    body = client._compress(data)
+    asked_ns = time.time_ns()
     result = client._transport.request(
-        "POST", client._endpoint, headers=client._headers, data=client._compress(data), timeout=client._timeout
+        "POST", client._endpoint, headers=client._headers, data=body, timeout=client._timeout
     )
-    status = result.status_code
-    if status is None:
+    if result.status_code is None:
         return _no_answer(result.error)
+    date = result.headers().get("date")
+    return replace(_answered(result, response), clock_offset_s=offset_s(date, asked_ns, time.time_ns()))
+
+
+def _answered(result: BaseHTTPResult, response: type[Any]) -> Outcome:
+    status = result.status_code or 0
     if 200 <= status < 300:
         return _partial_success(result.content(), response)
     why = f"HTTP {status} {result.reason or ''}".strip()

@@ -26,6 +26,7 @@ class Outcome:
     rejected: it will never take this request
     mend: what to look at, where the answer says more than that there was none
     is_silent: there was none, so the other signal's connection may be dead as well
+    clock_offset_s: this machine's wall clock minus the collector's, where the answer shows that
     """
 
     verdict: Verdict
@@ -34,6 +35,7 @@ class Outcome:
     dropped: int = 0
     mend: str = ""
     is_silent: bool = False
+    clock_offset_s: float | None = None
 
 
 OK: Final = Outcome("ok")

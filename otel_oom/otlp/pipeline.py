@@ -51,7 +51,7 @@ def build(
     is_carried = told is not None and told.start_ns == spool.totals.start_ns
     before = told if told is not None and is_carried and metric_sender.is_delta else Totals(0)
 
-    def one(value: int | None) -> Observations:
+    def one(value: float | None) -> Observations:
         return [] if value is None else [({}, value)]
 
     def up() -> Observations:
@@ -76,6 +76,7 @@ def build(
             for signal, outcome in product(get_args(schema.Signal), get_args(schema.ExportOutcome))
         ],
         schema.UP: up,
+        schema.CLOCK_OFFSET: lambda: one(health.clock_offset_s),
     }
     at_start = kernel_kills()
     if at_start is not None:  # before 4.13 the kernel does not count: absent is not zero

@@ -6,6 +6,7 @@ Rules:
 - A log record leaves as soon as the thread is free, the counter after it, at the latest `_GATHER_S` after the kill.
 - Logs and metrics fail, wait and recover apart from each other. While logs fail, metrics that are due go first: logs
   that hang hold them up by one attempt at most.
+- After a jump of the wall clock connections are made anew, and all is told at once: the machine may have slept.
 - A request that is refused for good is halved until the one event at fault stands alone; that one is given up.
 """
 
@@ -35,7 +36,7 @@ _BATCH_EVENTS: Final = 512
 _BATCH_BYTES: Final = 512 << 10
 _GATHER_S: Final = 0.05  # a storm's kills go out as one point, not as hundreds
 
-_State: TypeAlias = "tuple[Totals, str | None, bool | None]"
+_State: TypeAlias = "tuple[Totals, str | None, bool | None, int]"
 
 
 class Sender(threading.Thread):
@@ -65,6 +66,7 @@ class Sender(threading.Thread):
         self._kept: tuple[MetricsData, _State] | None = None
         """A collection that must be delivered as it is: with delta temporality the next one does not repeat it."""
         self._exported = self._state()
+        self._clock_jumps = health.clock_jumps
         self._metrics_due_s = 0.0
         self._metrics_sent_s = 0.0
         self._stop_at_s = math.inf
@@ -107,6 +109,8 @@ class Sender(threading.Thread):
 
     def _turn(self) -> float:
         """Do what is due; returns when something will be due again, monotonic seconds."""
+        if self._clock_jumps != self._health.clock_jumps:
+            self._connect_anew()
         is_outage = self._log_backoff.is_outage
         if is_outage:
             self._send_due_metrics()
@@ -116,6 +120,12 @@ class Sender(threading.Thread):
             self._send_due_metrics()
         due_s = self._metrics_next_s()  # again: what was delivered may be older than what is known
         return min(due_s, self._log_backoff.due_s) if len(self._spool) else due_s
+
+    def _connect_anew(self) -> None:
+        self._clock_jumps = self._health.clock_jumps
+        for signal, backoff in ((self._logs, self._log_backoff), (self._metrics, self._metric_backoff)):
+            signal.reconnect()
+            backoff.hurry()
 
     def _send_due_metrics(self) -> None:
         if self._metrics_next_s() <= time.monotonic():
@@ -136,7 +146,8 @@ class Sender(threading.Thread):
 
     def _state(self) -> _State:
         """What a collector should know at once when it changes."""
-        return self._spool.exportable, self._health.down_reason, self._health.is_durable
+        health = self._health
+        return self._spool.exportable, health.down_reason, health.is_durable, health.clock_jumps
 
     def _send_logs(self) -> None:
         batch = self._spool.peek(self._batch_events, _BATCH_BYTES)
@@ -184,6 +195,8 @@ class Sender(threading.Thread):
 
     def _is_settled(self, outcome: Outcome, export: Export, backoff: Backoff, *, is_kept: bool = False) -> bool:
         """Count and say what became of a request; False: it is to be made again. is_kept: even if it was refused."""
+        if outcome.clock_offset_s is not None:
+            self._health.clock_compared(outcome.clock_offset_s)
         if outcome.verdict == "ok":
             self._health.exported(export.signal)
         else:

@@ -61,6 +61,21 @@ def test_a_loss_is_an_event_and_a_count() -> None:
     assert rig.kills == {"cgroup": 2}
 
 
+@pytest.mark.parametrize("jump_s", [30.0, -3600.0])
+def test_a_jump_of_the_wall_clock_is_an_event(jump_s: float) -> None:
+    step_ns = 0
+    rig = Rig(wall_ns=lambda: time.time_ns() + step_ns)
+    with rig.running():
+        step_ns = int(jump_s * 1e9)
+        rig.source.put(kill(1))
+        assert eventually(lambda: rig.kills)
+    jump, killed = rig.events
+    assert (jump.name, killed.name) == (schema.CLOCK_JUMPED, schema.OOM_KILL)
+    assert jump.attributes[schema.CLOCK_JUMP.name] == pytest.approx(jump_s, abs=0.1)
+    assert jump.observed_ns == pytest.approx(time.time_ns() + step_ns, abs=5e9), "by the clock as it is now"
+    assert rig.health.clock_jumps == 1
+
+
 def test_a_flood_without_a_victim_is_one_event_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [1000.0]
     monkeypatch.setattr("otel_oom.events.time", frozen(now))

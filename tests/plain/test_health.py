@@ -49,6 +49,8 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
         ),
         (lambda h: h.device_down("gone"), {}, "cannot read the kernel log: gone; trying again every 5 s"),
         (lambda h: h.points_rejected(2, "old"), {}, "the collector refused 2 metric point(s): old"),
+        (lambda h: h.clock_jumped(-3600.0), {}, "the wall clock left the kernel's clock by -3600.0 s"),
+        (lambda h: h.clock_compared(2.1), {}, "the wall clock is +2.1 s off the collector's, and so are all stamps"),
         (lambda h: h.bug("the sender", ValueError("x")), {}, "bug in the sender, which goes on: ValueError('x')"),
     ],
 )

@@ -32,6 +32,7 @@ MAY_IMPORT = {
     "cgroup": set(),
     "telemetry": {"cgroup", "oom", "report", "schema"},
     "checkpoint": set(),
+    "clocks": set(),
     "spool": {"checkpoint", "health", "telemetry"},
     "journal": {"checkpoint", "spool", "telemetry"},
     "mirror": {"health", "journal", "spool"},
@@ -43,6 +44,7 @@ MAY_IMPORT = {
     "otlp.backoff": set(),
     "otlp.resource": set(),
     "otlp.connection": set(),
+    "otlp.date": set(),
     "uid": set(),
     "otlp.http": {"config", "otlp.*"},
     "otlp.grpc": {"config", "otlp.outcome"},
@@ -52,7 +54,7 @@ MAY_IMPORT = {
     "otlp.pipeline": {"checkpoint", "config", "errors", "health", "otlp.*", "schema", "spool", "telemetry"},
     "events": {"health", "oom", "telemetry"},
     "agent": {
-        "checkpoint", "device", "errors", "events", "health", "host", "oom", "reader", "reconcile", "spool",
+        "checkpoint", "clocks", "device", "errors", "events", "health", "host", "oom", "reader", "reconcile", "spool",
         "telemetry",
     },
     "running": {
@@ -94,8 +96,10 @@ WITHOUT_IO = (
     "schema",
     "reconcile",
     "checkpoint",
+    "clocks",
     "contract",
     "otlp.backoff",
+    "otlp.date",
     "otlp.outcome",
 )
 WORLD = {"os", "time", "logging", "socket", "sys", "pathlib", "subprocess", "threading", "opentelemetry"}

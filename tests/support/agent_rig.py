@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from support.sources import Script
 
 from otel_oom.agent import Agent
 from otel_oom.checkpoint import Checkpoint, Totals
+from otel_oom.device import Clock
 from otel_oom.health import Health
 from otel_oom.host import Identity
 from otel_oom.oom import OomKill
@@ -49,6 +51,7 @@ class Rig:
     checkpoint: Checkpoint | None = None
     previous_pid: int = 0
     source_at: Callable[[int], Script] | None = None
+    wall_ns: Clock = time.time_ns
 
     def __post_init__(self) -> None:
         self.spool = Spool(self.health, self.checkpoint or first_checkpoint())
@@ -62,6 +65,7 @@ class Rig:
             has_backlog=self.has_backlog,
             previous_pid=self.previous_pid,
             source_at=self.source_at,
+            wall_ns=self.wall_ns,
         )
 
     @contextmanager

@@ -34,6 +34,7 @@ class Answer:
     drip: byte by byte for ever (HTTP), beginning with `details`; over gRPC it is a hang
     content_type: of an HTTP answer that refuses; details is its text, or the message of its Status
     rejected: of a partial success; retry_after_s: Retry-After, or RetryInfo; delay_s: before the answer
+    ahead_s: how far the server's clock is ahead, as the Date header of an HTTP answer shows it
     stores: the server has taken the data in, whatever it answers
     when: which requests it is for; others are accepted
     """
@@ -45,6 +46,7 @@ class Answer:
     rejected: int = 0
     retry_after_s: float | None = None
     delay_s: float = 0.0
+    ahead_s: float = 0.0
     stores: bool = False
     when: Callable[[Any], bool] = lambda _: True
 
@@ -97,6 +99,7 @@ class _Http(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: _Http
+    _ahead_s = 0.0
 
     def setup(self) -> None:
         super().setup()
@@ -117,6 +120,7 @@ class _Handler(BaseHTTPRequestHandler):
         if answer.kind != "answer":
             self._disturb(answer)
             return
+        self._ahead_s = answer.ahead_s
         content = _response(signal, answer).SerializeToString() if answer.accepts else _refusal(answer)
         self.send_response(int(answer.status or 200))
         for name, value in _headers(signal, answer, self.server.server_address).items():
@@ -124,6 +128,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        return super().date_time_string((timestamp or time.time()) + self._ahead_s)
 
     def _disturb(self, answer: Answer) -> None:
         released, deadline = self.server.released, time.monotonic() + _HANG_S

@@ -1,0 +1,36 @@
+"""The collector's clock, as the Date header of its answers shows it. No I/O, no clock.
+
+    Date: Tue, 24 Nov 2026 18:20:12 GMT
+
+Source: RFC 9110, section 5.6.7 (IMF-fixdate: the one form that a server may send today) and 6.6.1.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timezone
+from typing import Final
+
+_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_FIXDATE: Final = re.compile(
+    rf"[A-Z][a-z]{{2}}, (\d{{2}}) ({'|'.join(_MONTHS)}) (\d{{4}}) (\d{{2}}):(\d{{2}}):(\d{{2}}) GMT", re.ASCII
+)
+
+
+def offset_s(date: str | None, asked_ns: int, answered_ns: int) -> float | None:
+    """This machine's wall clock minus the collector's, in seconds; None where the header does not say.
+
+    asked_ns, answered_ns: this wall clock before the request and after the answer. It is wrong by half a second (the
+    header has no fractions) and half of the time between the two, at most.
+    """
+    found = _FIXDATE.fullmatch(date or "")
+    if found is None:
+        return None
+    day, month, year, hour, minute, second = found.groups()
+    try:
+        theirs = datetime(
+            int(year), _MONTHS.index(month) + 1, int(day), int(hour), int(minute), int(second), tzinfo=timezone.utc
+        )
+    except ValueError:  # the 31st of February; a leap second, which this calendar does not know
+        return None
+    return (asked_ns + answered_ns) / 2e9 - (theirs.timestamp() + 0.5)
