@@ -6,6 +6,7 @@ Rules:
 - Before each reading the wall clock is held against the kernel's: where they part, that is an event, and the way to
   the collector is made anew.
 - The reader never waits for the collector, nor for the disk.
+- Behind a fork of the virtual machine, what was read before it is passed on first, as what this machine was.
 - Nothing ends the loop: what fails (a bug, no memory) is said, and what was found goes out with the next turn.
 """
 
@@ -17,11 +18,12 @@ from dataclasses import replace
 from typing import Final
 
 from otel_oom import host, telemetry
-from otel_oom.checkpoint import Checkpoint, Totals
+from otel_oom.checkpoint import Checkpoint, Origin, Totals
 from otel_oom.clocks import Clocks
 from otel_oom.device import Clock, Closed, Source
 from otel_oom.errors import OtelOomError
 from otel_oom.events import Events
+from otel_oom.forks import Forks
 from otel_oom.health import Health
 from otel_oom.oom import OomKill
 from otel_oom.reader import Found, Reader
@@ -41,6 +43,7 @@ class Agent:
     look_at_victim: what /proc knows of a victim, by attribute name; kernel_kills: the kernel's counter, None without
     has_backlog: what the source holds at first is older than this agent
     source_at: the same log from a record on, for what an earlier agent left if that is found late
+    forks: whether this machine is another one now
     previous_pid: of an agent that did not end as it should, 0 for none; wall_ns: the clock of all stamps
     """
 
@@ -53,6 +56,7 @@ class Agent:
         *,
         look_at_victim: Callable[[OomKill], Mapping[str, Scalar]],
         kernel_kills: Callable[[], int | None],
+        forks: Forks,
         has_backlog: bool = False,
         previous_pid: int = 0,
         source_at: Callable[[int], Source] | None = None,
@@ -63,6 +67,7 @@ class Agent:
         self._health = health
         self._identity = identity
         self._kernel_kills = kernel_kills
+        self._forks = forks
         self._wall_ns = wall_ns
         checkpoint = spool.checkpoint
         self._events = Events(
@@ -157,7 +162,10 @@ class Agent:
         counted = self._kernel_kills() if is_look and is_drained and self._reconciliation else None
         if self._reconciliation and counted is not None:
             self._unaccounted += self._reconciliation.look(counted, self._lines, now_s)
+        is_forked = self._reader.found.is_forked
         self._publish(self._reader.found)
+        if (is_look or is_forked) and (origin := self._forks.moved(now_s, is_forked=is_forked)):
+            self._become(origin)
         if self._spool.earlier is not None:
             try:
                 self._catch_up(self._spool.earlier)
@@ -169,9 +177,17 @@ class Agent:
         elif is_drained and not self._is_stopped:
             self._source.wait(self._look_s - time.monotonic())
 
+    def _become(self, origin: Origin) -> None:
+        """This machine is another one now: count from 0 as that one."""
+        self._health.forked(origin)
+        begin = self._spool.become(origin, self._wall_ns())
+        self._lines_before = -self._reader.kill_lines
+        if self._reconciliation is not None and begin.base is not None:
+            self._reconciliation = Reconciliation(begin.base)
+
     def _catch_up(self, earlier: Checkpoint) -> None:
         """The spool was found late: count what the log holds between where an earlier agent stood and our beginning."""
-        in_new_boot = Checkpoint(self._identity.boot_id, "", Totals(0), cursor=0, base=0)
+        in_new_boot = Checkpoint(self._identity.boot_id, Origin(""), Totals(0), cursor=0, base=0)
         stood = earlier if earlier.boot_id == self._identity.boot_id else in_new_boot
         if self._source_at is None or self._began_at is None or stood.cursor is None:
             return

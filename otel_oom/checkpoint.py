@@ -5,7 +5,9 @@ Rules:
   restart cannot see into, they begin again at 0 with a new start time: a store then sees a reset, not a jump. What no
   collector had taken of the old ones is the first increase of the new ones.
 - What the kernel counted is compared with what was seen over the whole boot, across restarts and gaps.
-- Two totals never share a series: totals go on only under the instance id that they were exported with.
+- Two totals never share a series: totals go on only under the instance id that they were exported with. Where this
+  machine is another one than before (a copy of a disk, a fork of a running VM) they begin again at 0 under its own id,
+  and what no collector had taken of the old ones is told as the old one's: where all copies do so, they say the same.
 """
 
 from __future__ import annotations
@@ -60,10 +62,31 @@ class Totals:
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """Who sends: what in the resource tells this machine from its copies.
+
+    instance_id: `service.instance.id`, if the user sets no other; host_name, host_id: empty where there is none
+    """
+
+    instance_id: str
+    host_name: str = ""
+    host_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Totals, and whose they are. told: those that a collector has taken, None before the first."""
+
+    origin: Origin
+    totals: Totals
+    told: Totals | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Checkpoint:
     """One moment of the agent in one boot.
 
-    instance_id: `service.instance.id` under which the totals are exported, if the user sets no other
+    origin: under which the totals are exported
     cursor: sequence of the record at which reading begins again, None before the first: it lies before an open report
         or group, never in it; uncounted: sequence of the first record that `totals` and `lines` do not hold yet
     base, lines: the kernel's counter when counting began (None: not known yet), and kill lines seen since
@@ -73,10 +96,11 @@ class Checkpoint:
     is_ended: it ended as it should, and what it exported is in `totals`
     told: the totals that a collector has taken, None before the first
     owed: of earlier totals, what no collector has taken: it is added when the first export is on its way
+    former: of what this machine was before, totals that are still to be told as that one's, oldest first
     """
 
     boot_id: str
-    instance_id: str
+    origin: Origin
     totals: Totals
     cursor: int | None = None
     uncounted: int = 0
@@ -88,6 +112,7 @@ class Checkpoint:
     is_ended: bool = False
     told: Totals | None = None
     owed: Totals | None = None
+    former: tuple[Series, ...] = ()
 
     def anew(self, start_ns: int) -> Checkpoint:
         """The totals begin again at 0. What they held stays in the comparison with the kernel's counter."""
@@ -98,6 +123,15 @@ class Checkpoint:
         is_owed = owed.unaccounted or any(owed.kills.values())
         return replace(self, totals=Totals(start_ns), base=base, lines=0, told=None, owed=owed if is_owed else None)
 
+    def of_another(self, origin: Origin, start_ns: int) -> Checkpoint:
+        """This machine is another one now."""
+        anew = self.anew(start_ns)
+        former = self.former
+        if anew.owed is not None:
+            totals = self.totals if self.owed is None else self.totals.plus_all(self.owed, 0)
+            former = (*former, Series(self.origin, totals, self.told))
+        return replace(anew, origin=origin, owed=None, former=former)
+
 
 def resume(stored: Checkpoint | None, now: Checkpoint) -> Checkpoint:
     """Where an agent begins, from what the last one stored; now: a first start at this moment, in this boot."""
@@ -106,10 +140,11 @@ def resume(stored: Checkpoint | None, now: Checkpoint) -> Checkpoint:
     # Beyond a day it was the clock that lied when that was exported, and not its mending that put it back.
     is_sane = stored.exported_ns - now.totals.start_ns < _DAY_NS
     exported_ns = stored.exported_ns if is_sane else 0
+    # A stored id may be longer: it is of one run, or of one fork, of this machine.
+    is_another = not stored.origin.instance_id.startswith(now.origin.instance_id)
+    start_ns = now.totals.start_ns
     if stored.boot_id != now.boot_id:  # the log is read from its start, and the kernel began to count at 0
-        return replace(now, cursor=0, base=0, exported_ns=exported_ns, owed=stored.anew(0).owed)
+        before = stored.of_another(now.origin, start_ns) if is_another else stored.anew(start_ns)
+        return replace(now, cursor=0, base=0, exported_ns=exported_ns, owed=before.owed, former=before.former)
     resumed = replace(stored, agent_pid=now.agent_pid, is_ended=False, exported_ns=exported_ns)
-    # A stored id may be longer: an agent whose spool was not to be had at its start exports under an id of its own.
-    if not stored.instance_id.startswith(now.instance_id):
-        resumed = replace(resumed.anew(now.totals.start_ns), instance_id=now.instance_id)
-    return resumed
+    return resumed.of_another(now.origin, start_ns) if is_another else resumed

@@ -91,6 +91,17 @@ def _parser() -> argparse.ArgumentParser:
         help="how willingly the OOM killer takes the agent itself, -1000 (never) to 1000 (OTEL_OOM_SCORE_ADJ; -999)",
     )
     run.add_argument(
+        "--identity-file",
+        metavar="PATH",
+        help="its text tells copies of this machine apart, beside host name and machine id (OTEL_OOM_IDENTITY_FILE)",
+    )
+    run.add_argument(
+        "--fork-identity",
+        metavar="WHEN",
+        help="when the kernel says that its virtual machine was forked, count as another machine if the identity has"
+        " `changed`, or `always` (OTEL_OOM_FORK_IDENTITY; changed)",
+    )
+    run.add_argument(
         "--command-line",
         action=argparse.BooleanOptionalAction,
         default=None,
@@ -129,6 +140,8 @@ def _run(options: argparse.Namespace) -> int:
         is_spool_required=options.spool_required,
         is_root=os.geteuid() == 0,
         oom_score_adj=options.oom_score_adj,
+        identity_file=options.identity_file,
+        fork_identity=options.fork_identity,
     )
     protection.bound_threads()  # before the first of them
     problems = [protection.lower_oom_score(settings.oom_score_adj)]

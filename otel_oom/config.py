@@ -20,9 +20,11 @@ from otel_oom.schema import Signal
 Exporter = Literal["otlp", "console", "none"]
 Protocol = Literal["grpc", "http/protobuf"]
 Compression = Literal["none", "gzip", "deflate"]
+ForkIdentity = Literal["changed", "always"]
 
 EXPORTERS: Final = ("otlp", "console", "none")
 PROTOCOLS: Final = ("grpc", "http/protobuf")
+FORK_IDENTITIES: Final = ("changed", "always")
 COMPRESSIONS: Final = {"grpc": ("none", "gzip"), "http/protobuf": ("none", "gzip", "deflate")}
 
 _DEFAULT_ENDPOINTS: Final = {"grpc": "http://localhost:4317", "http/protobuf": "http://localhost:4318"}
@@ -84,6 +86,8 @@ class Config:
     """All settings of `otel-oom run`.
 
     spool: the directory of the queue on disk, None for memory alone; oom_score_adj: of the agent itself
+    identity_file: what it says tells copies of this machine apart
+    fork_identity: when a fork makes another machine of this one: if its identity has changed, or each time
     """
 
     device: str
@@ -91,6 +95,8 @@ class Config:
     spool: Path | None
     is_spool_required: bool
     oom_score_adj: int
+    identity_file: Path | None
+    fork_identity: ForkIdentity
     with_command_line: bool
     heartbeat_s: float
     logs: Export
@@ -107,6 +113,8 @@ def load(
     spool: str | None = None,
     is_spool_required: bool | None = None,
     oom_score_adj: str | None = None,
+    identity_file: str | None = None,
+    fork_identity: str | None = None,
 ) -> Config:
     """Settings from the environment, each one given as an argument (a flag) winning over it.
 
@@ -123,6 +131,8 @@ def load(
         spool=directory,
         is_spool_required=is_required,
         oom_score_adj=_score(oom_score_adj or env.get("OTEL_OOM_SCORE_ADJ", "-999")),
+        identity_file=_identity_file(identity_file or env.get("OTEL_OOM_IDENTITY_FILE")),
+        fork_identity=_fork_identity(fork_identity or env.get("OTEL_OOM_FORK_IDENTITY", "changed")),
         with_command_line=_flag(env, "OTEL_OOM_COMMAND_LINE") if with_command_line is None else with_command_line,
         heartbeat_s=_milliseconds(env, ("OTEL_METRIC_EXPORT_INTERVAL",), _DEFAULT_INTERVAL_MS),
         logs=_export(env, "logs"),
@@ -136,6 +146,18 @@ def _score(word: str) -> int:
     if not (digits.isascii() and digits.isdigit() and len(digits) <= 4 and -1000 <= int(word) <= 1000):
         raise UsageError(f"--oom-score-adj {word!r} is no such number", "give one from -1000 (never killed) to 1000")
     return int(word)
+
+
+def _identity_file(path: str | None) -> Path | None:
+    if path and not path.startswith("/"):
+        raise UsageError(f"--identity-file {path!r} is no absolute path", "write --identity-file /a/file")
+    return Path(path) if path else None
+
+
+def _fork_identity(word: str) -> ForkIdentity:
+    if word not in FORK_IDENTITIES:
+        raise UsageError(f"--fork-identity {word!r} is not supported", f"use one of: {', '.join(FORK_IDENTITIES)}")
+    return cast("ForkIdentity", word)
 
 
 def _spool(env: Mapping[str, str], flag: str | None, *, is_root: bool) -> Path | None:

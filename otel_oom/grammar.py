@@ -132,6 +132,11 @@ ALREADY_EXITING: Final = re.compile(rf"{_CAUSE}: OOM victim \d+ \(.*\) is alread
 NO_KILLABLE: Final = re.compile(r"(?:Kernel panic - not syncing: )?Out of memory and no killable processes")
 
 
+# random: crng reseeded due to virtual machine fork             (5.18+ with CONFIG_VMGENID: drivers/char/random.c)
+# Many platforms give a machine a new generation id at every resume, so it is no proof of a second copy.
+FORKED: Final = "random: crng reseeded due to virtual machine fork"
+
+
 @dataclass(frozen=True, slots=True)
 class Killed:
     """A `Killed process` line. Sizes are bytes; None is what this kernel does not print. `comm` is still escaped."""

@@ -12,9 +12,11 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
+from pathlib import Path
 from typing import Final
 
 from otel_oom import schema
+from otel_oom.checkpoint import Origin
 from otel_oom.kmsg import Malformed, Record
 
 log = logging.getLogger("otel_oom")
@@ -108,6 +110,19 @@ class Health:
             "the wall clock left the kernel's clock by %+.1f s (the machine slept, or the clock was set); "
             "connections are made anew",
             jumped_s,
+        )
+
+    def forked(self, origin: Origin) -> None:
+        """This machine is another one than before: its events and totals go out as that one's."""
+        self.say("fork", logging.WARNING, "this is another machine now: going on as instance %s", origin.instance_id)
+
+    def identity_untold(self, path: Path) -> None:
+        """The identity file says nothing."""
+        self.say(
+            "identity",
+            logging.WARNING,
+            "the identity file %s cannot be read, or is empty: copies of this machine look alike",
+            path,
         )
 
     def clock_compared(self, offset_s: float) -> None:

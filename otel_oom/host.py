@@ -19,39 +19,51 @@ from typing import Final
 import psutil
 
 from otel_oom import schema
+from otel_oom.checkpoint import Origin
 from otel_oom.kmsg import escape, printable
 from otel_oom.oom import OomKill
 from otel_oom.uid import uuid5
 
 _INITIAL_PID_NAMESPACE: Final = 0xEFFFFFFC  # PROC_PID_INIT_INO, include/linux/proc_ns.h
 _INSTANCE_NAMESPACE: Final = uuid.UUID("1c9bfad8-2c8c-5b55-a353-52ba67b6afd8")
+_MARK_BYTES: Final = 4096
 _COMMAND_LINE_BYTES: Final = 4096  # as much as `ps` shows of it; a process may have megabytes
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who this machine is. boot_id, machine_id: empty where the system has none."""
+    """Who this machine is. boot_id, machine_id: empty where the system has none.
+
+    mark: what the identity file says, empty without one
+    """
 
     boot_id: str
     machine_id: str
     host_name: str
     kernel_release: str
     page_size: int
+    mark: str = ""
 
     @property
     def instance_id(self) -> str:
-        """Stable id of the agent on this machine: UUIDv5 over machine id and host name."""
-        return str(uuid5(_INSTANCE_NAMESPACE, f"{self.machine_id}\0{self.host_name}"))
+        """Stable id of the agent on this machine: UUIDv5 over machine id, host name and mark, joined by NUL."""
+        parts = (self.machine_id, self.host_name, *([self.mark] if self.mark else []))
+        return str(uuid5(_INSTANCE_NAMESPACE, "\0".join(parts)))
+
+    def origin(self, *, of_its_own: str = "") -> Origin:
+        """As whom the agent sends. of_its_own: a part that no other run or fork of this machine has."""
+        return Origin("-".join(filter(None, (self.instance_id, of_its_own))), self.host_name, self.machine_id)
 
 
-def identity() -> Identity:
-    """Read it from the running system."""
+def identity(identity_file: Path | None = None) -> Identity:
+    """Read it from the running system, and from a file that tells copies of it apart."""
     return Identity(
         boot_id=_first_line("/proc/sys/kernel/random/boot_id"),
         machine_id=_first_line("/etc/machine-id") or _first_line("/var/lib/dbus/machine-id"),
         host_name=socket.gethostname(),
         kernel_release=os.uname().release,
         page_size=os.sysconf("SC_PAGE_SIZE"),
+        mark=_mark(identity_file) if identity_file else "",
     )
 
 
@@ -97,6 +109,14 @@ def look_at_victim(kill: OomKill, *, with_command_line: bool) -> Mapping[str, st
 
 def _text(name: bytes) -> str:
     return printable(escape(name))
+
+
+def _mark(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return _text(file.read(_MARK_BYTES).strip())
+    except OSError:
+        return ""
 
 
 def _first_line(path: str) -> str:

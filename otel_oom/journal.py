@@ -18,11 +18,11 @@ import json
 import os
 import sqlite3
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from otel_oom.checkpoint import Checkpoint, Totals
+from otel_oom.checkpoint import Checkpoint, Origin, Series, Totals
 from otel_oom.spool import Change
 from otel_oom.telemetry import Event
 
@@ -217,12 +217,15 @@ def _read(database: sqlite3.Connection) -> Stored:
 
 
 def _dump(event: Event) -> str:
-    return json.dumps([event.name, event.observed_ns, event.body, event.attributes])
+    return json.dumps(
+        [event.name, event.observed_ns, event.body, event.attributes, event.origin and astuple(event.origin)]
+    )
 
 
 def _load(text: str) -> Event:
-    name, observed_ns, body, attributes = json.loads(text)
-    return Event(name, observed_ns, body, {key: _frozen(value) for key, value in attributes.items()})
+    name, observed_ns, body, attributes, origin = json.loads(text)
+    frozen = {key: _frozen(value) for key, value in attributes.items()}
+    return Event(name, observed_ns, body, frozen, origin and Origin(*origin))
 
 
 def _frozen(value: Any) -> Any:
@@ -232,4 +235,8 @@ def _frozen(value: Any) -> Any:
 def _checkpoint(text: str) -> Checkpoint:
     state = json.loads(text)
     totals = {key: Totals(**state[key]) for key in ("totals", "told", "owed") if state[key] is not None}
-    return Checkpoint(**{**state, **totals})
+    former = tuple(
+        Series(Origin(**one["origin"]), Totals(**one["totals"]), one["told"] and Totals(**one["told"]))
+        for one in state["former"]
+    )
+    return Checkpoint(**{**state, **totals, "origin": Origin(**state["origin"]), "former": former})

@@ -4,6 +4,7 @@ Rules:
 - Read until nothing is left, then pass on: so the victims of one group are known before the first of them goes out.
 - A restart reads again from before an open report or group. Records that were counted before the restart are context
   only: they are neither counted nor shipped again, and their loss is none.
+- Behind the line of a virtual machine's fork this machine may be another one: what came before it is passed on first.
 - Nothing that arrives ends the reading: what cannot be handled (a bug, no memory) is counted and said.
 """
 
@@ -19,16 +20,18 @@ from otel_oom.health import Health
 from otel_oom.host import Identity
 from otel_oom.oom import Assembler, Finding
 
+_FORKED: Final = grammar.FORKED.encode()
 _BURST: Final = 1_000  # records read before what was found goes out, in a flood that never ends
 
 
 @dataclass(slots=True)
 class Found:
-    """What reading brought. lost_ns: when the last loss was seen."""
+    """What reading brought. lost_ns: when the last loss was seen; is_forked: the last record tells of a fork."""
 
     findings: list[Finding] = field(default_factory=list)
     lost: int = 0
     lost_ns: int = 0
+    is_forked: bool = False
 
 
 class Reader:
@@ -88,7 +91,7 @@ class Reader:
         return isinstance(self._ahead, Lost) and self._uncounted_in(self._ahead) > 0
 
     def burst(self) -> tuple[bool, Closed | None]:
-        """Read what is there, up to a burst; returns whether that was all, and why reading ended if it did."""
+        """Read what is there, up to a burst or a fork; returns whether that was all, and why if reading ended."""
         try:
             for _ in range(_BURST):
                 ahead, self._ahead = self._ahead, None
@@ -98,6 +101,9 @@ class Reader:
                         return True, None
                     self._health.records["read"] += 1
                     self.found.findings += self._feed(reading)
+                    if _FORKED in reading.raw and self._is_fork(reading):
+                        self.found.is_forked = True
+                        return False, None
                 elif isinstance(reading, Lost):
                     self._lose(reading)
                 else:
@@ -126,6 +132,12 @@ class Reader:
         if lost.first is None:
             return lost.count
         return int(max(0, min(lost.first + lost.count, self._until) - max(lost.first, self._uncounted)))
+
+    def _is_fork(self, item: Item) -> bool:
+        record = kmsg.parse(item.raw)
+        if not isinstance(record, kmsg.Record) or record.sequence < self._uncounted:
+            return False
+        return record.facility == kmsg.FACILITY_KERNEL and record.text == grammar.FORKED
 
     def _feed(self, item: Item) -> tuple[Finding, ...]:
         sequence = kmsg.sequence_of(item.raw)

@@ -15,6 +15,7 @@ from otel_oom.checkpoint import Checkpoint, Totals, resume
 from otel_oom.config import Config
 from otel_oom.device import Clock, Device, Source
 from otel_oom.errors import NoSpoolError, SpoolHeldError
+from otel_oom.forks import Forks
 from otel_oom.health import Health
 from otel_oom.otlp import pipeline
 from otel_oom.otlp.sender import Sender
@@ -108,7 +109,7 @@ def _start(
     source: Source | None,
     wall_ns: Clock,
 ) -> Running:
-    identity = host.identity()
+    identity = _told_identity(config, health) or host.identity()
     sees_host_pids = host.sees_host_pids()
     previous = stored.checkpoint if stored else None
     checkpoint = resume(
@@ -116,7 +117,7 @@ def _start(
         Checkpoint(
             boot_id=identity.boot_id,
             # Totals that end with the process need a series of their own: two totals must never share one.
-            instance_id=identity.instance_id if stored else f"{identity.instance_id}-{uuid4().hex[:8]}",
+            origin=identity.origin(of_its_own="" if stored else _random()),
             totals=Totals(wall_ns()),
             log_epoch_ns=wall_ns() - time.monotonic_ns(),
             agent_pid=os.getpid() if sees_host_pids else 0,
@@ -145,6 +146,12 @@ def _start(
             host.look_at_victim(kill, with_command_line=config.with_command_line) if sees_host_pids else {}
         ),
         kernel_kills=host.oom_kills,
+        forks=Forks(
+            identity,
+            lambda: _told_identity(config, health),
+            is_always=config.fork_identity == "always",
+            of_its_own=_random if stored is None or config.fork_identity == "always" else str,
+        ),
         has_backlog=config.from_ring or is_resuming,
         previous_pid=crashed.agent_pid if crashed else 0,
         source_at=lambda cursor: Device(config.device, from_ring=True, resume_at=cursor or None, clock=wall_ns),
@@ -158,9 +165,6 @@ def _start(
         resource_defaults={
             schema.SERVICE_NAME: "otel-oom",
             schema.SERVICE_VERSION: __version__,
-            schema.SERVICE_INSTANCE_ID: checkpoint.instance_id,
-            schema.HOST_NAME: identity.host_name,
-            schema.HOST_ID: identity.machine_id,
             schema.OS_TYPE: "linux",
             schema.OS_VERSION: identity.kernel_release,
         },
@@ -176,3 +180,17 @@ def _start(
             "not in the host's pid namespace: records come without executable and parent (docker run --pid=host)"
         )
     return Running(agent, sender, spool, health, mirror)
+
+
+def _told_identity(config: Config, health: Health) -> host.Identity | None:
+    """Who this machine is now; None while the file that says so cannot be read: it may be on its way."""
+    identity = host.identity(config.identity_file)
+    if config.identity_file and not identity.mark:
+        health.identity_untold(config.identity_file)
+        return None
+    return identity
+
+
+def _random() -> str:
+    """What no other run, and no other copy of this machine, has."""
+    return uuid4().hex[:8]

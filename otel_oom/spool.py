@@ -2,6 +2,7 @@
 
 Rules:
 - An event leaves only when a collector accepted it, or when the queue is full: then the oldest goes, counted and said.
+- An event belongs to whom this machine was when it was put here; totals never go out as another's.
 - Events and checkpoint change in one step, so an export shows both or neither, and so does the disk.
 - Nobody waits: the reader puts and goes on, the one sender takes copies and settles them later, and the one writer
   (`mirror`) takes what is not on disk yet and says when it is.
@@ -20,7 +21,7 @@ from dataclasses import dataclass, replace
 from itertools import islice, takewhile
 from typing import Final
 
-from otel_oom.checkpoint import Checkpoint, Totals
+from otel_oom.checkpoint import Checkpoint, Origin, Series, Totals
 from otel_oom.health import Health
 from otel_oom.telemetry import Event
 
@@ -91,11 +92,12 @@ class Spool:
         # The newest state, and the one that may be exported.
         self._checkpoint = checkpoint
         self._state = 0
-        self._exportable = (0, checkpoint.totals)
+        self._exportable = (0, _series(checkpoint))
         self._behind_s = math.inf
         self._is_failing = False
         self._told = checkpoint.told
         self._told_ns = checkpoint.exported_ns
+        self._former = checkpoint.former
         self._saved_to = checkpoint.uncounted
         self.earlier: Checkpoint | None = None
         """Where an earlier agent stood, if the writer found that late: for the reader to take, and to set to None."""
@@ -115,18 +117,18 @@ class Spool:
         return self._checkpoint.totals
 
     @property
-    def exportable(self) -> Totals:
+    def exportable(self) -> Series:
         """The totals that a collector may see."""
         with self._lock:
             is_hanging = time.monotonic() - self._behind_s >= _PATIENCE_S
             if is_hanging or self._is_failing:
-                self._exportable = (self._state, self._checkpoint.totals)
+                self._exportable = (self._state, _series(self._checkpoint))
             is_news = is_hanging and not self._is_failing
             self._is_failing = self._is_failing or is_hanging
-            totals = self._exportable[1]
+            series = self._exportable[1]
         if is_news:
             self._health.spool_down("the disk does not answer")
-        return totals
+        return series
 
     @property
     def held_until_s(self) -> float:
@@ -137,13 +139,28 @@ class Spool:
         """Before the first export: where this agent really stands, whatever the disk knows of it."""
         with self._lock:
             self._checkpoint = checkpoint
-            self._exportable = (self._state, checkpoint.totals)
+            self._exportable = (self._state, _series(checkpoint))
+
+    def become(self, origin: Origin, start_ns: int) -> Checkpoint:
+        """This machine is another one now; returns where counting begins for it."""
+        with self._lock:
+            before = replace(self._checkpoint, told=self._told, former=self._former)
+            self._checkpoint = after = before.of_another(origin, start_ns)
+            self._told, self._former = None, after.former
+            self._state += 1
+            self._exportable = (self._state, _series(after))
+            if self._is_mirrored:
+                self._write_soon()
+            self._wake()
+            return after
 
     def put(self, events: Sequence[Event], checkpoint: Checkpoint | None = None) -> None:
         """Queue events for delivery, with the checkpoint that they lead to."""
-        sized = [(event, event.size_bytes) for event in events]
         with self._lock:
             after = checkpoint or self._checkpoint
+            sized = [
+                (event if event.origin else replace(event, origin=after.origin), event.size_bytes) for event in events
+            ]
             if not events and after.totals is self._checkpoint.totals:
                 self._checkpoint = after
                 if after.uncounted - self._saved_to >= _MAX_UNSAVED_RECORDS:
@@ -161,7 +178,7 @@ class Spool:
                 self._behind_s = min(self._behind_s, time.monotonic())
                 self._write_soon()
             else:
-                self._exportable = (self._state, self._checkpoint.totals)
+                self._exportable = (self._state, _series(self._checkpoint))
             self._wake()
         if overflow:
             self._health.event_dropped(
@@ -169,12 +186,12 @@ class Spool:
             )
 
     def peek(self, max_events: int, max_bytes: int) -> tuple[Event, ...]:
-        """The oldest events, at least one if there is any; they stay until `settle`."""
+        """The oldest events, of one origin, at least one if there is any; they stay until `settle`."""
         with self._lock:
             batch: list[Event] = []
             for entry in islice(self._queue, max_events):
                 max_bytes -= entry.size
-                if batch and max_bytes < 0:
+                if batch and (max_bytes < 0 or entry.event.origin != batch[0].origin):
                     break
                 batch.append(entry.event)
             self._dropped = 0
@@ -198,6 +215,20 @@ class Spool:
         """A collector has taken these totals; newest_ns: the latest time that any point carried."""
         with self._lock:
             self._told, self._told_ns = totals, newest_ns
+            if self._is_mirrored:
+                self._write_soon()
+
+    @property
+    def former(self) -> Series | None:
+        """Totals of what this machine was before that are to be told next, if there are any."""
+        with self._lock:
+            return self._former[0] if self._former else None
+
+    def tell_former(self, totals: Totals) -> None:
+        """A collector has taken these totals of it, or never will."""
+        with self._lock:
+            first, *others = self._former
+            self._former = tuple(others) if totals == first.totals else (replace(first, told=totals), *others)
             if self._is_mirrored:
                 self._write_soon()
 
@@ -235,7 +266,7 @@ class Spool:
                 entry.is_stored = True
             removed, self._removed = self._removed, []
             refused, self._refused = self._refused, []
-            checkpoint = replace(self._checkpoint, exported_ns=self._told_ns, told=self._told)
+            checkpoint = replace(self._checkpoint, exported_ns=self._told_ns, told=self._told, former=self._former)
             self._saved_to = checkpoint.uncounted
             self._behind_s = min(self._behind_s, time.monotonic())
             added = [(entry.number, entry.event) for entry in entries]
@@ -247,7 +278,7 @@ class Spool:
             self._is_failing = False
             self._behind_s = math.inf if change.number == self._state else time.monotonic()
             if change.number > self._exportable[0]:  # else the newer ones went out already, while the disk hung
-                self._exportable = (change.number, change.checkpoint.totals)
+                self._exportable = (change.number, _series(change.checkpoint))
             self._wake()
         self._health.spool_up()
 
@@ -280,3 +311,7 @@ class Spool:
     def _write_soon(self) -> None:
         self._is_due = True
         self._due.notify_all()
+
+
+def _series(checkpoint: Checkpoint) -> Series:
+    return Series(checkpoint.origin, checkpoint.totals)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from otel_oom import cgroup, schema
+from otel_oom.checkpoint import Origin
 from otel_oom.oom import NoVictim, OomKill, event_uid
 from otel_oom.report import Task
 
@@ -32,12 +33,17 @@ Attributes: TypeAlias = dict[str, Value]
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One log record to deliver. observed_ns: wall clock at the observation, ns since the Unix epoch."""
+    """One log record to deliver.
+
+    observed_ns: wall clock at the observation, ns since the Unix epoch
+    origin: who sends it, whatever becomes of this machine; None: nobody yet
+    """
 
     name: str
     observed_ns: int
     body: str
     attributes: Attributes
+    origin: Origin | None = None
 
     @property
     def uid(self) -> str:

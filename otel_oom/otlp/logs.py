@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from opentelemetry._logs import SeverityNumber
+from opentelemetry._logs import Logger, SeverityNumber
 from opentelemetry.sdk._logs import (
     LoggerProvider,
     LogRecordProcessor,
@@ -16,6 +16,7 @@ from opentelemetry.sdk._logs.export import ConsoleLogRecordExporter
 from opentelemetry.sdk.resources import Resource
 
 from otel_oom import schema
+from otel_oom.checkpoint import Origin
 from otel_oom.config import Export
 from otel_oom.otlp.outcome import OK, Discard, Exporter, Outcome, encoded
 from otel_oom.telemetry import SCOPE_NAME, Event
@@ -45,17 +46,25 @@ class _Gather(LogRecordProcessor):
 
 
 class LogSender:
-    """Log records through the OTel API, and out in batches of the sender's choice."""
+    """Log records through the OTel API, and out in batches of the sender's choice.
 
-    def __init__(self, resource: Resource, exporter: Exporter[Sequence[ReadableLogRecord]]) -> None:
-        self._gather = _Gather()
-        provider = LoggerProvider(resource=resource, shutdown_on_exit=False)
-        provider.add_log_record_processor(self._gather)
-        self._logger = provider.get_logger(SCOPE_NAME)
+    resource_of: the resource of an origin; origin: of events that have none
+    """
+
+    def __init__(
+        self,
+        resource_of: Callable[[Origin], Resource],
+        exporter: Exporter[Sequence[ReadableLogRecord]],
+        origin: Origin,
+    ) -> None:
+        self._resource_of = resource_of
         self._exporter = exporter
+        self._gather = _Gather()
+        self._origin = origin
+        self._logger = self._logger_of(origin)
 
     def send(self, events: Sequence[Event]) -> Outcome:
-        """Emit and export: one request, one outcome for all of them."""
+        """Emit and export: one request, one outcome for all of them. They are of one origin."""
         encoded(self._emit, events)
         return self._exporter.send(self._gather.records)
 
@@ -69,6 +78,9 @@ class LogSender:
 
     def _emit(self, events: Sequence[Event]) -> None:
         self._gather.records = []
+        origin = next((event.origin for event in events if event.origin), self._origin)
+        if origin != self._origin:  # what this machine was before, or is from now on
+            self._logger, self._origin = self._logger_of(origin), origin
         for event in events:
             kind = schema.EVENTS[event.name]
             self._logger.emit(
@@ -80,6 +92,11 @@ class LogSender:
                 attributes=event.attributes,
                 event_name=event.name,
             )
+
+    def _logger_of(self, origin: Origin) -> Logger:
+        provider = LoggerProvider(resource=self._resource_of(origin), shutdown_on_exit=False)
+        provider.add_log_record_processor(self._gather)
+        return provider.get_logger(SCOPE_NAME)
 
     def reconnect(self) -> None:
         """Leave the connection: the next request makes a new one."""

@@ -11,6 +11,7 @@ Rules:
 
 from __future__ import annotations
 
+import copy
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -30,7 +31,7 @@ from opentelemetry.sdk.metrics.export import (
 from opentelemetry.sdk.resources import Resource
 
 from otel_oom import schema
-from otel_oom.checkpoint import Checkpoint, Totals
+from otel_oom.checkpoint import Checkpoint, Origin, Series, Totals
 from otel_oom.config import Export
 from otel_oom.otlp.outcome import OK, Discard, Exporter, Outcome
 from otel_oom.telemetry import SCOPE_NAME
@@ -39,7 +40,7 @@ _STEP_NS: Final = 1_000_000  # stores keep milliseconds: the next point must be 
 
 _CARRIED: Final = (schema.KILLS.name, schema.UNACCOUNTED_KILLS.name)
 
-Series = tuple[str, tuple[tuple[str, object], ...]]
+_Key = tuple[str, tuple[tuple[str, object], ...]]
 
 
 class _OnDemand(MetricReader):
@@ -70,9 +71,15 @@ class PointTimes:
         self._start_monotonic_ns = monotonic_ns()
         self._boot_ns = boot_ns
         self._begin = begin
-        self._last: dict[Series, tuple[int, int, int]] = {}
+        self._last: dict[_Key, tuple[int, int, int]] = {}
         self.newest_ns = begin.exported_ns
         """The latest time that any point carried."""
+
+    def anew(self, begin: Checkpoint) -> PointTimes:
+        """The same clocks for other series."""
+        times = copy.copy(self)
+        times._begin, times._last, times.newest_ns = begin, {}, begin.exported_ns
+        return times
 
     def stamp(self, data: MetricsData, totals: Totals) -> MetricsData:
         """The same data with times by the rules above."""
@@ -126,16 +133,20 @@ class PointTimes:
 
 
 class MetricSender:
-    """Metrics through the OTel API, collected and out when the sender says so."""
+    """Metrics of one origin through the OTel API, collected and out when the sender says so.
 
-    def __init__(self, resource: Resource, exporter: Any, times: PointTimes, totals: Totals) -> None:
+    series: where they begin
+    """
+
+    def __init__(self, resource: Resource, exporter: Any, times: PointTimes, series: Series) -> None:
         temporality = getattr(exporter, "_preferred_temporality", None) or {}
         self._reader = _OnDemand(temporality, getattr(exporter, "_preferred_aggregation", None))
         self._provider = MeterProvider([self._reader], resource, shutdown_on_exit=False)
         self._exporter: Exporter[MetricsData] = exporter
         self._times = times
         self.meter = self._provider.get_meter(SCOPE_NAME)
-        self.totals = totals
+        self.origin: Origin = series.origin
+        self.totals = series.totals
         """The totals that the instruments observe: those of the collection at hand."""
         self.is_delta = temporality.get(ObservableCounter) is AggregationTemporality.DELTA
         """Whether a collection that was not delivered is a loss: with delta temporality the next one starts anew."""
@@ -159,6 +170,10 @@ class MetricSender:
     def reconnect(self) -> None:
         """Leave the connection: the next request makes a new one."""
         self._exporter.reconnect()
+
+    def end(self) -> None:
+        """Nothing more is collected; the exporter goes on with other series."""
+        self._provider.shutdown()
 
     def close(self) -> None:
         """Close the connections."""

@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 
+from otel_oom import schema
+from otel_oom.checkpoint import Origin
 
-def resource(defaults: Mapping[str, str]) -> Resource:
-    """Our defaults where the user set nothing: OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES win."""
+
+def resources(defaults: Mapping[str, str]) -> Callable[[Origin], Resource]:
+    """The resource of an origin: it and our defaults where the user set nothing.
+
+    OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES win, as they are now.
+    """
     chosen = OTELResourceDetector().detect().attributes
-    return Resource.create({name: value for name, value in defaults.items() if value and not chosen.get(name)})
+
+    def ours(values: Mapping[str, str]) -> dict[str, str]:
+        return {name: value for name, value in values.items() if value and not chosen.get(name)}
+
+    common = Resource.create(ours(defaults))
+
+    def of(origin: Origin) -> Resource:
+        own = {
+            schema.SERVICE_INSTANCE_ID: origin.instance_id,
+            schema.HOST_NAME: origin.host_name,
+            schema.HOST_ID: origin.host_id,
+        }
+        return common.merge(Resource(ours(own)))
+
+    return of

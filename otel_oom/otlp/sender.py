@@ -1,9 +1,7 @@
 """The one thread that talks to the collector: what is due, when, and what becomes of it.
 
 Rules:
-- The first export is each counter at the total that it carried, before any new kill is added to it, and it is tried
-  until it is delivered: only so does a store see the first kill as an increase.
-- A log record leaves as soon as the thread is free, the counter after it, at the latest `_GATHER_S` after the kill.
+- A log record leaves as soon as the thread is free, the counter after it (`telling` says what of it).
 - Logs and metrics fail, wait and recover apart from each other. While logs fail, metrics that are due go first: logs
   that hang hold them up by one attempt at most.
 - After a jump of the wall clock connections are made anew, and all is told at once: the machine may have slept.
@@ -17,26 +15,19 @@ import random
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import Any, Final
 
-from otel_oom.checkpoint import Totals
 from otel_oom.config import Export
 from otel_oom.health import Health
 from otel_oom.otlp.backoff import Backoff
 from otel_oom.otlp.logs import LogSender
-from otel_oom.otlp.metrics import MetricSender
 from otel_oom.otlp.outcome import NotEncodableError, Outcome
+from otel_oom.otlp.telling import Telling
 from otel_oom.spool import Spool
 from otel_oom.telemetry import Event
 
-if TYPE_CHECKING:
-    from opentelemetry.sdk.metrics.export import MetricsData
-
 _BATCH_EVENTS: Final = 512
 _BATCH_BYTES: Final = 512 << 10
-_GATHER_S: Final = 0.05  # a storm's kills go out as one point, not as hundreds
-
-_State: TypeAlias = "tuple[Totals, str | None, bool | None, int]"
 
 
 class Sender(threading.Thread):
@@ -46,29 +37,20 @@ class Sender(threading.Thread):
         self,
         spool: Spool,
         logs: LogSender,
-        metrics: MetricSender,
+        telling: Telling,
         health: Health,
         exports: tuple[Export, Export],
-        heartbeat_s: float,
     ) -> None:
         super().__init__(name="otlp-sender", daemon=True)
         self._spool = spool
         self._logs = logs
-        self._metrics = metrics
+        self._telling = telling
         self._health = health
         self._logs_export, self._metrics_export = exports
-        self._heartbeat_s = heartbeat_s
         self._log_backoff = Backoff(is_loopback=self._logs_export.is_loopback, jitter=random.uniform)
         self._metric_backoff = Backoff(is_loopback=self._metrics_export.is_loopback, jitter=random.uniform)
         self._batch_events = _BATCH_EVENTS
-        self._opening: Totals | None = None
-        """The totals that must be delivered before any newer ones."""
-        self._kept: tuple[MetricsData, _State] | None = None
-        """A collection that must be delivered as it is: with delta temporality the next one does not repeat it."""
-        self._exported = self._state()
         self._clock_jumps = health.clock_jumps
-        self._metrics_due_s = 0.0
-        self._metrics_sent_s = 0.0
         self._stop_at_s = math.inf
 
     def rehearse(self, events: Sequence[Event]) -> None:
@@ -76,8 +58,8 @@ class Sender(threading.Thread):
         self._logs.rehearse(events)
 
     def open_series(self) -> None:
-        """From now on the totals as they are carried are delivered before anything newer. Before the first kill."""
-        self._opening = self._spool.exportable
+        """See `Telling`."""
+        self._telling.open_series()
 
     def stop(self, patience_s: float) -> None:
         """Deliver what is left for at most this long, then end. Returns when the thread has ended, or it is late."""
@@ -87,7 +69,7 @@ class Sender(threading.Thread):
 
     def run(self) -> None:
         """The loop. A bug in it must not end deliveries in silence, so what escapes is said and tried again."""
-        seen, is_hurried, news = 0, False, (0, self._exported)
+        seen, is_hurried, news = 0, False, (0, self._telling.state)
         while True:
             try:
                 due_s = self._turn()
@@ -97,7 +79,7 @@ class Sender(threading.Thread):
             if self._stop_at_s < math.inf and (self._is_done() or time.monotonic() >= self._stop_at_s):
                 break
             seen = self._spool.wait(seen, max(0.0, min(due_s, self._stop_at_s) - time.monotonic()))
-            before, news = news, (self._spool.newest_number, self._state())
+            before, news = news, (self._spool.newest_number, self._telling.state)
             for backoff in (self._log_backoff, self._metric_backoff):
                 if self._stop_at_s < math.inf and not is_hurried:
                     backoff.hurry()
@@ -105,7 +87,7 @@ class Sender(threading.Thread):
                     backoff.probe()
             is_hurried = self._stop_at_s < math.inf
         self._logs.close()
-        self._metrics.close()
+        self._telling.close()
 
     def _turn(self) -> float:
         """Do what is due; returns when something will be due again, monotonic seconds."""
@@ -123,7 +105,7 @@ class Sender(threading.Thread):
 
     def _connect_anew(self) -> None:
         self._clock_jumps = self._health.clock_jumps
-        for signal, backoff in ((self._logs, self._log_backoff), (self._metrics, self._metric_backoff)):
+        for signal, backoff in ((self._logs, self._log_backoff), (self._telling, self._metric_backoff)):
             signal.reconnect()
             backoff.hurry()
 
@@ -132,28 +114,17 @@ class Sender(threading.Thread):
             self._send_metrics()
 
     def _metrics_next_s(self) -> float:
-        """When metrics go out next, monotonic seconds: at the heartbeat, and sooner if there is news."""
-        due_s = self._metrics_due_s
-        if self._state() != self._exported:
-            due_s = min(due_s, self._metrics_sent_s + _GATHER_S)
-        due_s = min(due_s, self._spool.held_until_s)
-        return max(due_s, self._metric_backoff.due_s)
+        """When metrics go out next, monotonic seconds."""
+        return max(self._telling.due_s, self._metric_backoff.due_s)
 
     def _is_done(self) -> bool:
-        is_delivered = self._opening is None and self._kept is None and self._state() == self._exported
-        is_newest = self._exported[0] == self._spool.totals  # none wait for the disk
-        return is_delivered and is_newest and not len(self._spool)
-
-    def _state(self) -> _State:
-        """What a collector should know at once when it changes."""
-        health = self._health
-        return self._spool.exportable, health.down_reason, health.is_durable, health.clock_jumps
+        return self._telling.is_done and not len(self._spool)
 
     def _send_logs(self) -> None:
         batch = self._spool.peek(self._batch_events, _BATCH_BYTES)
         outcome = _attempt(self._logs.send, batch)
         if outcome.is_silent:
-            self._metrics.reconnect()
+            self._telling.reconnect()
         if not self._is_settled(outcome, self._logs_export, self._log_backoff):
             return
         if outcome.verdict == "rejected" and len(batch) > 1:
@@ -170,28 +141,14 @@ class Sender(threading.Thread):
         self._batch_events = min(self._batch_events * 2, _BATCH_EVENTS)
 
     def _send_metrics(self) -> None:
-        data, state = self._kept or self._collect()
-        outcome = _attempt(self._metrics.send, data)
+        telling = self._telling
+        outcome = _attempt(telling.send, telling.collect())
         if outcome.is_silent:  # a dead connection must not cost both signals its time
             self._logs.reconnect()
-        self._metrics_sent_s = time.monotonic()
-        is_kept = self._opening is not None and not self._metrics.is_delta
-        if self._is_settled(outcome, self._metrics_export, self._metric_backoff, is_kept=is_kept):
-            self._opening, self._kept, self._exported = None, None, state
-            if outcome.verdict == "ok":
-                self._spool.tell(state[0], self._metrics.newest_ns)
-            self._metrics_due_s = self._metrics_sent_s + self._heartbeat_s
+        if self._is_settled(outcome, self._metrics_export, self._metric_backoff, is_kept=telling.is_opening):
+            telling.settled(outcome)
             if outcome.dropped:
                 self._health.points_rejected(outcome.dropped, outcome.why)
-        elif self._metrics.is_delta:
-            self._kept = (data, state)  # a cumulative collection says it all again, and newer
-
-    def _collect(self) -> tuple[MetricsData, _State]:
-        state = self._state()
-        # The opening is collected anew for each try: after a long outage its old times would be refused for ever. With
-        # delta temporality it is kept as it was, because its collection cannot be repeated.
-        totals = self._opening or state[0]
-        return self._metrics.collect(totals), (totals, *state[1:])
 
     def _is_settled(self, outcome: Outcome, export: Export, backoff: Backoff, *, is_kept: bool = False) -> bool:
         """Count and say what became of a request; False: it is to be made again. is_kept: even if it was refused."""

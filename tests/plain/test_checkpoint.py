@@ -6,13 +6,24 @@ from dataclasses import replace
 
 import pytest
 
-from otel_oom.checkpoint import Checkpoint, Totals, resume
+from otel_oom.checkpoint import Checkpoint, Origin, Series, Totals, resume
 
-NOW = Checkpoint("boot", "machine", Totals(900), log_epoch_ns=90, agent_pid=9)
+NOW = Checkpoint("boot", Origin("machine"), Totals(900), log_epoch_ns=90, agent_pid=9)
 COUNTED = Totals(100).plus("cgroup", 150).plus("system", 160).plus_unaccounted(3)
 STORED = Checkpoint(
-    "boot", "machine", COUNTED, cursor=70, uncounted=75, base=40, lines=2, log_epoch_ns=10, exported_ns=800, agent_pid=1
+    "boot",
+    Origin("machine"),
+    COUNTED,
+    cursor=70,
+    uncounted=75,
+    base=40,
+    lines=2,
+    log_epoch_ns=10,
+    exported_ns=800,
+    agent_pid=1,
 )
+
+ANOTHER = Series(Origin("another"), COUNTED)
 
 
 @pytest.mark.parametrize(
@@ -26,14 +37,24 @@ STORED = Checkpoint(
             id="in a new boot the log is read from its start, and all begins at 0",
         ),
         pytest.param(
-            replace(STORED, instance_id="machine-of-its-own"),
-            replace(STORED, instance_id="machine-of-its-own", agent_pid=9),
+            replace(STORED, origin=Origin("machine-of-its-own")),
+            replace(STORED, origin=Origin("machine-of-its-own"), agent_pid=9),
             id="totals stay with the id that they were exported with",
         ),
         pytest.param(
-            replace(STORED, instance_id="another"),
-            replace(STORED, totals=Totals(900), base=45, lines=0, agent_pid=9, owed=COUNTED),
-            id="on another machine they begin at 0, and the reading goes on",
+            replace(STORED, origin=Origin("another")),
+            replace(STORED, totals=Totals(900), base=45, lines=0, agent_pid=9, former=(ANOTHER,)),
+            id="on another machine they begin at 0, the reading goes on, and what is untold is told as the old one's",
+        ),
+        pytest.param(
+            replace(STORED, boot_id="before", origin=Origin("another")),
+            replace(NOW, cursor=0, uncounted=0, base=0, exported_ns=800, former=(ANOTHER,)),
+            id="a copy of a disk: in a new boot too",
+        ),
+        pytest.param(
+            replace(STORED, boot_id="before", told=COUNTED, former=(ANOTHER,)),
+            replace(NOW, cursor=0, uncounted=0, base=0, exported_ns=800, former=(ANOTHER,)),
+            id="what was to be told before is to be told still",
         ),
         pytest.param(replace(STORED, is_ended=True), replace(STORED, agent_pid=9), id="after a stop it lives again"),
     ],
@@ -70,6 +91,38 @@ def test_anew_the_kernels_counter_is_still_compared_with_all_that_was_seen() -> 
 )
 def test_what_no_collector_has_taken_is_owed(told: Totals | None, owed: Totals | None, expected: Totals | None) -> None:
     assert replace(STORED, told=told, owed=owed).anew(500).owed == expected
+
+
+@pytest.mark.parametrize(
+    ("told", "owed", "expected"),
+    [
+        pytest.param(COUNTED, None, (), id="all was told"),
+        pytest.param(None, None, (COUNTED,), id="nobody was told of anything"),
+        pytest.param(Totals(100, {"cgroup": 1}), None, (COUNTED,), id="the last was not: the total says it"),
+        pytest.param(
+            COUNTED,
+            Totals(50, {"cgroup": 4}),
+            (replace(COUNTED, kills={"cgroup": 5, "system": 1}, stamps_ns={"cgroup": 0, "system": 160}),),
+            id="what was owed is part of it",
+        ),
+    ],
+)
+def test_of_another_machine_totals_begin_at_0(
+    told: Totals | None, owed: Totals | None, expected: tuple[Totals, ...]
+) -> None:
+    before = replace(STORED, told=told, owed=owed, former=(ANOTHER,))
+    after = before.of_another(Origin("copy"), 500)
+    series = tuple(Series(Origin("machine"), totals, told) for totals in expected)
+    assert after == replace(
+        before,
+        origin=Origin("copy"),
+        totals=Totals(500),
+        base=45,
+        lines=0,
+        told=None,
+        owed=None,
+        former=(ANOTHER, *series),
+    )
 
 
 @pytest.mark.parametrize(

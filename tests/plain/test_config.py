@@ -41,6 +41,9 @@ E = "OTEL_EXPORTER_OTLP_"
         ({"OTEL_SDK_DISABLED": "True"}, {"logs.exporter": "none", "metrics.exporter": "none"}),
         ({"OTEL_SDK_DISABLED": "1"}, {"logs.exporter": "otlp"}),
         ({"OTEL_SDK_DISABLED": "true", f"{E}ENDPOINT": "nonsense:x"}, {"logs.exporter": "none"}),
+        ({}, {"identity_file": None, "fork_identity": "changed"}),
+        ({"OTEL_OOM_IDENTITY_FILE": "/run/id", "OTEL_OOM_FORK_IDENTITY": "always"},
+         {"identity_file": Path("/run/id"), "fork_identity": "always"}),
         ({}, {"oom_score_adj": -999}),
         ({"OTEL_OOM_SCORE_ADJ": "-1000"}, {"oom_score_adj": -1000}),
         ({"OTEL_OOM_SCORE_ADJ": "1000"}, {"oom_score_adj": 1000}),
@@ -90,9 +93,18 @@ def test_a_spool_that_is_required(environment: dict[str, str], options: dict[str
 
 
 @pytest.mark.parametrize(
-    "options", [{"spool": "here"}, {"spool": "None"}, {"spool": "none", "is_spool_required": True}], ids=str
+    "options",
+    [
+        {"spool": "here"},
+        {"spool": "None"},
+        {"spool": "none", "is_spool_required": True},
+        {"identity_file": "here"},
+        {"fork_identity": "Always"},
+        {"fork_identity": "never"},
+    ],
+    ids=str,
 )
-def test_a_spool_that_cannot_be_meant(options: dict[str, Any]) -> None:
+def test_what_cannot_be_meant(options: dict[str, Any]) -> None:
     with pytest.raises(UsageError):
         config.load({}, **options)
 

@@ -16,14 +16,14 @@ import pytest
 from support.agent_rig import Rig
 from support.pipelines import event
 
-from otel_oom.checkpoint import Checkpoint, Totals
+from otel_oom.checkpoint import Checkpoint, Origin, Series, Totals
 from otel_oom.journal import FORMAT, Journal, JournalHeldError, Stored
 from otel_oom.spool import Change
 from otel_oom.telemetry import Event
 
 CHECKPOINT = Checkpoint(
     "boot",
-    "instance",
+    Origin("instance", "host", "machine"),
     Totals(5).plus("cgroup", 7).plus_unaccounted(2),
     cursor=70,
     uncounted=75,
@@ -34,6 +34,10 @@ CHECKPOINT = Checkpoint(
     agent_pid=9,
     told=Totals(5).plus("cgroup", 6),
     owed=Totals(1).plus("system", 2),
+    former=(
+        Series(Origin("before"), Totals(1).plus("cgroup", 3), told=Totals(1)),
+        Series(Origin("in between"), Totals(2).plus("system", 4)),
+    ),
 )
 
 
@@ -90,6 +94,7 @@ def golden_events() -> list[Event]:
     captures = sorted((Path(__file__).parent / "data").glob("*.kmsg"))
     events = [one for path in captures for one in Rig().run(*path.read_bytes().splitlines(keepends=True)).events]
     assert any(isinstance(value, tuple) for one in events for value in one.attributes.values())
+    assert {one.origin for one in events} == {Origin("instance")}
     return events
 
 

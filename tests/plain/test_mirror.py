@@ -52,7 +52,7 @@ class Rig:
 
     @property
     def exportable(self) -> int:
-        return self.spool.exportable.kills.get("cgroup", 0)
+        return self.spool.exportable.totals.kills.get("cgroup", 0)
 
     @property
     def queued(self) -> list[str]:
@@ -181,14 +181,14 @@ def test_a_commit_of_older_totals_takes_nothing_back() -> None:
     older = spool.unsaved(is_whole=False)
     spool.put([event("b")], replace(spool.checkpoint, totals=totals.plus("cgroup", 2)))
     spool.not_saved("hanging")
-    assert spool.exportable.kills == {"cgroup": 2}
+    assert spool.exportable.totals.kills == {"cgroup": 2}
     spool.saved(older)
-    assert spool.exportable.kills == {"cgroup": 2}
+    assert spool.exportable.totals.kills == {"cgroup": 2}
     assert spool.held_until_s < math.inf
     newer = spool.unsaved(is_whole=False)
     assert [one.uid for _, one in newer.added] == ["b"]
     spool.saved(newer)
-    assert (spool.exportable.kills, spool.held_until_s) == ({"cgroup": 2}, math.inf)
+    assert (spool.exportable.totals.kills, spool.held_until_s) == ({"cgroup": 2}, math.inf)
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from otel_oom import schema
-from otel_oom.checkpoint import Checkpoint, Totals
+from otel_oom.checkpoint import Checkpoint, Origin, Totals
 from otel_oom.otlp.metrics import PointTimes
 
 S, MS = 10**9, 10**6
@@ -46,7 +46,7 @@ class World:
             lambda: self.wall_ns,
             lambda: self.monotonic_ns,
             boot_ns=BOOT,
-            begin=begin or Checkpoint("boot", "instance", self.totals),
+            begin=begin or Checkpoint("boot", Origin("instance"), self.totals),
         )
 
     def passes(self, ns: int, *, step_ns: int = 0) -> None:

@@ -242,13 +242,14 @@ def test_after_it_a_kill_and_its_delivery_import_nothing(protocol: str, *, answe
 import socket
 from otel_oom import config, host
 from otel_oom.otlp import logs
-from otel_oom.otlp.resource import resource as who
+from otel_oom.checkpoint import Origin
+from otel_oom.otlp.resource import resources
 from otel_oom.receiver import Receiver
 receiver = Receiver()
 closed = socket.create_server(("127.0.0.1", 0)); port = closed.getsockname()[1]; closed.close()
 endpoint = receiver.endpoint if {answers} else f"http://localhost:{{port}}"
 export = config.load({{"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, "OTEL_EXPORTER_OTLP_PROTOCOL": {protocol!r}}}).logs
-sender = logs.LogSender(who({{}}), logs.exporter(export))
+sender = logs.LogSender(resources({{}}), logs.exporter(export), Origin("here"))
 told = []
 def rehearse(events):
     told.append(events)
@@ -270,11 +271,12 @@ def test_a_rehearsal_sends_nothing() -> None:
     script = """
 from otel_oom import config, host
 from otel_oom.otlp import logs
-from otel_oom.otlp.resource import resource as who
+from otel_oom.checkpoint import Origin
+from otel_oom.otlp.resource import resources
 from otel_oom.receiver import Receiver
 with Receiver() as receiver:
     export = config.load({"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.endpoint}).logs
-    sender = logs.LogSender(who({}), logs.exporter(export))
+    sender = logs.LogSender(resources({}), logs.exporter(export), Origin("here"))
     assert protection.warm_up(sender.rehearse, host.identity()) is None
     sender.send([])
     answer([len(resource.scope_logs) for resource in receiver.logs.get(timeout=10).message.resource_logs])

@@ -14,7 +14,7 @@ from support.klog import CAPTURES
 from support.sources import Script
 
 from otel_oom import schema
-from otel_oom.checkpoint import Checkpoint, Totals, resume
+from otel_oom.checkpoint import Checkpoint, Origin, Totals, resume
 from otel_oom.device import Item, Lost, Reading
 from otel_oom.kmsg import sequence_of
 
@@ -123,7 +123,7 @@ def test_totals_that_begin_again_are_those_of_the_first_export() -> None:
     rig = Rig(checkpoint=replace(FIRST, totals=Totals(5).plus("cgroup", 7), cursor=70, uncounted=75))
     rig.source.put(Lost(30, 9, 70), kill(100))
     rig.agent.open()
-    assert (rig.spool.exportable.kills, rig.events) == ({}, [])
+    assert (rig.spool.exportable.totals.kills, rig.events) == ({}, [])
     assert rig.spool.checkpoint.uncounted == 75, "the loss is still to be told"
     rig.agent.stop()
     rig.agent.run()
@@ -147,7 +147,7 @@ def test_kills_that_no_collector_was_told_of_are_the_first_increase_of_new_total
     stored = replace(FIRST, boot_id="before", totals=totals, told=Totals(5).plus("cgroup", 7), cursor=70, uncounted=75)
     rig = Rig(checkpoint=resume(stored, NEXT), has_backlog=True, counted=1)
     rig.agent.open()
-    assert (rig.spool.exportable.kills, rig.spool.exportable.start_ns) == ({}, 9_000), "0 first"
+    assert (rig.spool.exportable.totals.kills, rig.spool.exportable.totals.start_ns) == ({}, 9_000), "0 first"
     rig.source.put(kill(3))
     rig.agent._turn()
     assert rig.kills == {"cgroup": 2}
@@ -204,9 +204,9 @@ def test_after_a_crash_the_first_export_holds_what_the_log_holds() -> None:
     rig = Rig(checkpoint=replace(FIRST, totals=Totals(5).plus("cgroup", 7), cursor=70, uncounted=75), has_backlog=True)
     rig.source.put(kill(75), kill(76))
     rig.agent.open()
-    assert rig.spool.exportable.kills == {"cgroup": 1}
+    assert rig.spool.exportable.totals.kills == {"cgroup": 1}
     rig.agent.read_backlog()
-    assert rig.spool.exportable.kills == {"cgroup": 3}
+    assert rig.spool.exportable.totals.kills == {"cgroup": 3}
     assert len(rig.events) == 2
 
 
@@ -233,7 +233,9 @@ def test_a_spool_that_is_found_late_is_caught_up_with(earlier: dict[str, object]
     rig = Rig(counted=40, source_at=source_at)
     rig.source.next_sequence = 80
     totals = Totals(5).plus("cgroup", 7).plus_unaccounted(1)
-    stood = replace(FIRST, instance_id="another", totals=totals, told=totals, cursor=70, uncounted=75, base=30, lines=2)
+    stood = replace(
+        FIRST, origin=Origin("another"), totals=totals, told=totals, cursor=70, uncounted=75, base=30, lines=2
+    )
     with rig.running():
         rig.source.put(kill(80))
         assert eventually(lambda: rig.kills == {"cgroup": 1})

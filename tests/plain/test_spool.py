@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from support.agent_rig import first_checkpoint
 from support.pipelines import event
 
-from otel_oom.checkpoint import Totals
+from otel_oom.checkpoint import Origin, Series, Totals
 from otel_oom.health import Health
 from otel_oom.spool import Spool
 from otel_oom.telemetry import Event
@@ -45,6 +45,48 @@ def test_events_stay_until_they_are_settled() -> None:
     assert uids(queue.peek(2, 1 << 20)) == ["01", "02"]
     queue.settle(2)
     assert (everything(queue), len(queue)) == (["03"], 1)
+
+
+def test_an_event_belongs_to_what_the_machine_was_when_it_was_put() -> None:
+    queue, copy = spool(), Origin("copy")
+    put(queue, "01", "02")
+    queue.become(copy, 9)
+    put(queue, "03")
+    queue.put([replace(event("04"), origin=Origin("instance"))])  # what an earlier agent left, found late
+    batches = []
+    while batch := queue.peek(10, 1 << 20):
+        batches.append((batch[0].origin, uids(batch)))
+        queue.settle(len(batch))
+    assert batches == [
+        (Origin("instance"), ["01", "02"]),
+        (copy, ["03"]),
+        (Origin("instance"), ["04"]),
+    ]
+
+
+def test_another_machine_has_told_nothing_yet() -> None:
+    queue = spool()
+    told = queue.totals.plus("cgroup", 5)
+    queue.put([event("01")], replace(queue.checkpoint, totals=told))
+    queue.tell(told, 6)
+    queue.put([event("02")], replace(queue.checkpoint, totals=told.plus("cgroup", 7)))
+    last = Series(Origin("instance"), told.plus("cgroup", 7), told)
+    queue.become(Origin("copy"), 9)
+    assert (queue.exportable, queue.former) == (Series(Origin("copy"), Totals(9)), last)
+    change = queue.unsaved(is_whole=False)
+    assert (change.checkpoint.former, change.checkpoint.told) == ((last,), None)
+    queue.tell_former(last.totals)
+    assert queue.unsaved(is_whole=False).checkpoint.former == ()
+    assert queue.former is None
+
+
+def test_what_opened_a_former_series_is_told_before_its_last_totals() -> None:
+    queue = spool()
+    totals = queue.totals.plus("cgroup", 5)
+    queue.put([event("01")], replace(queue.checkpoint, totals=totals))
+    queue.become(Origin("copy"), 9)
+    queue.tell_former(Totals(1))
+    assert queue.former == Series(Origin("instance"), totals, Totals(1))
 
 
 @pytest.mark.parametrize(("max_bytes", "count"), [(0, 1), (SIZE, 1), (2 * SIZE - 1, 1), (2 * SIZE, 2), (9 * SIZE, 3)])

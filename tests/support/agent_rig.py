@@ -12,8 +12,9 @@ from typing import Any
 from support.sources import Script
 
 from otel_oom.agent import Agent
-from otel_oom.checkpoint import Checkpoint, Totals
+from otel_oom.checkpoint import Checkpoint, Origin, Totals
 from otel_oom.device import Clock
+from otel_oom.forks import Forks
 from otel_oom.health import Health
 from otel_oom.host import Identity
 from otel_oom.oom import OomKill
@@ -25,10 +26,12 @@ KILLED = (
     "oom_score_adj:0"
 )
 
+IDENTITY = Identity("boot", "machine", "host", "6.1", 4096)
+
 
 def first_checkpoint(start_ns: int = 1) -> Checkpoint:
     """Of an agent that starts for the first time."""
-    return Checkpoint("boot", "instance", Totals(start_ns))
+    return Checkpoint("boot", Origin("instance"), Totals(start_ns))
 
 
 def line(text: str, sequence: int, priority: int = 6) -> bytes:
@@ -52,6 +55,8 @@ class Rig:
     previous_pid: int = 0
     source_at: Callable[[int], Script] | None = None
     wall_ns: Clock = time.time_ns
+    identity: Identity | None = IDENTITY
+    is_always: bool = False
 
     def __post_init__(self) -> None:
         self.spool = Spool(self.health, self.checkpoint or first_checkpoint())
@@ -59,9 +64,10 @@ class Rig:
             self.source,
             self.spool,
             self.health,
-            Identity("boot", "machine", "host", "6.1", 4096),
+            IDENTITY,
             look_at_victim=self.look,
             kernel_kills=lambda: self.counted,
+            forks=Forks(IDENTITY, lambda: self.identity, is_always=self.is_always, of_its_own=str),
             has_backlog=self.has_backlog,
             previous_pid=self.previous_pid,
             source_at=self.source_at,

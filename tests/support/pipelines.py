@@ -15,6 +15,7 @@ from support.otlp_receiver import OtlpReceiver
 from support.otlp_servers import Answer
 
 from otel_oom import config, schema
+from otel_oom.checkpoint import Origin
 from otel_oom.health import Health
 from otel_oom.otlp import pipeline
 from otel_oom.otlp.sender import Sender
@@ -122,12 +123,13 @@ def sending(
     os.environ.update(environment(**variables))
     try:
         health = Health()
-        spool = Spool(health, first_checkpoint(time.time_ns()))
+        begin = replace(first_checkpoint(time.time_ns()), origin=Origin("here", "host"))
+        spool = Spool(health, begin)
         sender = pipeline.build(
             config.load(os.environ),
             spool,
             health,
-            resource_defaults={"service.name": "otel-oom", "service.instance.id": "here", "host.name": "host"},
+            resource_defaults={"service.name": "otel-oom"},
             kernel_kills=kernel_kills,
         )
     finally:

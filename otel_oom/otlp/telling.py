@@ -1,0 +1,155 @@
+"""Which totals a collector is told next, as whose, and when.
+
+Rules:
+- A series is opened at the total that it carried, before any new kill is added to it, and that is tried until it is
+  delivered: only so does a store see the first kill as an increase.
+- News is told within `_GATHER_S`, all else with the heartbeat.
+- Where this machine is another one now, what it was is told first: its last totals as that one's, then its own open.
+- What a collection says is not lost with its request: a cumulative one says it all again, and newer; one of delta
+  temporality is kept as it is.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
+
+from otel_oom.checkpoint import Series, Totals
+from otel_oom.health import Health
+from otel_oom.otlp.metrics import MetricSender, PointTimes
+from otel_oom.otlp.outcome import Outcome
+from otel_oom.spool import Spool
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.metrics.export import MetricsData
+
+_GATHER_S: Final = 0.05  # a storm's kills go out as one point, not as hundreds
+
+State: TypeAlias = "tuple[Series, str | None, bool | None, int]"
+
+
+class MetricsOf(Protocol):
+    """Makes the way of a series."""
+
+    def __call__(self, series: Series, times: PointTimes, *, is_former: bool = False) -> MetricSender:
+        """is_former: of what this machine was before, which has kills alone."""
+
+
+class Telling:
+    """Collects what is due; the sender sends it, and says what became of it."""
+
+    def __init__(
+        self, spool: Spool, health: Health, metrics_of: MetricsOf, times: PointTimes, heartbeat_s: float
+    ) -> None:
+        self._spool = spool
+        self._health = health
+        self._metrics_of = metrics_of
+        self._times = times
+        self._heartbeat_s = heartbeat_s
+        self._metrics = metrics_of(replace(spool.exportable, told=spool.checkpoint.told), times)
+        self._opening: Totals | None = None
+        """The totals that must be delivered before any newer ones."""
+        self._kept: tuple[MetricsData, State] | None = None
+        self._former: tuple[Series, MetricSender] | None = None
+        self._exported = self._collected = self.state
+        self._told_former: Totals | None = None
+        self._heartbeat_due_s = 0.0
+        self._sent_s = 0.0
+
+    def open_series(self) -> None:
+        """From now on the totals as they are carried are delivered before anything newer. Before the first kill."""
+        self._opening = self._spool.exportable.totals
+
+    @property
+    def state(self) -> State:
+        """What a collector should know at once when it changes."""
+        health = self._health
+        return self._spool.exportable, health.down_reason, health.is_durable, health.clock_jumps
+
+    @property
+    def due_s(self) -> float:
+        """When something is to be told next, monotonic seconds: at the heartbeat, and sooner if there is news."""
+        if self._spool.former is not None:
+            return 0.0
+        due_s = self._heartbeat_due_s
+        if self.state != self._exported:
+            due_s = min(due_s, self._sent_s + _GATHER_S)
+        return min(due_s, self._spool.held_until_s)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether a collector knows all that there is to know."""
+        is_told = self._opening is None and self._kept is None and self._spool.former is None
+        is_newest = self._exported[0].totals == self._spool.totals  # none wait for the disk
+        return is_told and is_newest and self.state == self._exported
+
+    @property
+    def is_opening(self) -> bool:
+        """Whether what was collected must be delivered, even if it was refused."""
+        return self._opening is not None and self._told_former is None and not self._metrics.is_delta
+
+    def collect(self) -> MetricsData:
+        """What is to be told now."""
+        former = self._spool.former
+        if former is not None:
+            return self._collect_former(former)
+        self._told_former = None
+        if self._kept is not None:
+            data, self._collected = self._kept
+            return data
+        state = self.state
+        if state[0].origin != self._metrics.origin:
+            self._become(state[0])
+        # The opening is collected anew for each try: after a long outage its old times would be refused for ever. With
+        # delta temporality it is kept as it was, because its collection cannot be repeated.
+        totals = self._opening or state[0].totals
+        self._collected = (replace(state[0], totals=totals), *state[1:])
+        data = self._metrics.collect(totals)
+        if self._metrics.is_delta:
+            self._kept = (data, self._collected)
+        return data
+
+    def send(self, data: MetricsData) -> Outcome:
+        """One request."""
+        try:
+            return self._metrics.send(data)
+        finally:
+            self._sent_s = time.monotonic()
+
+    def settled(self, outcome: Outcome) -> None:
+        """The collector has what was collected, or will never take it."""
+        if self._told_former is not None:
+            self._spool.tell_former(self._told_former)
+            return
+        self._opening, self._kept, self._exported = None, None, self._collected
+        if outcome.verdict == "ok":
+            self._spool.tell(self._collected[0].totals, self._metrics.newest_ns)
+        self._heartbeat_due_s = self._sent_s + self._heartbeat_s
+
+    def reconnect(self) -> None:
+        """Leave the connection: the next request makes a new one."""
+        self._metrics.reconnect()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._metrics.close()
+
+    def _become(self, series: Series) -> None:
+        self._opening = Totals(series.totals.start_ns)
+        before, self._metrics = self._metrics, self._metrics_of(series, self._times_from(self._opening))
+        before.end()
+
+    def _times_from(self, told: Totals) -> PointTimes:
+        """For series of which a collector was told this."""
+        begin = replace(self._spool.checkpoint, totals=told, exported_ns=self._metrics.newest_ns)
+        return self._times.anew(begin)
+
+    def _collect_former(self, series: Series) -> MetricsData:
+        """Where no collector knows that series yet, it opens at 0 as well."""
+        self._kept = None  # it is part of what is to be told of the former one
+        if self._former is None or self._former[0] != series or self._metrics.is_delta:
+            times = self._times_from(series.told or Totals(0))
+            self._former = (series, self._metrics_of(series, times, is_former=True))
+        self._told_former = series.totals if series.told else Totals(series.totals.start_ns)
+        return self._former[1].collect(self._told_former)
