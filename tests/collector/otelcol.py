@@ -9,7 +9,6 @@ Only the standard library is used, so that it runs before anything is installed.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import random
 import re
@@ -28,6 +27,7 @@ if __name__ == "__main__":  # run by its path, only this directory is on the mod
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from collector import received
+from support import cache
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -60,7 +60,7 @@ def binary() -> Path:
         found = shutil.which(name)
         if found is not None and _reads_config(found):
             return Path(found)
-    built = _cache() / "otelcol"
+    built = cache.place("collector", MANIFEST.read_bytes()) / "otelcol"
     if not built.exists():
         _build(built)
     return built
@@ -70,11 +70,6 @@ def _reads_config(program: str) -> bool:
     """An older release, or the core distribution, lacks components that the configuration names."""
     command = [program, "validate", f"--config={CONFIG}"]
     return subprocess.run(command, check=False, capture_output=True, timeout=START_S).returncode == 0
-
-
-def _cache() -> Path:
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return home / "otel-oom" / f"collector-{hashlib.sha256(MANIFEST.read_bytes()).hexdigest()[:12]}"
 
 
 def _build(target: Path) -> None:

@@ -24,9 +24,13 @@ _NAMESPACE = uuid.UUID("52f665a9-96ae-56ec-afec-967961ace6df")
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
-def uid_of(line: RawRecord) -> str:
-    """`log.record.uid` of a kill line: UUIDv5 over what names it once and for all, joined by NUL."""
-    parts = ("system_oom_kill", _BOOT_ID.read_text().strip(), str(line.sequence), str(line.timestamp_us), line.text)
+def uid_of(line: RawRecord, boot_id: str | None = None) -> str:
+    """`log.record.uid` of a kill line: UUIDv5 over what names it once and for all, joined by NUL.
+
+    boot_id: of the boot that it comes from, None for this machine's
+    """
+    boot_id = boot_id or _BOOT_ID.read_text().strip()
+    parts = ("system_oom_kill", boot_id, str(line.sequence), str(line.timestamp_us), line.text)
     return str(uuid.uuid5(_NAMESPACE, "\0".join(parts)))
 
 

@@ -39,7 +39,7 @@ def test_a_hanging_disk_holds_up_nothing(tmp_path: Path, capsys: pytest.CaptureF
                 stage.everything_arrives()
                 stage.becomes(schema.KILLS, stage.judge.counted, "cgroup")
                 stage.becomes(schema.SPOOL_DURABLE, 0)
-            thawed_s = time.monotonic()
+                thawed_s = time.monotonic()  # before the thaw: the agent may have written before its command has ended
             durable_s = stage.becomes_durable(thawed_s, within_s=5)
             stage.kill()
             stage.everything_arrives()

@@ -1,0 +1,32 @@
+"""Where what takes minutes to make is kept, outside the checkout. Only the standard library is used."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+
+def place(name: str, *made_of: bytes | str) -> Path:
+    """The path of a thing, by its name and by all that it is made of."""
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    parts = [hashlib.sha256(one.encode() if isinstance(one, str) else one).hexdigest() for one in made_of]
+    digest = parts[0] if len(parts) == 1 else hashlib.sha256("".join(parts).encode()).hexdigest()
+    return home / "otel-oom" / f"{name}-{digest[:12]}"
+
+
+def made(path: Path, make: Callable[[Path], None]) -> Path:
+    """The directory at `path`, made if it is not there. Whoever finds it finds it whole."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}-"))
+        try:
+            make(fresh)
+            fresh.chmod(0o755)
+            fresh.rename(path)
+        finally:
+            shutil.rmtree(fresh, ignore_errors=True)
+    return path

@@ -1,0 +1,120 @@
+"""A machine that sleeps: its kernel's clock stands still, and every stamp is true."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from vm.scene import KERNELS, Between, Received, Scene, scene
+
+from otel_oom import schema
+
+STANDBYS_S = (5, 30, 120, *[2] * 10)
+TRUE_S = 2.0
+"""Of a stamp; the guest's clock is set to a second."""
+
+
+def stamp_of_the_envelope(kill: Received, first: Received) -> int:
+    """What a reader makes of the kernel log's own time: the switch that this agent does not have."""
+    return first.time_ns + int((kill[schema.KMSG_TIMESTAMP] - first[schema.KMSG_TIMESTAMP]) * 1e9)
+
+
+@dataclass
+class Slept:
+    """What a scene has gone through."""
+
+    scene: Scene
+    first: Received
+    seconds: float = 0.0
+    standbys: int = 0
+
+
+@pytest.mark.timeout(600)
+def test_after_each_standby_the_stamp_is_true_and_the_envelope_is_not(tmp_path: Path) -> None:
+    """Both kernels sleep at the same time."""
+    with ExitStack() as stack:
+        all_slept = []
+        for name in KERNELS:
+            stage = stack.enter_context(scene(name, tmp_path))
+            stage.start()
+            killed = stage.kill()
+            (first,) = stage.await_received(1)
+            assert killed.has(first.time_ns, within_s=TRUE_S)
+            assert abs(first[schema.KMSG_SKEW]) < TRUE_S
+            all_slept.append(Slept(stage, first))
+        for seconds in STANDBYS_S:
+            for slept in all_slept:
+                slept.scene.guest.stop()
+            began_s = time.monotonic()
+            time.sleep(seconds)
+            for slept in all_slept:
+                slept.scene.guest.go_on()
+                slept.seconds += time.monotonic() - began_s
+                slept.standbys += 1
+                slept.scene.set_clock()
+                check(slept, slept.scene.kill())
+
+
+def check(slept: Slept, killed: Between) -> None:
+    stage = slept.scene
+    kill = stage.await_received(slept.standbys + 1)[-1]
+    assert killed.has(kill.time_ns, within_s=TRUE_S), "the stamp is this machine's time"
+    assert abs(kill[schema.KMSG_SKEW] - slept.seconds) < TRUE_S, "and the kernel's clock lags by the time slept"
+    wrong_s = (kill.time_ns - stamp_of_the_envelope(kill, slept.first)) / 1e9
+    assert abs(wrong_s - slept.seconds) < TRUE_S, "a reader of the kernel's clock is wrong by it"
+    jumps = stage.await_received(slept.standbys, schema.CLOCK_JUMPED)
+    assert len(jumps) == slept.standbys
+    assert abs(sum(jump[schema.CLOCK_JUMP] for jump in jumps) - slept.seconds) < TRUE_S
+    assert stage.uids() == [one.uid for one in stage.received()], "each once, in order"
+    assert stage.counted == slept.standbys + 1
+    stage.await_total(slept.standbys + 1)
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_a_kill_before_a_standby_that_is_read_after_it_is_stamped_at_the_read(tmp_path: Path, name: str) -> None:
+    with scene(name, tmp_path) as stage:
+        stage.start()
+        stage.signal("STOP")
+        killed = stage.kill()
+        stage.guest.sleep(8.0)
+        stage.set_clock()
+        before_ns = time.time_ns()
+        stage.signal("CONT")
+        (kill,) = stage.await_received(1)
+        assert Between(before_ns, time.time_ns()).has(kill.time_ns, within_s=TRUE_S)
+        assert not killed.has(kill.time_ns, within_s=TRUE_S)
+        assert 8.0 - TRUE_S < kill[schema.KMSG_SKEW] < 8.0 + 3 * TRUE_S
+        (jump,) = stage.await_received(1, schema.CLOCK_JUMPED)
+        assert abs(jump[schema.CLOCK_JUMP] - 8.0) < TRUE_S
+
+
+HOUR_S = 3600
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_a_step_of_the_wall_clock_looks_the_same_from_inside(tmp_path: Path, name: str) -> None:
+    """Back and forth: the stamps follow the clock, the points of the counter never go back, and nothing waits."""
+    with scene(name, tmp_path) as stage:
+        stage.start()
+        stage.kill()
+        stage.await_received(1)
+        stage.await_total(1)
+        for number, step_s in enumerate((-HOUR_S, HOUR_S), start=2):
+            stage.guest.shell(f"date -s @$(($(date +%s) + {step_s}))")
+            killed = stage.kill()
+            arrived_s = time.monotonic()
+            kill = stage.await_received(number)[-1]
+            stage.await_total(number)
+            assert time.monotonic() - arrived_s < 5.0
+            off_ns = -HOUR_S * 10**9 if number == 2 else 0
+            assert killed.has(kill.time_ns - off_ns, within_s=TRUE_S)
+            jump = stage.await_received(number - 1, schema.CLOCK_JUMPED)[-1]
+            assert abs(jump[schema.CLOCK_JUMP] - step_s) < TRUE_S
+            assert abs(kill[schema.KMSG_SKEW] - off_ns / 1e9) < TRUE_S
+            times = [
+                one.points(schema.KILLS.name)["cgroup"].time_unix_nano for one in stage.receiver.accepted("metrics")
+            ]
+            assert times == sorted(set(times))
