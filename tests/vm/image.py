@@ -73,8 +73,10 @@ def _add_libraries(tree: Path, programs: list[Path]) -> None:
 
 
 def _compile(directory: Path) -> None:
-    command = [sys.executable, "-m", "compileall", "-q", "-j", "2", "--invalidation-mode", "unchecked-hash", directory]
-    subprocess.run(command, check=False, stdout=subprocess.DEVNULL)  # some files of dependencies are templates
+    how = ("-q", "-j", "2", "--invalidation-mode", "unchecked-hash")
+    subprocess.run(
+        [sys.executable, "-m", "compileall", *how, str(directory)], check=False, stdout=subprocess.DEVNULL
+    )  # some files of dependencies are templates
 
 
 def _make(target: Path) -> None:

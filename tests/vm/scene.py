@@ -68,13 +68,13 @@ class Between:
 
 @dataclass
 class Scene:
-    """What the tests of this folder share."""
+    """What the tests of this folder share. guest: the machine as it is now; a copy takes its place."""
 
-    guest: Guest
     receiver: OtlpReceiver
     flags: tuple[str, ...] = ()
     settings: dict[str, str] = field(default_factory=dict)
     pid: int = 0
+    guest: Guest = field(init=False, repr=False)
 
     def start(self, *, locks: bool = True, cgroup: str = _CGROUPS) -> None:
         """The agent, and return when it watches. locks: it may lock its memory; cgroup: where it lives."""
@@ -85,17 +85,18 @@ class Scene:
         }
         exports = "\n".join(f"export {name}='{value}'" for name, value in variables.items())
         limits = "" if locks else f"ulimit -l 0; exec python3 -c '{_WITHOUT_IPC_LOCK}' /usr/bin/"
-        run = f"echo $$ > {cgroup}/cgroup.procs\n{exports}\n{limits or 'exec '}python3 -m otel_oom run {' '.join(self.flags)}"
+        agent = f"{limits or 'exec '}python3 -m otel_oom run {' '.join(self.flags)}"
+        run = f"echo $$ > {cgroup}/cgroup.procs\n{exports}\n{agent}"
         self.guest.shell(f"cat > /run/agent <<'END'\n{run}\nEND")
         self.pid = int(self.guest.shell("setsid sh /run/agent > /run/agent.log 2>&1 < /dev/null & echo $!"))
-        self.eventually("watching" in self.said() or self.guest.shell("sleep 0.1") for _ in iter(int, 1))
+        self.await_said("watching")
 
-    def eventually(self, looks: Iterator[object]) -> None:
+    def await_said(self, words: str) -> None:
+        """Return when the agent has written this."""
         deadline_s = time.monotonic() + PATIENCE_S
-        for look in looks:
-            if look:
-                return
-            assert time.monotonic() < deadline_s, self.said()
+        while words not in (said := self.said()):
+            assert time.monotonic() < deadline_s, said
+            time.sleep(0.1)
 
     def said(self) -> str:
         """What the agent wrote."""
@@ -164,9 +165,14 @@ class Scene:
 
     def await_total(self, total: int, scope: str = "cgroup") -> None:
         """Return when the counter has got so far."""
-        self.receiver.wait(
-            lambda: self.receiver.accepted("metrics")[-1].values(schema.KILLS.name).get(scope) == total, PATIENCE_S
-        )
+        self.receiver.wait(lambda: self.last(schema.KILLS, scope) == total, PATIENCE_S)
+
+    def last(self, metric: schema.Metric, attributes: str = "") -> float | None:
+        """The newest value of a series; None where there is none."""
+        for request in reversed(self.receiver.accepted("metrics")):
+            if point := request.points(metric.name).get(attributes):
+                return float(getattr(point, point.WhichOneof("value")))
+        return None
 
 
 def received(receiver: OtlpReceiver) -> list[Received]:
@@ -185,4 +191,6 @@ def received(receiver: OtlpReceiver) -> list[Received]:
 def scene(name: str, directory: Path, *flags: str, **machine: Any) -> Iterator[Scene]:
     """A guest of this kernel, booted, and a receiver; the agent is not started yet."""
     with OtlpReceiver("http/protobuf") as receiver, Guest(kernel(name), directory / name, **machine) as guest:
-        yield Scene(guest, receiver, flags)
+        stage = Scene(receiver, flags)
+        stage.guest = guest
+        yield stage

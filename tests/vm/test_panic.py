@@ -1,0 +1,80 @@
+"""A kernel that panics a second after a kill, while no collector was to be had: the next one tells what is on disk."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+from crash import ledger
+from vm.image import filesystem
+from vm.machine import BOOT_S, GuestError
+from vm.scene import KERNELS, Scene, scene
+
+from otel_oom import schema
+
+SPOOL_BYTES = 32 << 20
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_a_kill_before_a_panic_is_delivered_after_the_reboot_once_and_of_its_boot(tmp_path: Path, name: str) -> None:
+    spool = tmp_path / "spool"
+    filesystem(spool, size_bytes=SPOOL_BYTES)
+    with scene(name, tmp_path, spool=spool) as stage:
+        stage.start()
+        stage.kill()
+        stage.await_received(1)
+        stage.await_total(1)
+        stage.receiver.stop()
+        first_boot, first_uids = stage.boot_id, kill_and_panic(stage)
+        assert len(first_uids) == 2
+        assert stage.boot_id != first_boot
+        assert stage.counted == 0, "another kernel, whose log and counter begin anew"
+
+        stage.receiver.start()
+        stage.start()
+        stage.await_total(1)
+        stage.kill()
+        kills = stage.await_received(3)
+        stage.await_total(2)
+
+        assert [kill.uid for kill in kills] == [*first_uids, *stage.uids()], "each once, in order"
+        assert [kill[schema.BOOT_ID] for kill in kills] == [first_boot, first_boot, stage.boot_id]
+        assert not any(schema.BACKLOG.name in kill.attributes for kill in kills), "all were seen as they happened"
+        assert_owed(stage)
+
+
+def kill_and_panic(stage: Scene) -> list[str]:
+    """A kill, a second later the kernel's own death (sysrq-c), and the machine boots again; uids of all kills."""
+    stage.kill()
+    killed_s = time.monotonic()
+    uids, boot_id = stage.uids(), stage.boot_id
+    time.sleep(max(0.0, 1.0 - (time.monotonic() - killed_s)))
+    with pytest.raises(GuestError):
+        stage.guest.shell("echo c > /proc/sysrq-trigger", within_s=1.0)
+    await_reboot(stage, boot_id)
+    assert "sysrq triggered crash" in stage.guest.console()
+    return uids
+
+
+def await_reboot(stage: Scene, boot_id: str) -> None:
+    deadline_s = time.monotonic() + BOOT_S
+    while True:
+        try:
+            if stage.guest.shell("cat /proc/sys/kernel/random/boot_id", within_s=5.0).strip() != boot_id:
+                return
+        except GuestError:  # it is on its way
+            assert time.monotonic() < deadline_s
+        time.sleep(0.2)
+
+
+def assert_owed(stage: Scene) -> None:
+    """What no collector had taken before the panic is the first increase of the totals after it."""
+    points = ledger.points(stage.receiver, schema.KILLS, "cgroup")
+    first_ns, second_ns = sorted({point.start_ns for point in points})
+    totals = {start: [one.value for one in points if one.start_ns == start] for start in (first_ns, second_ns)}
+    assert (totals[first_ns][0], totals[first_ns][-1]) == (0, 1)
+    assert (totals[second_ns][0], totals[second_ns][-1]) == (0, 2)
+    assert ledger.increase(points) == 3
+    assert len({point.instance for point in points}) == 1, "one machine"
+    assert stage.received(schema.UNACCOUNTED) == []
