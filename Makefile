@@ -1,7 +1,8 @@
 # Everything on a fresh machine with Python >= 3.10 (venv) and make; each target does its own set-up in .venv.
 #
 #   make demo    a first OOM kill on screen
-#   make test    every level of tests that this machine can run; what was skipped, and why, stands at the end
+#   make test    every level of tests that this machine can run; what was skipped, and why, stands at the end.
+#                The guests of tests/vm run beside the other levels: they sleep most of the time
 #   make check   lint, types and tests: what CI runs
 #   make crash   the long form of the crash tests: 200 SIGKILLs and pauses of 60 s, on both protocols (12 min)
 #   make outage  10,000 events through an outage of ten minutes
@@ -10,20 +11,28 @@
 #   make bench   how long a record is on its way, and what the agent takes, beside the SDK's own
 #
 # The levels need: kernel: root, /dev/kmsg, a memory cgroup, cc; collector: Go (builds a Collector once) or an
-# otelcol-contrib on PATH, promtool. OTEL_OOM_REQUIRE=all makes a skip a failure.
+# otelcol-contrib on PATH, promtool; vm: QEMU, busybox-static, cpio, and apt of Debian 12, which has the guests' kernels.
+# OTEL_OOM_REQUIRE=all makes a skip a failure.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := pyproject.toml README.md $(shell find otel_oom -type f -not -name '*.pyc')
 
-.PHONY: demo test lint types check collector readme crash outage peers fuzz bench clean
+.PHONY: demo test test-vm test-others lint types check collector readme crash outage peers fuzz bench clean
 
 demo: $(VENV)/demo.stamp
 	@$(BIN)/otel-oom demo
 
 test: $(VENV)/test.stamp collector
-	$(BIN)/python -m pytest
+	$(MAKE) --no-print-directory -j2 --output-sync=target test-vm test-others
+
+test-others: $(VENV)/test.stamp
+	$(BIN)/python -m pytest --ignore=tests/vm
+
+# What others promise within milliseconds has the processors first.
+test-vm: $(VENV)/test.stamp
+	nice -n 5 $(BIN)/python -m pytest tests/vm
 
 check: lint types test
 

@@ -50,7 +50,7 @@ def tool(name: str) -> Path:
     """A program of this machine."""
     found = shutil.which(name)
     if found is None:
-        missing("vm", f"no {name} (apt-get install qemu-system-x86 qemu-utils busybox-static cpio e2fsprogs)")
+        missing("vm", f"no {name} (apt-get install qemu-system-x86 busybox-static cpio e2fsprogs)")
     return Path(found)
 
 
