@@ -164,6 +164,9 @@ class Agent:
             self._unaccounted += self._reconciliation.look(counted, self._lines, now_s)
         is_forked = self._reader.found.is_forked
         self._publish(self._reader.found)
+        if is_forked:
+            self._health.forked()
+            self._spool.wake()
         if (is_look or is_forked) and (origin := self._forks.moved(now_s, is_forked=is_forked)):
             self._become(origin)
         if self._spool.earlier is not None:
@@ -179,7 +182,7 @@ class Agent:
 
     def _become(self, origin: Origin) -> None:
         """This machine is another one now: count from 0 as that one."""
-        self._health.forked(origin)
+        self._health.moved(origin)
         begin = self._spool.become(origin, self._wall_ns())
         self._lines_before = -self._reader.kill_lines
         if self._reconciliation is not None and begin.base is not None:

@@ -81,6 +81,11 @@ class Series:
     totals: Totals
     told: Totals | None = None
 
+    def after(self, series: Series) -> Series:
+        """The same, when a collector has taken that, which may be another one's."""
+        is_same = (series.origin, series.totals.start_ns) == (self.origin, self.totals.start_ns)
+        return replace(self, told=series.totals) if is_same else self
+
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:

@@ -40,8 +40,8 @@ class Health:
         """All reasons so far."""
         self.is_durable: bool | None = None
         """Whether undelivered events and totals are on disk, but for the last moments; None: nobody wants it."""
-        self.clock_jumps = 0
-        """How often the wall clock left the kernel's: each time connections are made anew, and all totals told."""
+        self.renewals = 0
+        """How often the machine may have slept: each time connections are made anew, and all totals told."""
         self.clock_offset_s: float | None = None
         """This machine's wall clock minus the collector's, seconds; None where no collector has shown its own."""
         self._said: dict[str, tuple[float, int]] = {}
@@ -103,7 +103,7 @@ class Health:
 
     def clock_jumped(self, jumped_s: float) -> None:
         """The wall clock left the kernel's clock: the machine slept, or the clock was set."""
-        self.clock_jumps += 1
+        self.renewals += 1
         self.say(
             "clock jump",
             logging.WARNING,
@@ -112,9 +112,14 @@ class Health:
             jumped_s,
         )
 
-    def forked(self, origin: Origin) -> None:
+    def forked(self) -> None:
+        """The kernel says that its virtual machine was forked, as it does at many a resume of the only copy."""
+        self.renewals += 1
+        self.say("fork", logging.INFO, "the virtual machine was forked, or resumed; connections are made anew")
+
+    def moved(self, origin: Origin) -> None:
         """This machine is another one than before: its events and totals go out as that one's."""
-        self.say("fork", logging.WARNING, "this is another machine now: going on as instance %s", origin.instance_id)
+        self.say("moved", logging.WARNING, "this is another machine now: going on as instance %s", origin.instance_id)
 
     def identity_untold(self, path: Path) -> None:
         """The identity file says nothing."""

@@ -211,10 +211,15 @@ class Spool:
                 if self._removed or self._refused:
                     self._write_soon()
 
-    def tell(self, totals: Totals, newest_ns: int) -> None:
-        """A collector has taken these totals; newest_ns: the latest time that any point carried."""
+    def tell(self, series: Series, newest_ns: int) -> None:
+        """A collector has taken these totals, or never will; newest_ns: the latest time that any point carried."""
         with self._lock:
-            self._told, self._told_ns = totals, newest_ns
+            if series.origin == self._checkpoint.origin:
+                self._told = series.totals
+            else:  # of what this machine was before: a request may have been on its way when it became another
+                told = (one.after(series) for one in self._former)
+                self._former = tuple(one for one in told if one.told != one.totals)
+            self._told_ns = newest_ns
             if self._is_mirrored:
                 self._write_soon()
 
@@ -223,14 +228,6 @@ class Spool:
         """Totals of what this machine was before that are to be told next, if there are any."""
         with self._lock:
             return self._former[0] if self._former else None
-
-    def tell_former(self, totals: Totals) -> None:
-        """A collector has taken these totals of it, or never will."""
-        with self._lock:
-            first, *others = self._former
-            self._former = tuple(others) if totals == first.totals else (replace(first, told=totals), *others)
-            if self._is_mirrored:
-                self._write_soon()
 
     @property
     def newest_number(self) -> int:

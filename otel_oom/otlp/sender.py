@@ -4,7 +4,7 @@ Rules:
 - A log record leaves as soon as the thread is free, the counter after it (`telling` says what of it).
 - Logs and metrics fail, wait and recover apart from each other. While logs fail, metrics that are due go first: logs
   that hang hold them up by one attempt at most.
-- After a jump of the wall clock connections are made anew, and all is told at once: the machine may have slept.
+- After a jump of the wall clock, or a fork, connections are made anew and all is told at once: the machine has slept.
 - A request that is refused for good is halved until the one event at fault stands alone; that one is given up.
 """
 
@@ -50,7 +50,7 @@ class Sender(threading.Thread):
         self._log_backoff = Backoff(is_loopback=self._logs_export.is_loopback, jitter=random.uniform)
         self._metric_backoff = Backoff(is_loopback=self._metrics_export.is_loopback, jitter=random.uniform)
         self._batch_events = _BATCH_EVENTS
-        self._clock_jumps = health.clock_jumps
+        self._renewals = health.renewals
         self._stop_at_s = math.inf
 
     def rehearse(self, events: Sequence[Event]) -> None:
@@ -91,7 +91,7 @@ class Sender(threading.Thread):
 
     def _turn(self) -> float:
         """Do what is due; returns when something will be due again, monotonic seconds."""
-        if self._clock_jumps != self._health.clock_jumps:
+        if self._renewals != self._health.renewals:
             self._connect_anew()
         is_outage = self._log_backoff.is_outage
         if is_outage:
@@ -104,7 +104,7 @@ class Sender(threading.Thread):
         return min(due_s, self._log_backoff.due_s) if len(self._spool) else due_s
 
     def _connect_anew(self) -> None:
-        self._clock_jumps = self._health.clock_jumps
+        self._renewals = self._health.renewals
         for signal, backoff in ((self._logs, self._log_backoff), (self._telling, self._metric_backoff)):
             signal.reconnect()
             backoff.hurry()

@@ -53,7 +53,7 @@ class Telling:
         self._kept: tuple[MetricsData, State] | None = None
         self._former: tuple[Series, MetricSender] | None = None
         self._exported = self._collected = self.state
-        self._told_former: Totals | None = None
+        self._collected_former: Series | None = None
         self._heartbeat_due_s = 0.0
         self._sent_s = 0.0
 
@@ -65,7 +65,7 @@ class Telling:
     def state(self) -> State:
         """What a collector should know at once when it changes."""
         health = self._health
-        return self._spool.exportable, health.down_reason, health.is_durable, health.clock_jumps
+        return self._spool.exportable, health.down_reason, health.is_durable, health.renewals
 
     @property
     def due_s(self) -> float:
@@ -87,14 +87,14 @@ class Telling:
     @property
     def is_opening(self) -> bool:
         """Whether what was collected must be delivered, even if it was refused."""
-        return self._opening is not None and self._told_former is None and not self._metrics.is_delta
+        return self._opening is not None and self._collected_former is None and not self._metrics.is_delta
 
     def collect(self) -> MetricsData:
         """What is to be told now."""
         former = self._spool.former
         if former is not None:
             return self._collect_former(former)
-        self._told_former = None
+        self._collected_former = None
         if self._kept is not None:
             data, self._collected = self._kept
             return data
@@ -119,12 +119,12 @@ class Telling:
 
     def settled(self, outcome: Outcome) -> None:
         """The collector has what was collected, or will never take it."""
-        if self._told_former is not None:
-            self._spool.tell_former(self._told_former)
+        if self._collected_former is not None:
+            self._spool.tell(self._collected_former, self._metrics.newest_ns)
             return
         self._opening, self._kept, self._exported = None, None, self._collected
         if outcome.verdict == "ok":
-            self._spool.tell(self._collected[0].totals, self._metrics.newest_ns)
+            self._spool.tell(self._collected[0], self._metrics.newest_ns)
         self._heartbeat_due_s = self._sent_s + self._heartbeat_s
 
     def reconnect(self) -> None:
@@ -151,5 +151,6 @@ class Telling:
         if self._former is None or self._former[0] != series or self._metrics.is_delta:
             times = self._times_from(series.told or Totals(0))
             self._former = (series, self._metrics_of(series, times, is_former=True))
-        self._told_former = series.totals if series.told else Totals(series.totals.start_ns)
-        return self._former[1].collect(self._told_former)
+        totals = series.totals if series.told else Totals(series.totals.start_ns)
+        self._collected_former = replace(series, totals=totals)
+        return self._former[1].collect(totals)

@@ -18,6 +18,7 @@ from support.agent_rig import first_checkpoint
 from support.kernel import eventually
 from support.pipelines import event
 
+from otel_oom.checkpoint import Series
 from otel_oom.health import Health
 from otel_oom.journal import Journal, JournalHeldError, Stored
 from otel_oom.mirror import Mirror
@@ -353,7 +354,7 @@ def test_what_was_told_and_a_log_that_runs_on_are_written_soon(tmp_path: Path, g
         assert len(gate.commits) == 1, "the place in the log alone is not worth a write"
         rig.spool.put((), replace(rig.spool.checkpoint, uncounted=500))
         assert eventually(lambda: gate.commits[-1].checkpoint.uncounted == 500)
-        rig.spool.tell(rig.spool.totals, 77)
+        rig.spool.tell(Series(rig.spool.checkpoint.origin, rig.spool.totals), 77)
         assert eventually(lambda: gate.commits[-1].checkpoint.exported_ns == 77)
         assert gate.commits[-1].checkpoint.told == rig.spool.totals
 

@@ -68,14 +68,14 @@ def test_another_machine_has_told_nothing_yet() -> None:
     queue = spool()
     told = queue.totals.plus("cgroup", 5)
     queue.put([event("01")], replace(queue.checkpoint, totals=told))
-    queue.tell(told, 6)
+    queue.tell(Series(Origin("instance"), told), 6)
     queue.put([event("02")], replace(queue.checkpoint, totals=told.plus("cgroup", 7)))
     last = Series(Origin("instance"), told.plus("cgroup", 7), told)
     queue.become(Origin("copy"), 9)
     assert (queue.exportable, queue.former) == (Series(Origin("copy"), Totals(9)), last)
     change = queue.unsaved(is_whole=False)
     assert (change.checkpoint.former, change.checkpoint.told) == ((last,), None)
-    queue.tell_former(last.totals)
+    queue.tell(last, 7)
     assert queue.unsaved(is_whole=False).checkpoint.former == ()
     assert queue.former is None
 
@@ -85,8 +85,21 @@ def test_what_opened_a_former_series_is_told_before_its_last_totals() -> None:
     totals = queue.totals.plus("cgroup", 5)
     queue.put([event("01")], replace(queue.checkpoint, totals=totals))
     queue.become(Origin("copy"), 9)
-    queue.tell_former(Totals(1))
+    queue.tell(Series(Origin("instance"), Totals(1)), 7)
     assert queue.former == Series(Origin("instance"), totals, Totals(1))
+
+
+def test_what_was_on_its_way_when_the_machine_became_another_is_the_old_ones() -> None:
+    queue = spool()
+    totals = queue.totals.plus("cgroup", 5)
+    queue.put([event("01")], replace(queue.checkpoint, totals=totals))
+    queue.become(Origin("copy"), 9)
+    queue.tell(Series(Origin("instance"), totals), 7)
+    assert queue.former is None
+    assert queue.unsaved(is_whole=False).checkpoint.told is None, "of the new one nobody was told"
+    queue.become(Origin("instance"), 20)
+    queue.tell(Series(Origin("copy"), Totals(9)), 21)
+    assert queue.unsaved(is_whole=False).checkpoint.told is None
 
 
 @pytest.mark.parametrize(("max_bytes", "count"), [(0, 1), (SIZE, 1), (2 * SIZE - 1, 1), (2 * SIZE, 2), (9 * SIZE, 3)])
