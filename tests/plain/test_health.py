@@ -62,6 +62,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
 def test_each_failure_is_counted_and_said(
     failure: Callable[[Health], None], counted: dict[object, int], line: str, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.INFO)
     health = Health()
     failure(health)
     numbers: list[object] = [health.records, health.exports, health.dropped]
