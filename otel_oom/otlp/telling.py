@@ -51,7 +51,8 @@ class Telling:
         self._opening: Totals | None = None
         """The totals that must be delivered before any newer ones."""
         self._kept: tuple[MetricsData, State] | None = None
-        self._former: tuple[Series, MetricSender] | None = None
+        self._former: MetricSender | None = None
+        self._former_totals: Totals | None = None
         self._exported = self._collected = self.state
         self._collected_former: Series | None = None
         self._heartbeat_due_s = 0.0
@@ -146,11 +147,13 @@ class Telling:
         return self._times.anew(begin)
 
     def _collect_former(self, series: Series) -> MetricsData:
-        """Where no collector knows that series yet, it opens at 0 as well."""
+        """Where no collector knows that series yet, it opens at 0 as well: a total is no increase, a delta is one."""
         self._kept = None  # it is part of what is to be told of the former one
-        if self._former is None or self._former[0] != series or self._metrics.is_delta:
+        is_delta = self._metrics.is_delta
+        is_new = self._former is None or (self._former.origin, self._former_totals) != (series.origin, series.totals)
+        if self._former is None or is_new or is_delta:  # a delta cannot be collected twice
             times = self._times_from(series.told or Totals(0))
-            self._former = (series, self._metrics_of(series, times, is_former=True))
-        totals = series.totals if series.told else Totals(series.totals.start_ns)
+            self._former, self._former_totals = self._metrics_of(series, times, is_former=True), series.totals
+        totals = series.totals if series.told or is_delta else Totals(series.totals.start_ns)
         self._collected_former = replace(series, totals=totals)
-        return self._former[1].collect(totals)
+        return self._former.collect(totals)

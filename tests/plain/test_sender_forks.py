@@ -70,8 +70,12 @@ def test_a_series_that_nobody_knows_yet_opens_at_0_before_its_last_total(protoco
     with OtlpReceiver(protocol) as receiver, sending(settings(receiver), is_started=False) as rig:
         rig.kill("untold")
         become(rig)
+        time.sleep(0.05)
         rig.sender.start()
         assert eventually(lambda: list(told(receiver)) == [("here", 0), ("here", 1), ("copy", 0)])
+        opened, last = (one.points(KILLS)["cgroup"] for one in receiver.exports(2))
+        assert opened.start_time_unix_nano == last.start_time_unix_nano < opened.time_unix_nano
+        assert opened.time_unix_nano // 10**6 < last.time_unix_nano // 10**6, "never back, in milliseconds too"
 
 
 @BOTH
