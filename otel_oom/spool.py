@@ -2,17 +2,14 @@
 
 Rules:
 - An event leaves only when a collector accepted it, or when the queue is full: then the oldest goes, counted and said.
-- An event belongs to whom this machine was when it was put here; totals never go out as another's.
+- An event belongs to whom this machine was when it was put here.
 - Events and checkpoint change in one step, so an export shows both or neither, and so does the disk.
 - Nobody waits: the reader puts and goes on, the one sender takes copies and settles them later, and the one writer
   (`mirror`) takes what is not on disk yet and says when it is.
-- With a writer, exported totals are committed ones: a crash must not take back what a collector has seen. A disk that
-  fails holds them up not at all, and one that hangs for a second.
 """
 
 from __future__ import annotations
 
-import math
 import threading
 import time
 from collections import deque
@@ -23,11 +20,11 @@ from typing import Final
 
 from otel_oom.checkpoint import Checkpoint, Origin, Series, Totals
 from otel_oom.health import Health
+from otel_oom.standing import Standing
 from otel_oom.telemetry import Event
 
 MAX_EVENTS: Final = 10_000
 MAX_BYTES: Final = 8 << 20
-_PATIENCE_S: Final = 1.0
 _MAX_UNSAVED_RECORDS: Final = 500  # a quarter of the smallest ring: what was read must not pass for lost after a crash
 _MAX_REFUSED: Final = 100  # until the next commit; the disk has room for more
 
@@ -89,15 +86,7 @@ class Spool:
         self._is_due = True
         self._removed: list[int] = []
         self._refused: list[tuple[Event, str]] = []
-        # The newest state, and the one that may be exported.
-        self._checkpoint = checkpoint
-        self._state = 0
-        self._exportable = (0, _series(checkpoint))
-        self._behind_s = math.inf
-        self._is_failing = False
-        self._told = checkpoint.told
-        self._told_ns = checkpoint.exported_ns
-        self._former = checkpoint.former
+        self._standing = Standing(checkpoint, is_mirrored=is_mirrored)
         self._saved_to = checkpoint.uncounted
         self.earlier: Checkpoint | None = None
         """Where an earlier agent stood, if the writer found that late: for the reader to take, and to set to None."""
@@ -109,60 +98,56 @@ class Spool:
     @property
     def checkpoint(self) -> Checkpoint:
         """As of the last `put`."""
-        return self._checkpoint
+        return self._standing.checkpoint
 
     @property
     def totals(self) -> Totals:
         """As of the last `put`."""
-        return self._checkpoint.totals
+        return self._standing.checkpoint.totals
 
     @property
     def exportable(self) -> Series:
         """The totals that a collector may see."""
         with self._lock:
-            is_hanging = time.monotonic() - self._behind_s >= _PATIENCE_S
-            if is_hanging or self._is_failing:
-                self._exportable = (self._state, _series(self._checkpoint))
-            is_news = is_hanging and not self._is_failing
-            self._is_failing = self._is_failing or is_hanging
-            series = self._exportable[1]
-        if is_news:
+            gives_up = self._standing.gives_up(time.monotonic())
+            series = self._standing.exportable
+        if gives_up:
             self._health.spool_down("the disk does not answer")
         return series
 
     @property
     def held_until_s(self) -> float:
         """When totals that wait for the disk may be exported without it, monotonic seconds; inf: none wait."""
-        return math.inf if self._is_failing else self._behind_s + _PATIENCE_S
+        return self._standing.held_until_s
+
+    @property
+    def former(self) -> Series | None:
+        """Totals of what this machine was before that are to be told next, if there are any."""
+        return self._standing.former
 
     def begin(self, checkpoint: Checkpoint) -> None:
-        """Before the first export: where this agent really stands, whatever the disk knows of it."""
+        """See `Standing`."""
         with self._lock:
-            self._checkpoint = checkpoint
-            self._exportable = (self._state, _series(checkpoint))
+            self._standing.begin(checkpoint)
 
     def become(self, origin: Origin, start_ns: int) -> Checkpoint:
         """This machine is another one now; returns where counting begins for it."""
         with self._lock:
-            before = replace(self._checkpoint, told=self._told, former=self._former)
-            self._checkpoint = after = before.of_another(origin, start_ns)
-            self._told, self._former = None, after.former
-            self._state += 1
-            self._exportable = (self._state, _series(after))
-            if self._is_mirrored:
-                self._write_soon()
+            self._standing.become(origin, start_ns)
             self._wake()
-            return after
+            self._write_soon()
+            return self._standing.checkpoint
 
     def put(self, events: Sequence[Event], checkpoint: Checkpoint | None = None) -> None:
         """Queue events for delivery, with the checkpoint that they lead to."""
         with self._lock:
-            after = checkpoint or self._checkpoint
+            before = self._standing.checkpoint
+            after = checkpoint or before
             sized = [
                 (event if event.origin else replace(event, origin=after.origin), event.size_bytes) for event in events
             ]
-            if not events and after.totals is self._checkpoint.totals:
-                self._checkpoint = after
+            if not events and after.totals is before.totals:
+                self._standing.checkpoint = after
                 if after.uncounted - self._saved_to >= _MAX_UNSAVED_RECORDS:
                     self._write_soon()
                 return  # the cursor alone is no other news
@@ -171,15 +156,10 @@ class Spool:
             self._last_number += len(entries)
             self._queue.extend(entries)
             self._bytes += sum(size for _, size in sized)
-            self._checkpoint = after
-            self._state += 1
+            self._standing.move(after, time.monotonic())
             overflow = self._shrink()
-            if self._is_mirrored:
-                self._behind_s = min(self._behind_s, time.monotonic())
-                self._write_soon()
-            else:
-                self._exportable = (self._state, _series(self._checkpoint))
             self._wake()
+            self._write_soon()
         if overflow:
             self._health.event_dropped(
                 "overflow", overflow, f"the queue holds {self._max_events} events or {self._max_bytes >> 20} MiB"
@@ -212,22 +192,10 @@ class Spool:
                     self._write_soon()
 
     def tell(self, series: Series, newest_ns: int) -> None:
-        """A collector has taken these totals, or never will; newest_ns: the latest time that any point carried."""
+        """See `Standing`."""
         with self._lock:
-            if series.origin == self._checkpoint.origin:
-                self._told = series.totals
-            else:  # of what this machine was before: a request may have been on its way when it became another
-                told = (one.after(series) for one in self._former)
-                self._former = tuple(one for one in told if one.told != one.totals)
-            self._told_ns = newest_ns
-            if self._is_mirrored:
-                self._write_soon()
-
-    @property
-    def former(self) -> Series | None:
-        """Totals of what this machine was before that are to be told next, if there are any."""
-        with self._lock:
-            return self._former[0] if self._former else None
+            self._standing.tell(series, newest_ns)
+            self._write_soon()
 
     @property
     def newest_number(self) -> int:
@@ -263,26 +231,22 @@ class Spool:
                 entry.is_stored = True
             removed, self._removed = self._removed, []
             refused, self._refused = self._refused, []
-            checkpoint = replace(self._checkpoint, exported_ns=self._told_ns, told=self._told, former=self._former)
+            checkpoint = self._standing.to_be_saved(time.monotonic())
             self._saved_to = checkpoint.uncounted
-            self._behind_s = min(self._behind_s, time.monotonic())
             added = [(entry.number, entry.event) for entry in entries]
-            return Change(added, removed, refused, checkpoint, is_whole, self._state)
+            return Change(added, removed, refused, checkpoint, is_whole, self._standing.number)
 
     def saved(self, change: Change) -> None:
         """A change is durable, and its totals may be exported."""
         with self._lock:
-            self._is_failing = False
-            self._behind_s = math.inf if change.number == self._state else time.monotonic()
-            if change.number > self._exportable[0]:  # else the newer ones went out already, while the disk hung
-                self._exportable = (change.number, _series(change.checkpoint))
+            self._standing.saved(change.number, change.checkpoint, time.monotonic())
             self._wake()
         self._health.spool_up()
 
     def not_saved(self, why: str, change: Change | None = None) -> None:
         """Nothing can be written: totals wait for the disk no more until it can."""
         with self._lock:
-            self._is_failing = True
+            self._standing.not_saved()
             self._refused = [*(change.refused if change else ()), *self._refused][-_MAX_REFUSED:]
             self._wake()
         self._health.spool_down(why)
@@ -308,7 +272,3 @@ class Spool:
     def _write_soon(self) -> None:
         self._is_due = True
         self._due.notify_all()
-
-
-def _series(checkpoint: Checkpoint) -> Series:
-    return Series(checkpoint.origin, checkpoint.totals)

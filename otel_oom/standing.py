@@ -1,0 +1,107 @@
+"""Which checkpoint is the newest, which totals a collector may see, and which it was told. No I/O, no clock, no lock.
+
+Rules:
+- With a writer, exported totals are committed ones: a crash must not take back what a collector has seen. A disk that
+  fails holds them up not at all, and one that hangs for a second.
+- Totals go out as those of whom this machine was when they were counted, never as another's.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Final
+
+from otel_oom.checkpoint import Checkpoint, Origin, Series
+
+_PATIENCE_S: Final = 1.0
+
+
+class Standing:
+    """checkpoint: where the agent begins; is_mirrored: a writer will follow. Times are monotonic seconds."""
+
+    def __init__(self, checkpoint: Checkpoint, *, is_mirrored: bool) -> None:
+        self.checkpoint = checkpoint
+        self.number = 0
+        """Of the newest state; the cursor alone makes none."""
+        self._is_mirrored = is_mirrored
+        self._exportable = (0, _series(checkpoint))
+        self._behind_s = math.inf
+        self._is_failing = False
+        self._told = checkpoint.told
+        self._told_ns = checkpoint.exported_ns
+        self._former = checkpoint.former
+
+    @property
+    def exportable(self) -> Series:
+        """The totals that a collector may see."""
+        if self._is_failing:
+            self._exportable = (self.number, _series(self.checkpoint))
+        return self._exportable[1]
+
+    @property
+    def held_until_s(self) -> float:
+        """When totals that wait for the disk may be exported without it; inf: none wait."""
+        return math.inf if self._is_failing else self._behind_s + _PATIENCE_S
+
+    def gives_up(self, now_s: float) -> bool:
+        """Whether the disk has hung for too long just now; it is not waited for from then on."""
+        is_hanging = not self._is_failing and now_s >= self.held_until_s
+        self._is_failing = self._is_failing or is_hanging
+        return is_hanging
+
+    @property
+    def former(self) -> Series | None:
+        """Totals of what this machine was before that are to be told next, if there are any."""
+        return self._former[0] if self._former else None
+
+    def begin(self, checkpoint: Checkpoint) -> None:
+        """Before the first export: where this agent really stands, whatever the disk knows of it."""
+        self.checkpoint = checkpoint
+        self._exportable = (self.number, _series(checkpoint))
+
+    def become(self, origin: Origin, start_ns: int) -> None:
+        """This machine is another one now. Its totals of 0 need no disk."""
+        before = replace(self.checkpoint, told=self._told, former=self._former)
+        self.checkpoint = before.of_another(origin, start_ns)
+        self._told, self._former = None, self.checkpoint.former
+        self.number += 1
+        self._exportable = (self.number, _series(self.checkpoint))
+
+    def move(self, checkpoint: Checkpoint, now_s: float) -> None:
+        """A newer state."""
+        self.checkpoint = checkpoint
+        self.number += 1
+        if self._is_mirrored:
+            self._behind_s = min(self._behind_s, now_s)
+        else:
+            self._exportable = (self.number, _series(checkpoint))
+
+    def tell(self, series: Series, newest_ns: int) -> None:
+        """A collector has taken these totals, or never will; newest_ns: the latest time that any point carried."""
+        if series.origin == self.checkpoint.origin:
+            self._told = series.totals
+        else:  # of what this machine was before: a request may have been on its way when it became another
+            told = (one.after(series) for one in self._former)
+            self._former = tuple(one for one in told if one.told != one.totals)
+        self._told_ns = newest_ns
+
+    def to_be_saved(self, now_s: float) -> Checkpoint:
+        """The newest checkpoint, with what a collector was told."""
+        self._behind_s = min(self._behind_s, now_s)
+        return replace(self.checkpoint, exported_ns=self._told_ns, told=self._told, former=self._former)
+
+    def saved(self, number: int, checkpoint: Checkpoint, now_s: float) -> None:
+        """A state is durable, and its totals may be exported."""
+        self._is_failing = False
+        self._behind_s = math.inf if number == self.number else now_s
+        if number > self._exportable[0]:  # else the newer ones went out already, while the disk hung
+            self._exportable = (number, _series(checkpoint))
+
+    def not_saved(self) -> None:
+        """Nothing can be written: totals wait for the disk no more until it can."""
+        self._is_failing = True
+
+
+def _series(checkpoint: Checkpoint) -> Series:
+    return Series(checkpoint.origin, checkpoint.totals)
