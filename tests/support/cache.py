@@ -1,4 +1,8 @@
-"""Where what takes minutes to make is kept, outside the checkout. Only the standard library is used."""
+"""Where what takes minutes to make is kept, outside the checkout. Only the standard library is used.
+
+What was made for an earlier state of the checkout is removed when something of the same name is made, and nobody has
+used it for an hour: longer than any run of tests.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +10,13 @@ import hashlib
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from typing import Final
+
+_UNUSED_S: Final = 3600.0
 
 
 def place(name: str, *made_of: bytes | str) -> Path:
@@ -27,6 +36,19 @@ def made(path: Path, make: Callable[[Path], None]) -> Path:
             make(fresh)
             fresh.chmod(0o755)
             fresh.rename(path)
+        except OSError:
+            if not path.exists():  # else somebody else was faster
+                raise
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
+        _remove_unused(path)
+    os.utime(path)
     return path
+
+
+def _remove_unused(path: Path) -> None:
+    name, _, digest = path.name.rpartition("-")
+    for other in path.parent.glob(f"{name}-{'?' * len(digest)}"):
+        with suppress(OSError):  # another run removes it too
+            if time.time() - other.stat().st_mtime > _UNUSED_S:
+                shutil.rmtree(other)

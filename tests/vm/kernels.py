@@ -50,12 +50,12 @@ def tool(name: str) -> Path:
     """A program of this machine."""
     found = shutil.which(name)
     if found is None:
-        missing("vm", f"no {name} (apt-get install qemu-system-x86 busybox-static cpio e2fsprogs)")
+        missing("vm", f"no {name} (Debian 12: apt-get install qemu-system-x86 busybox-static cpio e2fsprogs)")
     return Path(found)
 
 
 def _newest(package: str) -> tuple[str, str]:
-    said = subprocess.run(["apt-cache", "show", package], capture_output=True, text=True, check=False).stdout
+    said = subprocess.run([tool("apt-cache"), "show", package], capture_output=True, text=True, check=False).stdout
     found = re.search(r"^Depends: (linux-image-\S+) \(= (\S+)\)", said, re.MULTILINE)
     if found is None:
         missing("vm", f"apt does not know {package} (Debian 12; apt-get update)")
@@ -66,7 +66,10 @@ def _fetch(package: str, target: Path) -> None:
     with tempfile.TemporaryDirectory() as directory:
         work = Path(directory)
         work.chmod(0o777)  # apt downloads as a user of its own
-        subprocess.run(["apt-get", "download", "-q", package], cwd=work, check=True, capture_output=True)
+        download: list[str | Path] = [tool("apt-get"), "download", "-q", package]
+        done = subprocess.run(download, cwd=work, check=False, capture_output=True, text=True)
+        if done.returncode != 0:
+            missing("vm", f"apt-get download {package} failed; after apt-get update? {done.stderr.strip()[-500:]}")
         (archive,) = work.glob("*.deb")
         subprocess.run(["dpkg-deb", "-x", archive, work / "unpacked"], check=True)
         (image,) = (work / "unpacked" / "boot").glob("vmlinuz-*")

@@ -46,8 +46,11 @@ def test_a_kill_by_sysrq(tmp_path: Path, name: str) -> None:
         assert (stage.uids(), stage.counted) == ([kill.uid], 1)
 
 
-LATE_S = 1.0
-"""Asserted of a machine without memory whose processors are emulated; what was measured is printed."""
+LATE_S = 5.0
+"""Asserted of a machine without memory whose processors are emulated; what was measured is printed.
+
+On a quiet host some 60 ms with locked memory and 600 ms without: pages of programs are read in again and again.
+"""
 
 
 @pytest.mark.parametrize("locks", [True, False], ids=["locked", "not locked"])
