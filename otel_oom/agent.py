@@ -109,7 +109,7 @@ class Agent:
         is_drained = False
         while not is_drained:
             is_drained, _ = self._reader.burst()
-            self._publish(self._reader.found)
+            self._pass_on(time.monotonic(), is_look=is_drained)
         self._spool.begin(self._spool.checkpoint)
 
     @property
@@ -147,28 +147,23 @@ class Agent:
         try:
             while not is_drained and time.monotonic() < deadline_s:
                 is_drained, _ = self._reader.burst()
+                self._pass_on(time.monotonic(), is_look=False)
         finally:
             self._publish(self._reader.found)
 
     def _turn(self) -> None:
         now_s = time.monotonic()
-        is_look = now_s >= self._look_s
-        if is_look:
-            self._look_s = now_s + _LOOK_S
         if jumped_s := self._clocks.jumped_s():
             self._jumped_s += jumped_s
             self._health.clock_jumped(jumped_s)
         is_drained, closed = self._reader.burst()
-        counted = self._kernel_kills() if is_look and is_drained and self._reconciliation else None
+        is_look = is_drained and now_s >= self._look_s
+        if is_look:
+            self._look_s = now_s + _LOOK_S
+        counted = self._kernel_kills() if is_look and self._reconciliation else None
         if self._reconciliation and counted is not None:
             self._unaccounted += self._reconciliation.look(counted, self._lines, now_s)
-        is_forked = self._reader.found.is_forked
-        self._publish(self._reader.found)
-        if is_forked:
-            self._health.forked()
-            self._spool.wake()
-        if (is_look or is_forked) and (origin := self._forks.moved(now_s, is_forked=is_forked)):
-            self._become(origin)
+        self._pass_on(now_s, is_look=is_look)
         if self._spool.earlier is not None:
             try:
                 self._catch_up(self._spool.earlier)
@@ -180,10 +175,22 @@ class Agent:
         elif is_drained and not self._is_stopped:
             self._source.wait(self._look_s - time.monotonic())
 
+    def _pass_on(self, now_s: float, *, is_look: bool) -> None:
+        """What was read goes into the spool, as what this machine was then; after a fork it may be another one."""
+        is_forked = self._reader.found.is_forked
+        self._publish(self._reader.found)
+        if is_forked:
+            self._health.forked()
+            self._spool.wake()
+        if is_look or is_forked:
+            origin = self._forks.moved(self._spool.checkpoint.origin, now_s, is_forked=is_forked)
+            if origin is not None:
+                self._become(origin)
+
     def _become(self, origin: Origin) -> None:
         """This machine is another one now: count from 0 as that one."""
-        self._health.moved(origin)
         begin = self._spool.become(origin, self._wall_ns())
+        self._health.moved(origin, len(begin.former))
         self._lines_before = -self._reader.kill_lines
         if self._reconciliation is not None and begin.base is not None:
             self._reconciliation = Reconciliation(begin.base)
@@ -202,7 +209,10 @@ class Agent:
         base = stood.anew(0).base
         if self._reconciliation is not None and base is not None:
             self._reconciliation.base = base
-        self._spool.put((), replace(self._spool.checkpoint, owed=earlier.anew(0).owed))
+        is_same = earlier.is_of(self._identity.instance_id)
+        left = earlier.anew(0) if is_same else earlier.of_another(self._spool.checkpoint.origin, 0)
+        self._spool.inherit(left.former)
+        self._spool.put((), replace(self._spool.checkpoint, owed=left.owed))
         is_backlog, self._is_backlog = self._is_backlog, True
         self._publish(between.found)
         self._is_backlog = is_backlog

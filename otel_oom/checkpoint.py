@@ -6,8 +6,9 @@ Rules:
   collector had taken of the old ones is the first increase of the new ones.
 - What the kernel counted is compared with what was seen over the whole boot, across restarts and gaps.
 - Two totals never share a series: totals go on only under the instance id that they were exported with. Where this
-  machine is another one than before (a copy of a disk, a fork of a running VM) they begin again at 0 under its own id,
-  and what no collector had taken of the old ones is told as the old one's: where all copies do so, they say the same.
+  machine is another one than before (a copy of a disk, a fork of a running VM) they begin again at 0 under its own id.
+  What no collector had taken of the old ones is told as the old one's, at the times that it has for each copy: all
+  copies say the same, and a store that has newer points of the old one drops it.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+MAX_FORMER: Final = 100  # forks with untold kills, while no collector is to be had: beyond it the oldest is given up
 _DAY_NS: Final = 86_400 * 10**9
 
 
@@ -75,16 +77,31 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """Totals, and whose they are. told: those that a collector has taken, None before the first."""
+    """Totals, and whose they are."""
 
     origin: Origin
     totals: Totals
-    told: Totals | None = None
 
-    def after(self, series: Series) -> Series:
+    @property
+    def key(self) -> tuple[Origin, int]:
+        """What makes them one series: whose, and since when."""
+        return self.origin, self.totals.start_ns
+
+
+@dataclass(frozen=True, slots=True)
+class Former:
+    """The last totals of what this machine was.
+
+    told: those that a collector has taken, None before the first; exported_ns: the latest time that a point carried
+    """
+
+    series: Series
+    told: Totals | None
+    exported_ns: int
+
+    def after(self, series: Series) -> Former:
         """The same, when a collector has taken that, which may be another one's."""
-        is_same = (series.origin, series.totals.start_ns) == (self.origin, self.totals.start_ns)
-        return replace(self, told=series.totals) if is_same else self
+        return replace(self, told=series.totals) if series.key == self.series.key else self
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +118,7 @@ class Checkpoint:
     is_ended: it ended as it should, and what it exported is in `totals`
     told: the totals that a collector has taken, None before the first
     owed: of earlier totals, what no collector has taken: it is added when the first export is on its way
-    former: of what this machine was before, totals that are still to be told as that one's, oldest first
+    former: of what this machine was before, what is still to be told as that one's, oldest first
     """
 
     boot_id: str
@@ -117,7 +134,17 @@ class Checkpoint:
     is_ended: bool = False
     told: Totals | None = None
     owed: Totals | None = None
-    former: tuple[Series, ...] = ()
+    former: tuple[Former, ...] = ()
+
+    @property
+    def series(self) -> Series:
+        """The totals, and whose they are."""
+        return Series(self.origin, self.totals)
+
+    @property
+    def told_of_these(self) -> Totals | None:
+        """What a collector has taken of these totals, not of some that began before."""
+        return self.told if self.told is not None and self.told.start_ns == self.totals.start_ns else None
 
     def anew(self, start_ns: int) -> Checkpoint:
         """The totals begin again at 0. What they held stays in the comparison with the kernel's counter."""
@@ -134,22 +161,27 @@ class Checkpoint:
         former = self.former
         if anew.owed is not None:
             totals = self.totals if self.owed is None else self.totals.plus_all(self.owed, 0)
-            former = (*former, Series(self.origin, totals, self.told))
+            last = Former(Series(self.origin, totals), self.told_of_these, self.exported_ns)
+            former = (*former, last)[-MAX_FORMER:]
         return replace(anew, origin=origin, owed=None, former=former)
+
+    def is_of(self, instance_id: str) -> bool:
+        """Whether that machine wrote it. Its id may be longer: it is of one run, or of one fork, of that machine."""
+        return self.origin.instance_id.startswith(instance_id)
 
 
 def resume(stored: Checkpoint | None, now: Checkpoint) -> Checkpoint:
-    """Where an agent begins, from what the last one stored; now: a first start at this moment, in this boot."""
+    """Where an agent begins, from what the last one stored; now: a first start at this moment, in this boot.
+
+    In one boot it begins as what the last one was: what the log holds from before a fork is that one's.
+    """
     if stored is None:
         return now
     # Beyond a day it was the clock that lied when that was exported, and not its mending that put it back.
     is_sane = stored.exported_ns - now.totals.start_ns < _DAY_NS
     exported_ns = stored.exported_ns if is_sane else 0
-    # A stored id may be longer: it is of one run, or of one fork, of this machine.
-    is_another = not stored.origin.instance_id.startswith(now.origin.instance_id)
-    start_ns = now.totals.start_ns
     if stored.boot_id != now.boot_id:  # the log is read from its start, and the kernel began to count at 0
-        before = stored.of_another(now.origin, start_ns) if is_another else stored.anew(start_ns)
+        is_same = stored.is_of(now.origin.instance_id)
+        before = stored.anew(0) if is_same else stored.of_another(now.origin, 0)
         return replace(now, cursor=0, base=0, exported_ns=exported_ns, owed=before.owed, former=before.former)
-    resumed = replace(stored, agent_pid=now.agent_pid, is_ended=False, exported_ns=exported_ns)
-    return resumed.of_another(now.origin, start_ns) if is_another else resumed
+    return replace(stored, agent_pid=now.agent_pid, is_ended=False, exported_ns=exported_ns)

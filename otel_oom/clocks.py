@@ -6,7 +6,7 @@ slept, or stepped. What was certain before is not after it: connections may be d
 
 Rules:
 - Two looks are compared, however far apart they are: a clock that is slewed (NTP does so by half a millisecond a
-  second) never parts, and one that is set does.
+  second) never parts, and one that is set does. Steps of less than a second are none, however many there are.
 - The two clocks cannot be read at one moment. A look in between which this process was stopped says nothing, and is
   taken again.
 """

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from otel_oom import schema
-from otel_oom.checkpoint import Origin
+from otel_oom.checkpoint import MAX_FORMER, Origin
 from otel_oom.kmsg import Malformed, Record
 
 log = logging.getLogger("otel_oom")
@@ -104,6 +104,7 @@ class Health:
     def clock_jumped(self, jumped_s: float) -> None:
         """The wall clock left the kernel's clock: the machine slept, or the clock was set."""
         self.renewals += 1
+        self.clock_offset_s = None  # until it is seen again
         self.say(
             "clock jump",
             logging.WARNING,
@@ -117,8 +118,13 @@ class Health:
         self.renewals += 1
         self.say("fork", logging.INFO, "the virtual machine was forked, or resumed; connections are made anew")
 
-    def moved(self, origin: Origin) -> None:
-        """This machine is another one than before: its events and totals go out as that one's."""
+    def moved(self, origin: Origin, untold: int) -> None:
+        """This machine is another one than before: its events and totals go out as that one's.
+
+        untold: of how many that it was, kills are still to be told
+        """
+        if untold == MAX_FORMER:
+            self.say("former", logging.ERROR, "kills before %d forks are untold: the oldest are given up", untold)
         self.say("moved", logging.WARNING, "this is another machine now: going on as instance %s", origin.instance_id)
 
     def identity_untold(self, path: Path) -> None:

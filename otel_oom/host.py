@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -27,6 +28,7 @@ from otel_oom.uid import uuid5
 _INITIAL_PID_NAMESPACE: Final = 0xEFFFFFFC  # PROC_PID_INIT_INO, include/linux/proc_ns.h
 _INSTANCE_NAMESPACE: Final = uuid.UUID("1c9bfad8-2c8c-5b55-a353-52ba67b6afd8")
 _MARK_BYTES: Final = 4096
+_GLANCE_S: Final = 0.05
 _COMMAND_LINE_BYTES: Final = 4096  # as much as `ps` shows of it; a process may have megabytes
 
 
@@ -65,6 +67,26 @@ def identity(identity_file: Path | None = None) -> Identity:
         page_size=os.sysconf("SC_PAGE_SIZE"),
         mark=_mark(identity_file) if identity_file else "",
     )
+
+
+class Glance:
+    """Looks at what may lie on a disk that hangs, and does not wait for it."""
+
+    def __init__(self, look: Callable[[], Identity | None]) -> None:
+        self._look = look
+        self._found: list[Identity | None] = []
+        self._thread: threading.Thread | None = None
+
+    def __call__(self) -> Identity | None:
+        """What was seen; None where there was nothing to see, or no time."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=lambda: self._found.append(self._look()), daemon=True)
+            self._thread.start()
+        self._thread.join(_GLANCE_S)
+        if self._thread.is_alive():
+            return None  # the next one finds it
+        self._thread = None
+        return self._found.pop() if self._found else None
 
 
 def oom_kills(path: str = "/proc/vmstat") -> int | None:

@@ -22,7 +22,7 @@ from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from otel_oom.checkpoint import Checkpoint, Origin, Series, Totals
+from otel_oom.checkpoint import Checkpoint, Former, Origin, Series, Totals
 from otel_oom.spool import Change
 from otel_oom.telemetry import Event
 
@@ -236,7 +236,11 @@ def _checkpoint(text: str) -> Checkpoint:
     state = json.loads(text)
     totals = {key: Totals(**state[key]) for key in ("totals", "told", "owed") if state[key] is not None}
     former = tuple(
-        Series(Origin(**one["origin"]), Totals(**one["totals"]), one["told"] and Totals(**one["told"]))
+        Former(
+            Series(Origin(**one["series"]["origin"]), Totals(**one["series"]["totals"])),
+            one["told"] and Totals(**one["told"]),
+            one["exported_ns"],
+        )
         for one in state["former"]
     )
     return Checkpoint(**{**state, **totals, "origin": Origin(**state["origin"]), "former": former})

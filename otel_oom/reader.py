@@ -92,6 +92,8 @@ class Reader:
 
     def burst(self) -> tuple[bool, Closed | None]:
         """Read what is there, up to a burst or a fork; returns whether that was all, and why if reading ended."""
+        if self.found.is_forked:  # not passed on yet
+            return False, None
         try:
             for _ in range(_BURST):
                 ahead, self._ahead = self._ahead, None

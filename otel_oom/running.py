@@ -109,7 +109,8 @@ def _start(
     source: Source | None,
     wall_ns: Clock,
 ) -> Running:
-    identity = _told_identity(config, health) or host.identity()
+    told_identity = _told_identity(config, health)
+    identity = told_identity or host.identity()
     sees_host_pids = host.sees_host_pids()
     previous = stored.checkpoint if stored else None
     checkpoint = resume(
@@ -117,7 +118,11 @@ def _start(
         Checkpoint(
             boot_id=identity.boot_id,
             # Totals that end with the process need a series of their own: two totals must never share one.
-            origin=identity.origin(of_its_own="" if stored else _random()),
+            origin=(
+                identity.origin(of_its_own="" if stored else _random())
+                if told_identity or previous is None
+                else previous.origin
+            ),
             totals=Totals(wall_ns()),
             log_epoch_ns=wall_ns() - time.monotonic_ns(),
             agent_pid=os.getpid() if sees_host_pids else 0,
@@ -147,10 +152,10 @@ def _start(
         ),
         kernel_kills=host.oom_kills,
         forks=Forks(
-            identity,
-            lambda: _told_identity(config, health),
+            host.Glance(lambda: _told_identity(config, health)),
             is_always=config.fork_identity == "always",
             of_its_own=_random if stored is None or config.fork_identity == "always" else str,
+            now_s=time.monotonic(),
         ),
         has_backlog=config.from_ring or is_resuming,
         previous_pid=crashed.agent_pid if crashed else 0,
@@ -172,9 +177,13 @@ def _start(
         wall_ns=wall_ns,
     )
     spool.wake_reader = agent.wake
-    if crashed and crashed.totals.start_ns == spool.totals.start_ns and checkpoint.owed is None:
+    is_gone_on = previous is not None and previous.series.key == spool.checkpoint.series.key
+    is_moved = told_identity is not None and not checkpoint.is_of(told_identity.instance_id)
+    if (crashed and is_gone_on and checkpoint.owed is None) or is_moved:
         agent.read_backlog()
-    sender.open_series()
+    # After a stop it is certain what a collector was told; after a crash it may have been told more than is known.
+    is_certain = previous is not None and is_gone_on and not crashed and not is_moved
+    sender.open_series(previous.told_of_these or Totals(previous.totals.start_ns) if previous and is_certain else None)
     if not sees_host_pids:
         log.warning(
             "not in the host's pid namespace: records come without executable and parent (docker run --pid=host)"

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from itertools import islice, takewhile
 from typing import Final
 
-from otel_oom.checkpoint import Checkpoint, Origin, Series, Totals
+from otel_oom.checkpoint import Checkpoint, Former, Origin, Series, Totals
 from otel_oom.health import Health
 from otel_oom.standing import Standing
 from otel_oom.telemetry import Event
@@ -121,8 +121,8 @@ class Spool:
         return self._standing.held_until_s
 
     @property
-    def former(self) -> Series | None:
-        """Totals of what this machine was before that are to be told next, if there are any."""
+    def former(self) -> Former | None:
+        """See `Standing`."""
         return self._standing.former
 
     def begin(self, checkpoint: Checkpoint) -> None:
@@ -137,6 +137,11 @@ class Spool:
             self._wake()
             self._write_soon()
             return self._standing.checkpoint
+
+    def inherit(self, former: tuple[Former, ...]) -> None:
+        """See `Standing`."""
+        with self._lock:
+            self._standing.inherit(former)
 
     def put(self, events: Sequence[Event], checkpoint: Checkpoint | None = None) -> None:
         """Queue events for delivery, with the checkpoint that they lead to."""

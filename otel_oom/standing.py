@@ -12,7 +12,7 @@ import math
 from dataclasses import replace
 from typing import Final
 
-from otel_oom.checkpoint import Checkpoint, Origin, Series
+from otel_oom.checkpoint import Checkpoint, Former, Origin, Series
 
 _PATIENCE_S: Final = 1.0
 
@@ -25,7 +25,7 @@ class Standing:
         self.number = 0
         """Of the newest state; the cursor alone makes none."""
         self._is_mirrored = is_mirrored
-        self._exportable = (0, _series(checkpoint))
+        self._exportable = (0, checkpoint.series)
         self._behind_s = math.inf
         self._is_failing = False
         self._told = checkpoint.told
@@ -36,7 +36,7 @@ class Standing:
     def exportable(self) -> Series:
         """The totals that a collector may see."""
         if self._is_failing:
-            self._exportable = (self.number, _series(self.checkpoint))
+            self._exportable = (self.number, self.checkpoint.series)
         return self._exportable[1]
 
     @property
@@ -51,22 +51,22 @@ class Standing:
         return is_hanging
 
     @property
-    def former(self) -> Series | None:
-        """Totals of what this machine was before that are to be told next, if there are any."""
+    def former(self) -> Former | None:
+        """What is to be told next of what this machine was before, if there is anything."""
         return self._former[0] if self._former else None
 
     def begin(self, checkpoint: Checkpoint) -> None:
         """Before the first export: where this agent really stands, whatever the disk knows of it."""
         self.checkpoint = checkpoint
-        self._exportable = (self.number, _series(checkpoint))
+        self._exportable = (self.number, checkpoint.series)
 
     def become(self, origin: Origin, start_ns: int) -> None:
         """This machine is another one now. Its totals of 0 need no disk."""
-        before = replace(self.checkpoint, told=self._told, former=self._former)
+        before = replace(self.checkpoint, told=self._told, former=self._former, exported_ns=self._told_ns)
         self.checkpoint = before.of_another(origin, start_ns)
         self._told, self._former = None, self.checkpoint.former
         self.number += 1
-        self._exportable = (self.number, _series(self.checkpoint))
+        self._exportable = (self.number, self.checkpoint.series)
 
     def move(self, checkpoint: Checkpoint, now_s: float) -> None:
         """A newer state."""
@@ -75,16 +75,19 @@ class Standing:
         if self._is_mirrored:
             self._behind_s = min(self._behind_s, now_s)
         else:
-            self._exportable = (self.number, _series(checkpoint))
+            self._exportable = (self.number, checkpoint.series)
 
     def tell(self, series: Series, newest_ns: int) -> None:
         """A collector has taken these totals, or never will; newest_ns: the latest time that any point carried."""
-        if series.origin == self.checkpoint.origin:
-            self._told = series.totals
+        if series.key == self.checkpoint.series.key:
+            self._told, self._told_ns = series.totals, newest_ns
         else:  # of what this machine was before: a request may have been on its way when it became another
             told = (one.after(series) for one in self._former)
-            self._former = tuple(one for one in told if one.told != one.totals)
-        self._told_ns = newest_ns
+            self._former = tuple(one for one in told if one.told != one.series.totals)
+
+    def inherit(self, former: tuple[Former, ...]) -> None:
+        """What an earlier agent had still to tell, found late."""
+        self._former = (*former, *self._former)
 
     def to_be_saved(self, now_s: float) -> Checkpoint:
         """The newest checkpoint, with what a collector was told."""
@@ -96,12 +99,8 @@ class Standing:
         self._is_failing = False
         self._behind_s = math.inf if number == self.number else now_s
         if number > self._exportable[0]:  # else the newer ones went out already, while the disk hung
-            self._exportable = (number, _series(checkpoint))
+            self._exportable = (number, checkpoint.series)
 
     def not_saved(self) -> None:
         """Nothing can be written: totals wait for the disk no more until it can."""
         self._is_failing = True
-
-
-def _series(checkpoint: Checkpoint) -> Series:
-    return Series(checkpoint.origin, checkpoint.totals)

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 _TOO_LARGE: Final = 413
 _BAD_REQUEST: Final = frozenset({400, 422})
 _OTLP_TYPES: Final = frozenset({"application/x-protobuf", "application/json", "application/octet-stream"})
+_SHARP_S: Final = 1.0
 _EVIDENCE: Final = 200  # bytes of an answer that is not OTLP: the first line says it
 
 _MENDS: Final = {
@@ -127,14 +128,17 @@ def _lean_transport(env: Mapping[str, str], export: Export) -> Connection | None
 
 def _post(client: _OTLPHTTPClient, data: bytes, response: type[Any]) -> Outcome:
     body = client._compress(data)
-    asked_ns = time.time_ns()
+    asked_ns, asked_s = time.time_ns(), time.monotonic()
     result = client._transport.request(
         "POST", client._endpoint, headers=client._headers, data=body, timeout=client._timeout
     )
     if result.status_code is None:
         return _no_answer(result.error)
-    date = result.headers().get("date")
-    return replace(_answered(result, response), clock_offset_s=offset_s(date, asked_ns, time.time_ns()))
+    answered_ns, took_s = time.time_ns(), time.monotonic() - asked_s
+    # A slow answer says little of the clock, and nothing if the clock was set while it was on its way.
+    is_sharp = took_s < _SHARP_S and abs((answered_ns - asked_ns) / 1e9 - took_s) < _SHARP_S
+    offset = offset_s(result.headers().get("date"), asked_ns, answered_ns) if is_sharp else None
+    return replace(_answered(result, response), clock_offset_s=offset)
 
 
 def _answered(result: BaseHTTPResult, response: type[Any]) -> Outcome:

@@ -31,7 +31,7 @@ from opentelemetry.sdk.metrics.export import (
 from opentelemetry.sdk.resources import Resource
 
 from otel_oom import schema
-from otel_oom.checkpoint import Checkpoint, Origin, Series, Totals
+from otel_oom.checkpoint import Checkpoint, Former, Series, Totals
 from otel_oom.config import Export
 from otel_oom.otlp.outcome import OK, Discard, Exporter, Outcome
 from otel_oom.telemetry import SCOPE_NAME
@@ -79,6 +79,19 @@ class PointTimes:
         """The same clocks for other series."""
         times = copy.copy(self)
         times._begin, times._last, times.newest_ns = begin, {}, begin.exported_ns
+        times._start_monotonic_ns = self._monotonic_ns()
+        return times
+
+    def of_former(self, former: Former) -> PointTimes:
+        """Times without a clock: right after the last one, or that of the kill. Each copy of the machine has the same.
+
+        A store that knows newer ones of what this machine was, because it goes on as well, drops them.
+        """
+        told = former.told or Totals(former.series.totals.start_ns)
+        last_ns = max(former.exported_ns, told.start_ns)
+        times = self.anew(replace(self._begin, totals=told, exported_ns=last_ns))
+        times._start_ns, times._start_monotonic_ns = last_ns, 0
+        times._wall_ns, times._monotonic_ns = lambda: last_ns + _STEP_NS, lambda: 0
         return times
 
     def stamp(self, data: MetricsData, totals: Totals) -> MetricsData:
@@ -145,7 +158,7 @@ class MetricSender:
         self._exporter: Exporter[MetricsData] = exporter
         self._times = times
         self.meter = self._provider.get_meter(SCOPE_NAME)
-        self.origin: Origin = series.origin
+        self.key = series.key
         self.totals = series.totals
         """The totals that the instruments observe: those of the collection at hand."""
         self.is_delta = temporality.get(ObservableCounter) is AggregationTemporality.DELTA

@@ -44,20 +44,22 @@ def build(
         del os.environ[name]
     # Not below 0, which no point can carry: without a clock on the board the epoch is the boot, more or less.
     boot_ns = max(0, wall_ns() - time.clock_gettime_ns(time.CLOCK_BOOTTIME))
-    at_start = kernel_kills()
+    is_counting = kernel_kills() is not None  # before 4.13 the kernel does not: absent is not zero
     try:
         resource_of = resources(resource_defaults)
         log_sender = logs.LogSender(resource_of, logs.exporter(config.logs), spool.checkpoint.origin)
         exporter = metrics.exporter(config.metrics)
         times = PointTimes(wall_ns, time.monotonic_ns, boot_ns=boot_ns, begin=spool.checkpoint)
 
-        def metrics_of(series: Series, times: PointTimes, *, is_former: bool = False) -> MetricSender:
+        def metrics_of(series: Series, times: PointTimes, told: Totals | None, *, is_former: bool) -> MetricSender:
             sender = MetricSender(resource_of(series.origin), exporter, times, series)
-            instruments = _kills(sender, series.told, is_counting=at_start is not None)
+            instruments = _kills(sender, series.totals, told, is_counting=is_counting, is_former=is_former)
             if not is_former:  # what this machine was before has no heartbeat
-                instruments |= _own(spool, health)
-            if not is_former and at_start is not None:
-                instruments |= _kernels(kernel_kills, at_start if sender.is_delta else 0)
+                own = _own(spool, health)
+                if is_counting:
+                    own[schema.KERNEL_KILLS] = lambda: _one(kernel_kills())
+                # A total of before is no delta: what was counted until now is not of the first interval.
+                instruments |= _deltas(own) if sender.is_delta else own
             register(sender.meter, instruments)
             return sender
 
@@ -67,29 +69,34 @@ def build(
         raise UsageError(f"OpenTelemetry refuses its settings: {error}", "mend the OTEL_* variable") from error
 
 
-def _kills(sender: MetricSender, told: Totals | None, *, is_counting: bool) -> Instruments:
-    """What a collection's totals say. is_counting: the kernel does (4.13+), else absent is not zero."""
+def _kills(
+    sender: MetricSender, totals: Totals, told: Totals | None, *, is_counting: bool, is_former: bool
+) -> Instruments:
+    """What a collection's totals say. is_counting: the kernel does; is_former: only what goes beyond what was told."""
+    known = told or Totals(totals.start_ns)
     # Of a delta it is no part what a collector was told of these totals before.
-    is_carried = told is not None and told.start_ns == sender.totals.start_ns
-    before = told if told is not None and is_carried and sender.is_delta else Totals(0)
-    kills: Instruments = {
+    before = known if sender.is_delta else Totals(0)
+    untold = totals.beyond(known)
+    scopes = [scope for scope in schema.SCOPES if untold.kills.get(scope, 0) or not is_former]
+    instruments: Instruments = {
         schema.KILLS: lambda: [
             ({schema.SCOPE.name: scope}, sender.totals.kills.get(scope, 0) - before.kills.get(scope, 0))
-            for scope in schema.SCOPES
+            for scope in scopes
         ]
     }
-    unaccounted: Instruments = {schema.UNACCOUNTED_KILLS: lambda: _one(sender.totals.unaccounted - before.unaccounted)}
-    return kills | unaccounted if is_counting else kills
+    if is_counting and (untold.unaccounted or not is_former):
+        instruments[schema.UNACCOUNTED_KILLS] = lambda: _one(sender.totals.unaccounted - before.unaccounted)
+    return instruments
 
 
-def _kernels(kernel_kills: Callable[[], int | None], base: int) -> Instruments:
-    """The kernel's own total. base: what of it was counted before; a total since the boot is no delta."""
+def _deltas(own: Instruments) -> Instruments:
+    return {metric: _since(read) if metric.kind == "counter" else read for metric, read in own.items()}
 
-    def counted() -> Observations:
-        total = kernel_kills()
-        return _one(None if total is None else total - base)
 
-    return {schema.KERNEL_KILLS: counted}
+def _since(read: Callable[[], Observations]) -> Callable[[], Observations]:
+    """What a counter counts from now on."""
+    base = {frozenset(attributes.items()): value for attributes, value in read()}
+    return lambda: [(attributes, value - base.get(frozenset(attributes.items()), 0)) for attributes, value in read()]
 
 
 def _own(spool: Spool, health: Health) -> Instruments:

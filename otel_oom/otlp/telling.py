@@ -5,6 +5,7 @@ Rules:
   delivered: only so does a store see the first kill as an increase.
 - News is told within `_GATHER_S`, all else with the heartbeat.
 - Where this machine is another one now, what it was is told first: its last totals as that one's, then its own open.
+- After a sleep, too, the totals that were told last are told again before new ones: a store has an old sample at best.
 - What a collection says is not lost with its request: a cumulative one says it all again, and newer; one of delta
   temporality is kept as it is.
 """
@@ -15,7 +16,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
-from otel_oom.checkpoint import Series, Totals
+from otel_oom.checkpoint import Former, Series, Totals
 from otel_oom.health import Health
 from otel_oom.otlp.metrics import MetricSender, PointTimes
 from otel_oom.otlp.outcome import Outcome
@@ -32,8 +33,8 @@ State: TypeAlias = "tuple[Series, str | None, bool | None, int]"
 class MetricsOf(Protocol):
     """Makes the way of a series."""
 
-    def __call__(self, series: Series, times: PointTimes, *, is_former: bool = False) -> MetricSender:
-        """is_former: of what this machine was before, which has kills alone."""
+    def __call__(self, series: Series, times: PointTimes, told: Totals | None, *, is_former: bool) -> MetricSender:
+        """told: what a collector has taken of it; is_former: of what this machine was, which has untold kills alone."""
 
 
 class Telling:
@@ -47,20 +48,23 @@ class Telling:
         self._metrics_of = metrics_of
         self._times = times
         self._heartbeat_s = heartbeat_s
-        self._metrics = metrics_of(replace(spool.exportable, told=spool.checkpoint.told), times)
+        self._metrics = metrics_of(spool.exportable, times, spool.checkpoint.told_of_these, is_former=False)
         self._opening: Totals | None = None
         """The totals that must be delivered before any newer ones."""
         self._kept: tuple[MetricsData, State] | None = None
         self._former: MetricSender | None = None
-        self._former_totals: Totals | None = None
+        self._former_data: MetricsData | None = None
         self._exported = self._collected = self.state
         self._collected_former: Series | None = None
         self._heartbeat_due_s = 0.0
         self._sent_s = 0.0
 
-    def open_series(self) -> None:
-        """From now on the totals as they are carried are delivered before anything newer. Before the first kill."""
-        self._opening = self._spool.exportable.totals
+    def open_series(self, told: Totals | None) -> None:
+        """Before the first kill: from now on the totals as they are carried are delivered before anything newer.
+
+        told: what a collector has taken, where that is certain
+        """
+        self._opening = told or self._spool.exportable.totals
 
     @property
     def state(self) -> State:
@@ -100,8 +104,10 @@ class Telling:
             data, self._collected = self._kept
             return data
         state = self.state
-        if state[0].origin != self._metrics.origin:
+        if state[0].key != self._metrics.key:
             self._become(state[0])
+        elif self._opening is None and state[3] != self._exported[3] and not self._metrics.is_delta:
+            self._opening = self._exported[0].totals
         # The opening is collected anew for each try: after a long outage its old times would be refused for ever. With
         # delta temporality it is kept as it was, because its collection cannot be repeated.
         totals = self._opening or state[0].totals
@@ -121,7 +127,8 @@ class Telling:
     def settled(self, outcome: Outcome) -> None:
         """The collector has what was collected, or will never take it."""
         if self._collected_former is not None:
-            self._spool.tell(self._collected_former, self._metrics.newest_ns)
+            self._former_data = None
+            self._spool.tell(self._collected_former, 0)
             return
         self._opening, self._kept, self._exported = None, None, self._collected
         if outcome.verdict == "ok":
@@ -138,22 +145,23 @@ class Telling:
 
     def _become(self, series: Series) -> None:
         self._opening = Totals(series.totals.start_ns)
-        before, self._metrics = self._metrics, self._metrics_of(series, self._times_from(self._opening))
+        begin = replace(self._spool.checkpoint, totals=self._opening, exported_ns=self._metrics.newest_ns)
+        metrics = self._metrics_of(series, self._times.anew(begin), None, is_former=False)
+        before, self._metrics = self._metrics, metrics
         before.end()
 
-    def _times_from(self, told: Totals) -> PointTimes:
-        """For series of which a collector was told this."""
-        begin = replace(self._spool.checkpoint, totals=told, exported_ns=self._metrics.newest_ns)
-        return self._times.anew(begin)
-
-    def _collect_former(self, series: Series) -> MetricsData:
+    def _collect_former(self, former: Former) -> MetricsData:
         """Where no collector knows that series yet, it opens at 0 as well: a total is no increase, a delta is one."""
         self._kept = None  # it is part of what is to be told of the former one
-        is_delta = self._metrics.is_delta
-        is_new = self._former is None or (self._former.origin, self._former_totals) != (series.origin, series.totals)
-        if self._former is None or is_new or is_delta:  # a delta cannot be collected twice
-            times = self._times_from(series.told or Totals(0))
-            self._former, self._former_totals = self._metrics_of(series, times, is_former=True), series.totals
-        totals = series.totals if series.told or is_delta else Totals(series.totals.start_ns)
-        self._collected_former = replace(series, totals=totals)
-        return self._former.collect(totals)
+        if self._former is None or self._former.key != former.series.key:
+            if self._former is not None:
+                self._former.end()
+            times = self._times.of_former(former)
+            self._former = self._metrics_of(former.series, times, former.told, is_former=True)
+            self._former_data = None
+        if self._former_data is None:
+            opens = former.told is None and not self._metrics.is_delta
+            totals = Totals(former.series.totals.start_ns) if opens else former.series.totals
+            self._collected_former = replace(former.series, totals=totals)
+            self._former_data = self._former.collect(totals)
+        return self._former_data

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from otel_oom.checkpoint import Checkpoint, Origin, Series, Totals, resume
+from otel_oom.checkpoint import MAX_FORMER, Checkpoint, Former, Origin, Series, Totals, resume
 
 NOW = Checkpoint("boot", Origin("machine"), Totals(900), log_epoch_ns=90, agent_pid=9)
 COUNTED = Totals(100).plus("cgroup", 150).plus("system", 160).plus_unaccounted(3)
@@ -23,7 +23,7 @@ STORED = Checkpoint(
     agent_pid=1,
 )
 
-ANOTHER = Series(Origin("another"), COUNTED)
+ANOTHER = Former(Series(Origin("another"), COUNTED), None, 800)
 
 
 @pytest.mark.parametrize(
@@ -43,13 +43,18 @@ ANOTHER = Series(Origin("another"), COUNTED)
         ),
         pytest.param(
             replace(STORED, origin=Origin("another")),
-            replace(STORED, totals=Totals(900), base=45, lines=0, agent_pid=9, former=(ANOTHER,)),
-            id="on another machine they begin at 0, the reading goes on, and what is untold is told as the old one's",
+            replace(STORED, origin=Origin("another"), agent_pid=9),
+            id="in one boot it is the one that it was, until it has read what that one left",
         ),
         pytest.param(
             replace(STORED, boot_id="before", origin=Origin("another")),
             replace(NOW, cursor=0, uncounted=0, base=0, exported_ns=800, former=(ANOTHER,)),
             id="a copy of a disk: in a new boot too",
+        ),
+        pytest.param(
+            replace(STORED, boot_id="before", origin=Origin("another"), told=Totals(99, {"cgroup": 1})),
+            replace(NOW, cursor=0, uncounted=0, base=0, exported_ns=800, former=(ANOTHER,)),
+            id="what a collector was told of totals before those is nothing of them",
         ),
         pytest.param(
             replace(STORED, boot_id="before", told=COUNTED, former=(ANOTHER,)),
@@ -112,7 +117,7 @@ def test_of_another_machine_totals_begin_at_0(
 ) -> None:
     before = replace(STORED, told=told, owed=owed, former=(ANOTHER,))
     after = before.of_another(Origin("copy"), 500)
-    series = tuple(Series(Origin("machine"), totals, told) for totals in expected)
+    series = tuple(Former(Series(Origin("machine"), totals), told, 800) for totals in expected)
     assert after == replace(
         before,
         origin=Origin("copy"),
@@ -132,3 +137,12 @@ def test_of_another_machine_totals_begin_at_0(
 def test_a_time_of_another_day_was_a_clock_that_lied(boot_id: str, exported_ns: int, *, kept: bool) -> None:
     resumed = resume(replace(STORED, boot_id=boot_id, exported_ns=exported_ns), NOW)
     assert resumed.exported_ns == (exported_ns if kept else 0)
+
+
+def test_forks_without_end_do_not_grow_without_end() -> None:
+    checkpoint = STORED
+    for number in range(3 * MAX_FORMER):
+        checkpoint = replace(checkpoint, totals=checkpoint.totals.plus("cgroup", number))
+        checkpoint = checkpoint.of_another(Origin(f"{number}"), number)
+    assert len(checkpoint.former) == MAX_FORMER
+    assert checkpoint.former[-1].series.origin == Origin(f"{3 * MAX_FORMER - 2}"), "the newest stay"

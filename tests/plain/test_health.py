@@ -53,7 +53,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
         (lambda h: h.points_rejected(2, "old"), {}, "the collector refused 2 metric point(s): old"),
         (lambda h: h.clock_jumped(-3600.0), {}, "the wall clock left the kernel's clock by -3600.0 s"),
         (lambda h: h.forked(), {}, "the virtual machine was forked, or resumed; connections are made anew"),
-        (lambda h: h.moved(Origin("copy")), {}, "this is another machine now: going on as instance copy"),
+        (lambda h: h.moved(Origin("copy"), 0), {}, "this is another machine now: going on as instance copy"),
         (lambda h: h.identity_untold(Path("/run/id")), {}, "the identity file /run/id cannot be read, or is empty"),
         (lambda h: h.clock_compared(2.1), {}, "the wall clock is +2.1 s off the collector's, and so are all stamps"),
         (lambda h: h.bug("the sender", ValueError("x")), {}, "bug in the sender, which goes on: ValueError('x')"),

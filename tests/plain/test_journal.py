@@ -16,7 +16,7 @@ import pytest
 from support.agent_rig import Rig
 from support.pipelines import event
 
-from otel_oom.checkpoint import Checkpoint, Origin, Series, Totals
+from otel_oom.checkpoint import Checkpoint, Former, Origin, Series, Totals
 from otel_oom.journal import FORMAT, Journal, JournalHeldError, Stored
 from otel_oom.spool import Change
 from otel_oom.telemetry import Event
@@ -35,8 +35,8 @@ CHECKPOINT = Checkpoint(
     told=Totals(5).plus("cgroup", 6),
     owed=Totals(1).plus("system", 2),
     former=(
-        Series(Origin("before"), Totals(1).plus("cgroup", 3), told=Totals(1)),
-        Series(Origin("in between"), Totals(2).plus("system", 4)),
+        Former(Series(Origin("before"), Totals(1).plus("cgroup", 3)), Totals(1), 3),
+        Former(Series(Origin("in between"), Totals(2).plus("system", 4)), None, 0),
     ),
 )
 

@@ -21,10 +21,10 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from otel_oom import schema
-from otel_oom.checkpoint import Checkpoint, Origin, Totals
+from otel_oom.checkpoint import Checkpoint, Former, Origin, Series, Totals
 from otel_oom.otlp.metrics import PointTimes
 
-S, MS = 10**9, 10**6
+S, MS, HOUR = 10**9, 10**6, 3600 * 10**9
 START = 1_000 * S
 BOOT = 300 * S
 
@@ -48,6 +48,14 @@ class World:
             boot_ns=BOOT,
             begin=begin or Checkpoint("boot", Origin("instance"), self.totals),
         )
+
+    def become(self, *, exported_ns: int) -> None:
+        """The machine is another one: other series."""
+        self.totals = Totals(self.wall_ns)
+        self._times = self._times.anew(Checkpoint("boot", Origin("copy"), self.totals, exported_ns=exported_ns))
+
+    def become_former(self, former: Former) -> None:
+        self._times = self._times.of_former(former)
 
     def passes(self, ns: int, *, step_ns: int = 0) -> None:
         self.monotonic_ns += ns
@@ -180,3 +188,51 @@ def test_times_never_go_back(temporality: AggregationTemporality, steps: list[tu
             assert point.time_unix_nano // MS > last[key] // MS, "later in milliseconds too: stores keep no more"
             assert point.start_time_unix_nano is None or BOOT <= point.start_time_unix_nano < point.time_unix_nano
             last[key] = point.time_unix_nano
+
+
+def later_of(world: World, scope: str = "cgroup") -> int:
+    return int(world.collect(scope).time_unix_nano)
+
+
+@given(st.integers(0, 10 * 86_400 * S), st.integers(-HOUR, HOUR))
+def test_another_machines_points_begin_now_however_long_the_agent_has_run(up_ns: int, step_ns: int) -> None:
+    """And after all that was exported before, wherever the wall clock went."""
+    world = World()
+    before_ns = later_of(world)
+    world.passes(up_ns)
+    before_ns = later_of(world)
+    world.passes(S, step_ns=step_ns)
+    world.become(exported_ns=before_ns)
+    first_ns = later_of(world)
+    assert before_ns < first_ns <= max(world.wall_ns, before_ns + S + MS)
+
+
+@given(
+    st.booleans(),
+    st.integers(0, 10 * S),
+    st.integers(0, 10 * S),
+    st.lists(st.tuples(st.integers(0, 10 * S), st.integers(-HOUR, HOUR)), min_size=2, max_size=4),
+)
+def test_of_what_a_machine_was_all_copies_say_the_same_at_the_same_times(
+    is_told: bool,  # noqa: FBT001 drawn by place
+    exported: int,
+    killed: int,
+    copies: list[tuple[int, int]],
+) -> None:
+    start = Totals(START)
+    told = start.plus("cgroup", START + 1) if is_told else None
+    totals = (told or start).plus("cgroup", START + killed)
+    former = Former(Series(Origin("template"), totals), told, START + exported)
+    said = []
+    for passes_ns, step_ns in copies:
+        world = World()
+        world.passes(passes_ns, step_ns=step_ns)
+        world.become_former(former)
+        world.totals = told or start
+        opening = None if told else later_of(world)
+        world.totals = totals
+        last = later_of(world)
+        assert START + exported < last
+        assert opening is None or START + exported < opening < last
+        said.append((opening, last))
+    assert len(set(said)) == 1

@@ -195,4 +195,4 @@ def test_the_timeout_is_in_milliseconds(protocol: Protocol, timeout_ms: int) -> 
             rig.kill("first")
             hung_s = receiver.wait(lambda: receiver.of("logs"))[0].arrived_s
             assert eventually(lambda: rig.health.exports["logs", "retry"] == 1)
-            assert timeout_ms / 1000 - 0.1 < time.monotonic() - hung_s < timeout_ms / 1000 + 0.3
+            assert timeout_ms / 1000 - 0.1 < time.monotonic() - hung_s < timeout_ms / 1000 + 1.0

@@ -12,6 +12,7 @@ from support.otlp_servers import Answer
 from support.pipelines import sending, settings
 
 from otel_oom import schema
+from otel_oom.health import Health
 
 BOTH = pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
 OFFSET = schema.CLOCK_OFFSET.name
@@ -84,3 +85,43 @@ def test_over_grpc_no_clock_is_shown() -> None:
         rig.kill("one")
         assert not receiver.exports(2)[1].points(OFFSET)
         assert rig.health.clock_offset_s is None
+
+
+def test_a_slow_answer_shows_no_clock() -> None:
+    with OtlpReceiver("http/protobuf") as receiver:
+        receiver.script.otherwise = Answer(ahead_s=-3600.0, delay_s=1.2)
+        with sending(settings(receiver) | {"OTEL_EXPORTER_OTLP_TIMEOUT": "5000"}) as rig:
+            receiver.exports(1)
+            assert eventually(lambda: rig.health.exports["metrics", "ok"] == 1)
+            assert rig.health.clock_offset_s is None
+
+
+def test_after_a_jump_the_offset_is_unknown_until_it_is_seen_again() -> None:
+    health = Health()
+    health.clock_compared(0.1)
+    health.clock_jumped(-3600.0)
+    assert health.clock_offset_s is None
+
+
+@BOTH
+def test_after_a_sleep_the_old_totals_are_told_again_before_new_ones(protocol: Protocol) -> None:
+    """A store's last sample of them is as old as the sleep was long: without another one it sees no increase."""
+    with OtlpReceiver(protocol) as receiver, sending(settings(receiver)) as rig:
+        rig.kill("before")
+        receiver.exports(2)
+        assert eventually(lambda: rig.sender._telling.is_done)
+        slept = len(receiver.accepted("metrics"))
+        rig.health.clock_jumped(86_400.0)
+        rig.kill("right after it")
+        values = [one.values(schema.KILLS.name)["cgroup"] for one in receiver.exports(slept + 2)[slept:]]
+        assert values == [1, 2]
+
+
+@BOTH
+def test_after_a_stop_the_series_opens_at_what_a_collector_was_told(protocol: Protocol) -> None:
+    with OtlpReceiver(protocol) as receiver, sending(settings(receiver), is_started=False) as rig:
+        told = rig.spool.totals
+        rig.kill("untold when the last one stopped")
+        rig.sender.open_series(told)
+        rig.sender.start()
+        assert [one.values(schema.KILLS.name)["cgroup"] for one in receiver.exports(2)] == [0, 1]

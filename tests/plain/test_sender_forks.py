@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from support.kernel import eventually
@@ -12,7 +13,7 @@ from support.otlp_servers import Answer
 from support.pipelines import CODE, Rig, sending, settings
 
 from otel_oom import schema
-from otel_oom.checkpoint import Origin
+from otel_oom.checkpoint import Origin, Series
 
 BOTH = pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
 COPY = Origin("copy", "host of the copy", "id of the copy")
@@ -134,3 +135,72 @@ def test_what_the_user_calls_this_machine_stays() -> None:
         receiver.wait(lambda: len(receiver.delivered) == 2)
         assert {(whose(one), one.resource["host.name"]) for one in receiver.requests} == {("mine", "my host")}
         assert receiver.accepted("logs")[-1].resource["host.id"] == "id of the copy"
+
+
+@BOTH
+def test_a_machine_that_is_again_what_it_was_opens_again(protocol: Protocol) -> None:
+    with OtlpReceiver(protocol) as receiver, sending(settings(receiver)) as rig:
+        rig.kill("first")
+        assert eventually(lambda: list(told(receiver)) == [("here", 0), ("here", 1)])
+        assert eventually(lambda: rig.sender._telling.is_done)
+        become(rig)
+        rig.spool.become(Origin("here", "host"), time.time_ns())
+        rig.kill("later")
+        assert eventually(lambda: list(told(receiver))[-2:] == [("here", 0), ("here", 1)])
+        assert eventually(lambda: rig.sender._telling.is_done)
+        assert len(receiver.of("metrics")) < 10, "and comes to rest"
+        starts = [one.points(KILLS)["cgroup"].start_time_unix_nano for one in receiver.accepted("metrics")]
+        assert len(set(starts)) >= 2
+
+
+@BOTH
+def test_a_copy_does_not_disturb_the_series_of_a_machine_that_goes_on(protocol: Protocol) -> None:
+    with (
+        OtlpReceiver(protocol) as receiver,
+        sending(settings(receiver)) as original,
+        sending(settings(receiver), is_started=False) as copy,
+    ):
+        start = original.spool.totals
+        counted = start.plus("system", time.time_ns())
+        original.spool.put([], replace(original.spool.checkpoint, totals=counted))
+        assert eventually(lambda: original.sender._telling.is_done)
+        untold = counted.plus("cgroup", time.time_ns())
+        # The snapshot: one kill was told, the other was not yet.
+        copy.spool.begin(replace(copy.spool.checkpoint, totals=untold))
+        copy.spool.tell(Series(Origin("here", "host"), counted), receiver_time(receiver))
+        for totals in (untold, untold.plus("system", time.time_ns())):
+            original.spool.put([], replace(original.spool.checkpoint, totals=totals))
+        assert eventually(lambda: original.sender._telling.is_done)
+        become(copy)
+        copy.sender.start()
+        assert eventually(lambda: ("copy", 0) in told(receiver))
+    points = [
+        (point.time_unix_nano, scope, point.as_int)
+        for request in receiver.accepted("metrics")
+        if whose(request) == "here"
+        for scope, point in request.points(KILLS).items()
+        if point.start_time_unix_nano == start.start_ns
+    ]
+    for scope in schema.SCOPES:
+        values = [value for _, of, value in sorted(points) if of == scope]
+        assert values == sorted(values), "in the order of their times they never go back"
+
+
+def receiver_time(receiver: OtlpReceiver) -> int:
+    """The latest time that a point of kills carried."""
+    requests = receiver.accepted("metrics")
+    return max(int(point.time_unix_nano) for request in requests for point in request.points(KILLS).values())
+
+
+@BOTH
+def test_with_delta_temporality_another_machine_does_not_tell_again_what_was_counted_before(protocol: Protocol) -> None:
+    delta = {"OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE": "delta"}
+    with OtlpReceiver(protocol) as receiver, sending(settings(receiver) | delta) as rig:
+        rig.health.records["read"] += 100
+        rig.kill("first")
+        assert eventually(lambda: rig.sender._telling.is_done)
+        become(rig)
+        assert eventually(lambda: ("copy", 0) in told(receiver))
+        first = next(one for one in receiver.accepted("metrics") if whose(one) == "copy")
+        assert first.values(schema.RECORDS.name)["read"] == 0
+        assert first.values(schema.KERNEL_KILLS.name) == {"": 0}

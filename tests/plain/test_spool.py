@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from support.agent_rig import first_checkpoint
 from support.pipelines import event
 
-from otel_oom.checkpoint import Origin, Series, Totals
+from otel_oom.checkpoint import Former, Origin, Series, Totals
 from otel_oom.health import Health
 from otel_oom.spool import Spool
 from otel_oom.telemetry import Event
@@ -70,12 +70,12 @@ def test_another_machine_has_told_nothing_yet() -> None:
     queue.put([event("01")], replace(queue.checkpoint, totals=told))
     queue.tell(Series(Origin("instance"), told), 6)
     queue.put([event("02")], replace(queue.checkpoint, totals=told.plus("cgroup", 7)))
-    last = Series(Origin("instance"), told.plus("cgroup", 7), told)
+    last = Former(Series(Origin("instance"), told.plus("cgroup", 7)), told, 6)
     queue.become(Origin("copy"), 9)
     assert (queue.exportable, queue.former) == (Series(Origin("copy"), Totals(9)), last)
     change = queue.unsaved(is_whole=False)
     assert (change.checkpoint.former, change.checkpoint.told) == ((last,), None)
-    queue.tell(last, 7)
+    queue.tell(last.series, 7)
     assert queue.unsaved(is_whole=False).checkpoint.former == ()
     assert queue.former is None
 
@@ -86,7 +86,7 @@ def test_what_opened_a_former_series_is_told_before_its_last_totals() -> None:
     queue.put([event("01")], replace(queue.checkpoint, totals=totals))
     queue.become(Origin("copy"), 9)
     queue.tell(Series(Origin("instance"), Totals(1)), 7)
-    assert queue.former == Series(Origin("instance"), totals, Totals(1))
+    assert queue.former == Former(Series(Origin("instance"), totals), Totals(1), 0)
 
 
 def test_what_was_on_its_way_when_the_machine_became_another_is_the_old_ones() -> None:
@@ -100,6 +100,18 @@ def test_what_was_on_its_way_when_the_machine_became_another_is_the_old_ones() -
     queue.become(Origin("instance"), 20)
     queue.tell(Series(Origin("copy"), Totals(9)), 21)
     assert queue.unsaved(is_whole=False).checkpoint.told is None
+
+
+def test_a_machine_that_is_again_what_it_was_has_another_series() -> None:
+    queue = spool()
+    first = Series(Origin("instance"), queue.totals.plus("cgroup", 5))
+    queue.put([event("01")], replace(queue.checkpoint, totals=first.totals))
+    queue.become(Origin("copy"), 9)
+    queue.become(Origin("instance"), 20)
+    assert (queue.former, queue.exportable) == (Former(first, None, 0), Series(Origin("instance"), Totals(20)))
+    queue.tell(first, 30)
+    change = queue.unsaved(is_whole=False)
+    assert (change.checkpoint.former, change.checkpoint.told) == ((), None)
 
 
 @pytest.mark.parametrize(("max_bytes", "count"), [(0, 1), (SIZE, 1), (2 * SIZE - 1, 1), (2 * SIZE, 2), (9 * SIZE, 3)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -55,8 +56,9 @@ class Rig:
     previous_pid: int = 0
     source_at: Callable[[int], Script] | None = None
     wall_ns: Clock = time.time_ns
-    identity: Identity | None = IDENTITY
+    identity: Identity | None = None
     is_always: bool = False
+    started_s: float = -math.inf
 
     def __post_init__(self) -> None:
         self.spool = Spool(self.health, self.checkpoint or first_checkpoint())
@@ -67,7 +69,7 @@ class Rig:
             IDENTITY,
             look_at_victim=self.look,
             kernel_kills=lambda: self.counted,
-            forks=Forks(IDENTITY, lambda: self.identity, is_always=self.is_always, of_its_own=str),
+            forks=Forks(lambda: self.identity, is_always=self.is_always, of_its_own=str, now_s=self.started_s),
             has_backlog=self.has_backlog,
             previous_pid=self.previous_pid,
             source_at=self.source_at,
