@@ -13,6 +13,7 @@ from vm.scene import KERNELS, PATIENCE_S, Between, Received, Scene, scene
 from otel_oom import schema
 
 STANDBYS_S = (5, 30, 120, *[2] * 10)
+HOUR_S = 3600
 TRUE_S = 2.0
 """Of a stamp; the guest's clock is set to a second."""
 
@@ -91,7 +92,29 @@ def test_a_kill_before_a_standby_that_is_read_after_it_is_stamped_at_the_read(tm
         assert abs(jump[schema.CLOCK_JUMP] - 8.0) < TRUE_S
 
 
-HOUR_S = 3600
+def connections(stage: Scene) -> set[str]:
+    """Near ends of the guest's connections to the receiver."""
+    lines = [line.split() for line in stage.guest.shell("netstat -tn").splitlines()]
+    far = f"10.0.2.2:{stage.receiver.port}"
+    return {line[3] for line in lines if line[-2:] == [far, "ESTABLISHED"]}
+
+
+def test_a_standby_without_a_kill_is_told_at_once_over_new_connections(tmp_path: Path) -> None:
+    """Those from before may be dead, and no heartbeat is due for an hour."""
+    with scene("6.12", tmp_path) as stage:
+        stage.settings["OTEL_METRIC_EXPORT_INTERVAL"] = f"{HOUR_S * 1000}"
+        stage.start()
+        stage.kill()
+        stage.await_total(1)
+        before, exports = connections(stage), len(stage.receiver.accepted("metrics"))
+        assert before
+        stage.guest.sleep(5.0)
+        stage.set_clock()
+        stage.await_received(1, schema.CLOCK_JUMPED)
+        stage.receiver.wait(lambda: len(stage.receiver.accepted("metrics")) > exports, PATIENCE_S)
+        after = connections(stage)
+        assert after
+        assert not after & before
 
 
 def offset_s(stage: Scene) -> float:
