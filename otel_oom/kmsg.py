@@ -121,6 +121,8 @@ def printable(text: str) -> str:
     A backslash stays `\x5c`, so the way back is always clear; the result holds no control character, no
     invisible format character and no lone surrogate.
     """
+    if "\\" not in text:
+        return text
     return _ESCAPED_RUN.sub(lambda run: _decode_printable(_bytes_of(run[0])), text)
 
 

@@ -142,20 +142,21 @@ class Assembler:
             if self._report is not None:
                 self._report.read(record)
             return ()
-        if killed := grammar.killed(text):
-            return self._kill(record, observed_ns, killed)
+        if text.startswith(grammar.VERDICTS):
+            if killed := grammar.killed(text):
+                return self._kill(record, observed_ns, killed)
+            if grammar.NO_KILLABLE.match(text):
+                self._report = None
+                released = self.settle()
+                return (*released, NoVictim(record, observed_ns))
+            if grammar.ALREADY_EXITING.fullmatch(text):
+                self._report = None
+                return ()
         if opener := grammar.opener(text):
             return self._open(record, opener)
         if self._report is None and grammar.GROUP.fullmatch(text) and self._near(record) is not None:
             return self._group()
-        if grammar.NO_KILLABLE.match(text):
-            self._report = None
-            released = self.settle()
-            return (*released, NoVictim(record, observed_ns))
-        if grammar.ALREADY_EXITING.fullmatch(text):
-            self._report = None
-        else:
-            self._read(record)
+        self._read(record)
         return ()
 
     def settle(self) -> tuple[OomKill, ...]:

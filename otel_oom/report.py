@@ -82,7 +82,7 @@ class Report:
     caller: str | None = None
     """Who printed it, where the kernel says so: another thread's or CPU's fragments belong elsewhere."""
     announced: str | None = None
-    columns: list[str] | None = None
+    columns: tuple[str, ...] = ()
     rows: int = 0
     tasks: list[tuple[int, int, Task]] = field(default_factory=list)
     sizes: dict[str, int | None] = field(default_factory=dict)
@@ -106,7 +106,7 @@ class Report:
     def _read(self, record: Record) -> bool:
         """Whether the line is of this report."""
         text = record.text
-        if self.opener and text.startswith(f"{self.opener['comm']}{grammar.CPUSET}"):
+        if grammar.CPUSET in text and self.opener and text.startswith(f"{self.opener['comm']}{grammar.CPUSET}"):
             return True  # before 5.0; a process could be named like any other line
         if head := _head(text, is_fragment=record.is_fragment):
             parts, self.line, self.caller = self.heads.get(head), [text], record.caller
@@ -128,7 +128,7 @@ class Report:
         elif line := grammar.ANNOUNCE.fullmatch(text):
             self.announced = line["cause"]
         elif line := grammar.TABLE_HEADER.fullmatch(text):
-            self.columns = line["columns"].split()
+            self.columns = tuple(line["columns"].split())
         else:
             return self._memory(text)
         return True
@@ -145,15 +145,17 @@ class Report:
         return True
 
     def _task(self, text: str) -> bool:
-        row = grammar.row(text, self.columns or [])
+        row = grammar.row(text, self.columns)
         rss = grammar.size(row.get("rss"), self.page_size) if row else None
         if row is None or rss is None:
             return False
+        self.rows += 1
+        if len(self.tasks) == _TOP_TASKS and rss <= self.tasks[0][0]:  # of equals the first stays
+            return True
         score_adj = grammar.size(row.get("oom_score_adj"), 1) or 0
         task = Task(pid=int(row["pid"]), comm=printable(row["name"]), rss=rss, score_adj=score_adj)
-        keep = heapq.heappush if len(self.tasks) < _TOP_TASKS else heapq.heappushpop
-        self.rows += 1
-        keep(self.tasks, (task.rss, -self.rows, task))  # of equals the first stays, and Task is never compared
+        keep = heapq.heappush if len(self.tasks) < _TOP_TASKS else heapq.heapreplace
+        keep(self.tasks, (rss, -self.rows, task))  # Task is never compared
         return True
 
     def _memory(self, text: str) -> bool:
@@ -200,10 +202,16 @@ _READ: Final[dict[str, Callable[[str], object]]] = {
 }
 
 
+_SUMMARY_BEGINS: Final = "oom-kill:"
+_BEGINNINGS: Final = (_SUMMARY_BEGINS, *paths.HEADS)
+
+
 def _head(text: str, *, is_fragment: bool) -> str | None:
     """Which line with paths this begins."""
+    if not text.startswith(_BEGINNINGS):
+        return None
     if is_fragment:  # 3.5 to 4.8 mark the first piece of a line too; newer ones begin a piece with a path or a comma
         return next((head for head in (paths.TASK_IN, paths.STATS) if text.startswith(head)), None)
-    if len(text) < len(paths.SUMMARY) and text.startswith("oom-kill:") and paths.SUMMARY.startswith(text):
+    if len(text) < len(paths.SUMMARY) and text.startswith(_SUMMARY_BEGINS) and paths.SUMMARY.startswith(text):
         return paths.SUMMARY
     return next((head for head in paths.HEADS if text.startswith(head)), None)
