@@ -214,18 +214,13 @@ def killed(text: str) -> Killed | None:
     )
 
 
-def row(text: str, columns: tuple[str, ...]) -> dict[str, str] | None:
-    """One row of the task table by the names of its header: `[  25773]     0 25773     3383 … 0 vic`.
-
-    Of its cells pid, rss, oom_score_adj and name. The name stands last, behind exactly one blank, and may hold anything.
-    """
-    cells = row_pattern(columns).fullmatch(text)
-    return None if cells is None else cells.groupdict()
-
-
 @functools.lru_cache(maxsize=4)  # one kernel prints one header
 def row_pattern(columns: tuple[str, ...]) -> re.Pattern[str]:
-    """A row under these columns; the pid stands before them."""
+    """One row of the task table by the names of its header: `[  25773]     0 25773     3383 … 0 vic`.
+
+    Its groups are pid, name and, where there are such columns, rss and oom_score_adj. The pid stands before the columns;
+    the name stands last, behind exactly one blank, and may hold anything.
+    """
     places = {column: place for place, column in enumerate(columns[:-1]) if column in {"rss", "oom_score_adj"}}
     cells, begin = "", 0
     for place, column in sorted((place, column) for column, place in places.items()):

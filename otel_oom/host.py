@@ -41,7 +41,7 @@ class Identity:
     @property
     def instance_id(self) -> str:
         """Stable id of the agent on this machine: UUIDv5 over machine id and host name."""
-        return str(uuid5(_INSTANCE_NAMESPACE, f"{self.machine_id}\0{self.host_name}"))
+        return uuid5(_INSTANCE_NAMESPACE, f"{self.machine_id}\0{self.host_name}")
 
 
 def identity() -> Identity:
