@@ -39,6 +39,14 @@ POLICY_CAUSES: Final = {
     "No available memory (MPOL_BIND)": "memory_policy",
     "No available memory in cpuset": "cpuset",
 }
+VERDICTS: Final = (
+    "Killed process ",
+    MEMCG_CAUSE,
+    "Out of memory",
+    *POLICY_CAUSES,
+    "Kernel panic - not syncing: Out of",
+)
+"""How every line begins that says what the killer did: most records are told apart from these by a glance."""
 _CAUSE: Final = (
     rf"(?P<cause>(?:{MEMCG_CAUSE}|Out of memory)(?: \([A-Za-z_ ]{{1,40}}\))?"
     rf"|{'|'.join(map(re.escape, POLICY_CAUSES))})"
@@ -155,7 +163,7 @@ class Killed:
 
 def is_comm(text: str) -> bool:
     """Whether an escaped text is short enough to be a process name."""
-    return len(text) <= 4 * TASK_COMM_BYTES and len(unescape(text)) <= TASK_COMM_BYTES
+    return len(text) <= TASK_COMM_BYTES or (len(text) <= 4 * TASK_COMM_BYTES and len(unescape(text)) <= TASK_COMM_BYTES)
 
 
 def size(digits: str | None, unit: int = 1024) -> int | None:
@@ -175,6 +183,8 @@ def limit(digits: str) -> int | None:
 
 def opener(text: str) -> dict[str, str | None] | None:
     """comm, gfp_mask and order of an `invoked oom-killer` line; order is None where its end is missing."""
+    if " invoked oom-killer: " not in text:
+        return None
     line = _OPENER.fullmatch(text) or _OPENER_CUT.fullmatch(text)
     return line.groupdict() if line and is_comm(line["comm"]) else None
 
@@ -209,17 +219,16 @@ def killed(text: str) -> Killed | None:
     )
 
 
-def row(text: str, columns: list[str]) -> dict[str, str] | None:
+@functools.lru_cache(maxsize=4)  # one kernel prints one header
+def row_pattern(columns: tuple[str, ...]) -> re.Pattern[str]:
     """One row of the task table by the names of its header: `[  25773]     0 25773     3383 … 0 vic`.
 
-    The name stands last, behind exactly one blank, and may hold anything.
+    Its groups are pid, name and, where there are such columns, rss and oom_score_adj. The pid stands before the columns;
+    the name stands last, behind exactly one blank, and may hold anything.
     """
-    cells = _row_pattern(len(columns)).fullmatch(text)
-    if cells is None:
-        return None
-    return {"pid": cells[1], "name": cells[3], **dict(zip(columns, cells[2].split(), strict=False))}
-
-
-@functools.lru_cache(maxsize=4)  # one kernel prints one header
-def _row_pattern(columns: int) -> re.Pattern[str]:
-    return re.compile(rf"\[ *(\d{{1,10}})\]((?: +-?\d{{1,20}}){{{columns - 1}}}) (.*)")
+    places = {column: place for place, column in enumerate(columns[:-1]) if column in {"rss", "oom_score_adj"}}
+    cells, begin = "", 0
+    for place, column in sorted((place, column) for column, place in places.items()):
+        cells += rf"(?: +-?\d{{1,20}}){{{place - begin}}} +(?P<{column}>-?\d{{1,20}})"
+        begin = place + 1
+    return re.compile(rf"\[ *(?P<pid>\d{{1,10}})\]{cells}(?: +-?\d{{1,20}}){{{len(columns) - 1 - begin}}} (?P<name>.*)")

@@ -50,7 +50,7 @@ class Identity:
     def instance_id(self) -> str:
         """Stable id of the agent on this machine: UUIDv5 over machine id, host name and mark, joined by NUL."""
         parts = (self.machine_id, self.host_name, *([self.mark] if self.mark else []))
-        return str(uuid5(_INSTANCE_NAMESPACE, "\0".join(parts)))
+        return uuid5(_INSTANCE_NAMESPACE, "\0".join(parts))
 
     def origin(self, *, of_its_own: str = "") -> Origin:
         """As whom the agent sends. of_its_own: a part that no other run or fork of this machine has."""

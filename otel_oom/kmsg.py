@@ -121,6 +121,8 @@ def printable(text: str) -> str:
     A backslash stays `\x5c`, so the way back is always clear; the result holds no control character, no
     invisible format character and no lone surrogate.
     """
+    if "\\" not in text:
+        return text
     return _ESCAPED_RUN.sub(lambda run: _decode_printable(_bytes_of(run[0])), text)
 
 
@@ -150,19 +152,22 @@ def _bytes_of(run: str) -> bytes:
     return bytes.fromhex(run.replace("\\x", ""))
 
 
+_WIDTHS: Final = (1,) * 12 + (2, 2, 3, 4)
+"""Bytes of a character in UTF-8 by the upper half of its first one."""
+
+
 def _decode_printable(run: bytes) -> str:
     decoded = []
     at = 0
     while at < len(run):
-        for width in (4, 3, 2, 1):  # the longest well-formed character first
-            try:
-                character = run[at : at + width].decode("utf-8")
-            except UnicodeDecodeError:
-                continue
-            if len(character) == 1 and character.isprintable() and character != "\\":
-                decoded.append(character)
-                at += width
-                break
+        width = _WIDTHS[run[at] >> 4]
+        try:
+            character = run[at : at + width].decode("utf-8")
+        except UnicodeDecodeError:
+            character = "\\"
+        if character.isprintable() and character != "\\":
+            decoded.append(character)
+            at += width
         else:
             decoded.append(f"\\x{run[at]:02x}")
             at += 1

@@ -14,6 +14,7 @@ Rules:
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -84,7 +85,7 @@ def event_uid(event_name: str, boot_id: str, record: Record) -> str:
     Equal for every reader of one kernel log; two forks of one machine differ in the µs.
     """
     parts = (event_name, boot_id, str(record.sequence), str(record.monotonic_us), record.text)
-    return str(uuid5(UID_NAMESPACE, "\0".join(parts)))
+    return uuid5(UID_NAMESPACE, "\0".join(parts))
 
 
 @dataclass(slots=True)
@@ -134,7 +135,7 @@ class Assembler:
         """Take the next record; returns what is now certain. Records that the kernel did not write are passed over."""
         if record.facility != FACILITY_KERNEL or len(record.text) > _RECORD:
             return ()
-        if self._report is not None and self._report.is_over(record):
+        if self._report is not None and self._report.is_over(record.monotonic_us):
             self._report = None
         text = record.text
         if record.is_fragment:
@@ -142,21 +143,29 @@ class Assembler:
             if self._report is not None:
                 self._report.read(record)
             return ()
-        if killed := grammar.killed(text):
-            return self._kill(record, observed_ns, killed)
+        if text.startswith(grammar.VERDICTS):
+            if killed := grammar.killed(text):
+                return self._kill(record, observed_ns, killed)
+            if grammar.NO_KILLABLE.match(text):
+                self._report = None
+                released = self.settle()
+                return (*released, NoVictim(record, observed_ns))
+            if grammar.ALREADY_EXITING.fullmatch(text):
+                self._report = None
+                return ()
         if opener := grammar.opener(text):
             return self._open(record, opener)
         if self._report is None and grammar.GROUP.fullmatch(text) and self._near(record) is not None:
             return self._group()
-        if grammar.NO_KILLABLE.match(text):
-            self._report = None
-            released = self.settle()
-            return (*released, NoVictim(record, observed_ns))
-        if grammar.ALREADY_EXITING.fullmatch(text):
-            self._report = None
-        else:
-            self._read(record)
+        self._read(record)
         return ()
+
+    def feed_rows(self, rows: Iterable[str], now_us: int) -> None:
+        """Take rows of a task table as if each was fed, all of one time: for who reads a table as a whole."""
+        if self._report is not None and self._report.is_over(now_us):
+            self._report = None
+        if self._report is not None:
+            self._report.read_rows(rows, now_us)
 
     def settle(self) -> tuple[OomKill, ...]:
         """Nothing more can be read now: release the kill that was held back for a group line."""

@@ -12,7 +12,8 @@ Rules:
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -82,16 +83,17 @@ class Report:
     caller: str | None = None
     """Who printed it, where the kernel says so: another thread's or CPU's fragments belong elsewhere."""
     announced: str | None = None
-    columns: list[str] | None = None
+    row: re.Pattern[str] | None = None
+    """How a row of its table is read."""
     rows: int = 0
     tasks: list[tuple[int, int, Task]] = field(default_factory=list)
     sizes: dict[str, int | None] = field(default_factory=dict)
 
-    def is_over(self, record: Record) -> bool:
+    def is_over(self, now_us: int) -> bool:
         """Whether a record comes too late to be part of it, or is of another boot: the kill line never came."""
         self.silent += 1
         last_us = self.opened.monotonic_us if self.last_us is None else self.last_us
-        return self.silent > _SILENT_RECORDS or abs(record.monotonic_us - last_us) > _SILENT_US
+        return self.silent > _SILENT_RECORDS or abs(now_us - last_us) > _SILENT_US
 
     def after_loss(self) -> Report:
         """What is left of it behind a gap: that it was there."""
@@ -103,10 +105,16 @@ class Report:
         if self._read(record):
             self.silent, self.last_us = 0, record.monotonic_us
 
+    def read_rows(self, rows: Iterable[str], now_us: int) -> None:
+        """Take rows of its table."""
+        pattern = self.row
+        if pattern is not None and sum(self._task(pattern, row) for row in rows):
+            self.silent, self.last_us = 0, now_us
+
     def _read(self, record: Record) -> bool:
         """Whether the line is of this report."""
         text = record.text
-        if self.opener and text.startswith(f"{self.opener['comm']}{grammar.CPUSET}"):
+        if grammar.CPUSET in text and self.opener and text.startswith(f"{self.opener['comm']}{grammar.CPUSET}"):
             return True  # before 5.0; a process could be named like any other line
         if head := _head(text, is_fragment=record.is_fragment):
             parts, self.line, self.caller = self.heads.get(head), [text], record.caller
@@ -116,8 +124,8 @@ class Report:
             return True
         if record.is_fragment or text.startswith(paths.CONTINUATIONS):
             return self._continue(record)
-        if text.startswith("[") and self.columns:
-            return self._task(text)
+        if self.row is not None and text.startswith("["):
+            return self._task(self.row, text)
         if line := grammar.MEMCG_USAGE.fullmatch(text):
             self.usage = (grammar.size(line["usage"]), grammar.limit(line["limit"]))
         elif line := grammar.CURRENT_TASK.fullmatch(text):
@@ -128,7 +136,7 @@ class Report:
         elif line := grammar.ANNOUNCE.fullmatch(text):
             self.announced = line["cause"]
         elif line := grammar.TABLE_HEADER.fullmatch(text):
-            self.columns = line["columns"].split()
+            self.row = grammar.row_pattern(tuple(line["columns"].split()))
         else:
             return self._memory(text)
         return True
@@ -144,16 +152,19 @@ class Report:
             self.opener = grammar.opener("".join(parts)) or self.opener
         return True
 
-    def _task(self, text: str) -> bool:
-        row = grammar.row(text, self.columns or [])
-        rss = grammar.size(row.get("rss"), self.page_size) if row else None
-        if row is None or rss is None:
+    def _task(self, pattern: re.Pattern[str], text: str) -> bool:
+        found = pattern.fullmatch(text)
+        row = found.groupdict() if found else {}
+        rss = grammar.size(row.get("rss"), self.page_size)
+        if rss is None:
             return False
+        self.rows += 1
+        if len(self.tasks) == _TOP_TASKS and rss <= self.tasks[0][0]:  # of equals the first stays
+            return True
         score_adj = grammar.size(row.get("oom_score_adj"), 1) or 0
         task = Task(pid=int(row["pid"]), comm=printable(row["name"]), rss=rss, score_adj=score_adj)
-        keep = heapq.heappush if len(self.tasks) < _TOP_TASKS else heapq.heappushpop
-        self.rows += 1
-        keep(self.tasks, (task.rss, -self.rows, task))  # of equals the first stays, and Task is never compared
+        keep = heapq.heappush if len(self.tasks) < _TOP_TASKS else heapq.heapreplace
+        keep(self.tasks, (rss, -self.rows, task))  # Task is never compared
         return True
 
     def _memory(self, text: str) -> bool:
@@ -200,10 +211,16 @@ _READ: Final[dict[str, Callable[[str], object]]] = {
 }
 
 
+_SUMMARY_BEGINS: Final = "oom-kill:"
+_BEGINNINGS: Final = (_SUMMARY_BEGINS, *paths.HEADS)
+
+
 def _head(text: str, *, is_fragment: bool) -> str | None:
     """Which line with paths this begins."""
+    if not text.startswith(_BEGINNINGS):
+        return None
     if is_fragment:  # 3.5 to 4.8 mark the first piece of a line too; newer ones begin a piece with a path or a comma
         return next((head for head in (paths.TASK_IN, paths.STATS) if text.startswith(head)), None)
-    if len(text) < len(paths.SUMMARY) and text.startswith("oom-kill:") and paths.SUMMARY.startswith(text):
+    if len(text) < len(paths.SUMMARY) and text.startswith(_SUMMARY_BEGINS) and paths.SUMMARY.startswith(text):
         return paths.SUMMARY
     return next((head for head in paths.HEADS if text.startswith(head)), None)

@@ -56,7 +56,7 @@ EVENTS: Final = {
 Kind = Literal["int", "string", "double", "bool", "map[]"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # each is itself, and a key that costs nothing
 class Attribute:
     """An attribute of log records. events: where it can occur; unit: UCUM, empty for none."""
 

@@ -1,23 +1,21 @@
 """Where in a text the next line stands that may open a report, count a kill or join kills to a group. No I/O.
 
 Rules:
-- Each anchor is looked for once in each byte: `bytes.find` runs at GB/s for bytes that are long and rare.
+- Each byte is looked at once.
 - An anchor that the end of a block cuts in two is found with the next one.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
-from otel_oom.parse.joined import LONGEST
+from otel_oom.parse.joined import ANCHOR, LONGEST
 from otel_oom.parse.window import Window
 
 GROUP: Final = b"are going to be killed due"
 GROUP_HEAD: Final = b"Tasks in "
-# Kills and what announces them; openers and `oom-kill:` lines; groups; memcgs until 4.20.
-_ANCHORS: Final = (b" process ", b"oom-kill", GROUP, b" killed as a result of limit of ")
-_KILLS: Final = (b"Killed", b"Kill", b"kill")  # before ` process `
-AS_NUMBERS: Final = (b'"MESSAGE":[', b'"MESSAGE" : [')
+AS_NUMBERS: Final = re.compile(rb'"MESSAGE" ?: ?\[')
 """How journald writes a message that is no UTF-8 text: looked for only where a journal's JSON begins the text."""
 _BEGINNING: Final = 64 << 10
 _GROUP_COMES: Final = 4_096
@@ -28,8 +26,9 @@ class Anchors:
 
     def __init__(self, window: Window) -> None:
         self._window = window
-        anchors = _ANCHORS + (AS_NUMBERS if b'"MESSAGE"' in window.data[:_BEGINNING] else ())
-        self._known = dict.fromkeys(anchors, (-1, 0))
+        patterns = [ANCHOR, AS_NUMBERS] if b'"MESSAGE"' in window.data[:_BEGINNING] else [ANCHOR]
+        self._known = dict.fromkeys(patterns, 0)
+        """Where in the stream the next match of each is, or from where on it is to be looked for."""
         self._killed = -_GROUP_COMES
 
     def killed(self, offset: int) -> None:
@@ -45,17 +44,10 @@ class Anchors:
         window = self._window
         data, at, base = window.data, window.at, window.base
         first = len(data)
-        for anchor, (known, searched) in self._known.items():
-            offset = known - base
-            if offset < at:
-                offset = data.find(anchor, max(at, searched - base))
-                while offset >= 0 and anchor == b" process " and not data.endswith(_KILLS, at, offset):
-                    offset = data.find(anchor, offset + 1)
-                if offset < 0:
-                    self._known[anchor] = (-1, base + window.whole_lines())
-                    continue
-                self._known[anchor] = (base + offset, base + offset)
-            first = min(first, offset)
+        for pattern, known in self._known.items():
+            found = pattern.search(data, max(at, known - base))
+            self._known[pattern] = base + (found.start() if found else window.whole_lines())
+            first = min(first, found.start() if found else first)
         if self.is_group_near(at):
             offset = data.find(GROUP_HEAD, at, min(first, self._killed + _GROUP_COMES + LONGEST - base))
             first = offset if offset >= 0 else first

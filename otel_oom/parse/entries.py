@@ -37,7 +37,7 @@ def understand(line: bytes) -> Line:
     """A line of a log without what wraps it."""
     line = line.strip(b"\r")
     usual = prefix.usual(line)
-    if usual is not None and b"#" not in usual.text and b"\\x" not in usual.text:
+    if usual is not None and b"\\x" not in usual.text and not _is_escaped(usual.text):
         return usual
     if (captured := _captured(line)) is not None:
         return captured
@@ -53,6 +53,18 @@ def understand(line: bytes) -> Line:
     if b"\\x" in line:
         line = _ESCAPE.sub(lambda code: bytes.fromhex(code[1].decode()), line)
     return prefix.split(line)
+
+
+_PLAIN: Final = bytes(byte for byte in (*range(32, 127), 10) if byte != 0x5C)
+
+
+def is_plain(text: bytes) -> bool:
+    """Whether a text is printable ASCII, in lines, that nobody has escaped."""
+    return not text.translate(None, _PLAIN) and not _is_escaped(text)
+
+
+def _is_escaped(text: bytes) -> bool:
+    return b"#" in text and _CONTROL.search(text) is not None
 
 
 def _entry(entry: dict[str, Any]) -> Line | None:

@@ -12,31 +12,30 @@ from typing import Final
 
 from otel_oom.kmsg import FACILITY_KERNEL, Record
 from otel_oom.oom import Assembler, Finding
-from otel_oom.parse import entries, joined
+from otel_oom.parse import entries, joined, prefix, table
 from otel_oom.parse.anchors import AS_NUMBERS, GROUP, GROUP_HEAD, Anchors
 from otel_oom.parse.prefix import Line
-from otel_oom.parse.record import blank, plain_record, text_record
+from otel_oom.parse.record import NO_FIELDS, blank, plain_record, text_record
+from otel_oom.parse.table import Row
 from otel_oom.parse.window import Window
 
 _SILENCE: Final = 1_000  # lines passed over, from which on they are fed; the assembler waits for some thousands
-_DIGITS: Final = b"0123456789 "
 
 
 class Feeder:
     """Feeds an assembler the lines of a window.
 
-    anchors: told of each kill; counts: whether lines are numbered
+    anchors: told of each kill
     """
 
-    def __init__(self, window: Window, assembler: Assembler, anchors: Anchors, *, counts: bool) -> None:
+    def __init__(self, window: Window, assembler: Assembler, anchors: Anchors) -> None:
         self._window = window
         self._assembler = assembler
         self._anchors = anchors
-        self._counts = counts
         self._here = (0, 0)  # where the line that is being understood starts and ends
-        self._head = b""  # prefix of the last line that was fed, without digits, and what of it says who wrote it
-        self._origin = b""
-        self._last = (0, 0)  # number and time of the last line that was fed
+        self._fed = 0  # up to where in the stream lines were fed, or counted as silent
+        self._silent = 0  # lines of a report that were passed over since the last one that was fed
+        self._last_us = 0  # time of that one
         self._us = 0  # time of the last anchor
         self._is_timeless = False
         self.is_plain = True
@@ -52,74 +51,99 @@ class Feeder:
         is_anchor = joined.has_anchor(raw) or (GROUP_HEAD in raw and self._anchors.is_group_near(start))
         return self.line(start, is_anchor=is_anchor)
 
+    def plain(self, start: int) -> tuple[Finding, ...]:
+        """Feed a line of a report without an anchor; by a short way if nothing is special about it."""
+        data = self._window.data
+        found = prefix.PLAIN.match(data, start)
+        if found is None:
+            return self.line(start)
+        level, _, seconds, fraction, text = found.groups()
+        end = found.end()
+        if (
+            level is not None
+            or data.startswith(data[start : end - len(text) - 1], end)  # of the same microsecond: it may go on
+            or joined.may_go_on(text)
+            or not entries.is_plain(text)
+        ):
+            return self.line(start)
+        self.pass_over(start)
+        us = int(seconds) * 1_000_000 + int(fraction)
+        self._end(end, us)
+        return self._assembler.feed(Record(6, self._window.base + start, us, "-", text.decode(), None, NO_FIELDS), 0)
+
+    def table(self, rows: list[Row]) -> tuple[Finding, ...]:
+        """Feed the rows of a task table that matter: at once if nothing is special about them."""
+        largest, last = table.largest(rows), rows[-1]
+        line = entries.understand(self._window.data[table.start(last) : last.end()])
+        if largest is None or line.priority >> 3 != FACILITY_KERNEL:
+            largest = rows
+        elif line.text == last[0] and self._at_once(largest, line):
+            return ()
+        for row in largest:
+            self.line(table.start(row))
+        return ()
+
+    def _at_once(self, rows: list[Row], last: Line) -> bool:
+        data, end = self._window.data, rows[-1].end() + 1
+        text = b"\n".join([row[0] for row in rows])
+        may_go_on = any(data.startswith(table.prefix(row), row.end() + 1) for row in rows)  # by a line feed in the name
+        if may_go_on or not entries.is_plain(text):
+            return False
+        self.pass_over(table.start(rows[-1]))
+        self._end(end, self._us if last.us is None else last.us)
+        self._assembler.feed_rows(text.decode().split("\n"), self._last_us)
+        return True
+
+    def _end(self, end: int, us: int) -> None:
+        """All up to here was fed, with this time at last."""
+        self._window.at = end
+        self._fed, self._silent, self._last_us = self._window.base + end, 0, us
+
     def line(self, start: int, *, is_anchor: bool = False) -> tuple[Finding, ...]:
         """Feed the record that a line begins."""
-        window = self._window
+        window, assembler = self._window, self._assembler
         raw, end = window.line(start)
         line = entries.understand(raw)
         self._here = (start, end)
         text, more = (b"", 0) if line.record else joined.whole(line, self)
         us = self._anchors_time(line) if is_anchor else self._us if line.us is None else line.us
-        found: tuple[Finding, ...] = ()
-        if self._assembler.is_open:
-            number = window.number(start)
-            found = self.pass_over(number)
+        if assembler.is_open:
+            self.pass_over(start)
         else:
-            window.is_counting = self._counts
-            number = window.number(start)
-            window.is_counting = True
             self.is_plain = line.record is None and line.head != b"{"
         for _ in range(more):
             end = window.end(end)
-        window.at = end
-        self._last = (number + more, us)
-        self._head, self._origin = line.head.translate(None, _DIGITS), line.head.partition(b"[")[0]
+        self._end(end, us)
         if line.priority >> 3 != FACILITY_KERNEL:
             self.refused += b"Killed process " in raw
-            return found
-        if not is_anchor:
-            # Outside a report it says nothing; nor does a group's line without its end, far from any kill.
-            if not self._assembler.is_open or text.startswith(GROUP_HEAD):
-                return found
-            return found + self._assembler.feed(plain_record(line, text, window.base + start, us), 0)
-        raw = _words(raw)
-        if GROUP in raw and GROUP_HEAD not in raw:
-            found += self._groups_beginning(us)
-        if b"Killed process " in raw:
-            self._anchors.killed(end)
-        self.openers += b" invoked oom-killer" in raw
-        return found + self._assembler.feed(text_record(line, text.rstrip(), window.base + start, number, us), 0)
+        elif is_anchor:
+            return self._anchor(line, text, start, us)
+        # Outside a report it says nothing; nor does a group's line without its end, far from any kill.
+        elif assembler.is_open and not text.startswith(GROUP_HEAD):
+            return assembler.feed(plain_record(line, text, window.base + start, us), 0)
+        return ()
 
-    def row(self, start: int, row: int) -> bool:
-        """Feed a row of a task table by the shortest way; returns whether that was possible.
-
-        row: where in its line it starts
-        """
-        window, data = self._window, self._window.data
-        head = data[start:row]
-        if head.translate(None, _DIGITS) != self._head or not head.startswith(self._origin):
-            return False  # another kind of prefix, which must be understood
-        end = data.find(b"\n", row)
-        if end < 0 or end - row > joined.LONGEST or data.startswith(data[start:row], end + 1):
-            return False  # the line after it may belong to its name
-        text = data[row:end]
-        if b"#" in text or b"\\" in text or not text.isascii() or b"\r" in text:
-            return False
-        us = self._last[1]
-        window.at, self._last = end + 1, (window.number(start), us)
-        self._assembler.feed(Record(6, window.base + start, us, "-", text.decode(), None, {}), 0)
-        return True
-
-    def pass_over(self, number: int) -> tuple[Finding, ...]:
-        """Feed empty lines for those of a report that were passed over before a line, if they are many."""
+    def _anchor(self, line: Line, text: bytes, start: int, us: int) -> tuple[Finding, ...]:
+        window = self._window
+        raw = _words(window.line(start)[0])
         found: tuple[Finding, ...] = ()
-        last, us = self._last
-        if number - last > _SILENCE:
-            while last < number - 1 and self._assembler.is_open:
-                last += 1
-                found += self._assembler.feed(blank(last, us), 0)
-            self._last = last, us
-        return found
+        if GROUP in raw and GROUP_HEAD not in raw:
+            found = self._groups_beginning(us)
+        if b"Killed process " in raw:
+            self._anchors.killed(window.at)
+        self.openers += b" invoked oom-killer" in raw
+        record = text_record(line, text.rstrip(), window.base + start, window.number(start), us)
+        return found + self._assembler.feed(record, 0)
+
+    def pass_over(self, offset: int) -> None:
+        """Feed empty lines for those of a report that were passed over before a line, if they are many."""
+        window = self._window
+        self._silent += window.data.count(b"\n", self._fed - window.base, offset)
+        self._fed = window.base + offset
+        if self._silent > _SILENCE:
+            while self._silent and self._assembler.is_open:
+                self._assembler.feed(blank(self._last_us), 0)
+                self._silent -= 1
 
     def _anchors_time(self, line: Line) -> int:
         us = line.us
@@ -170,4 +194,4 @@ class Feeder:
 
 def _words(raw: bytes) -> bytes:
     """A line with its words in it: JSON may hold them as numbers."""
-    return entries.understand(raw).text if any(mark in raw for mark in AS_NUMBERS) else raw
+    return entries.understand(raw).text if b"MESSAGE" in raw and AS_NUMBERS.search(raw) else raw

@@ -32,8 +32,7 @@ class Text:
         block: int = BLOCK,
     ) -> None:
         self._assembler = Assembler("", page_size)
-        self._window = Window(read, block)
-        self._counts = counts
+        self._window = Window(read, block, counts=counts)
         self._every_line = every_line
         self._answered = self._openers = 0
         self.refused = 0
@@ -51,7 +50,7 @@ class Text:
 
     def kills(self) -> Iterator[OomKill]:
         """The kills; each one's record is a `TextRecord`."""
-        scanner = Scanner(self._window, self._assembler, counts=self._counts, every_line=self._every_line)
+        scanner = Scanner(self._window, self._assembler, every_line=self._every_line)
         for finding in scanner.findings():
             if isinstance(finding, NoVictim):
                 self._answered += 1

@@ -59,6 +59,8 @@ _USUAL: Final = re.compile(
     rb"(?:<(?P<level>\d{1,3})>)?(?:(?P<stamp>[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d) [^\s:\]]+ kernel: )?"
     rb"\[ *(?P<s>\d{1,12})\.(?P<us>\d{6})\](?:\[ *[TC]\d{1,10}\])? (?!\s|\[ *[TC]\d|\[\d:)"
 )
+# A whole line of such a form, of plain ASCII without a backslash: all but a few of a log.
+PLAIN: Final = re.compile(_USUAL.pattern + rb"(?P<text>[ -\[\]-~]{0,1000})\n")
 # A serial console may have printed half a line of something else before the kernel's.
 _CLOCK: Final = re.compile(rb"\[ *(?P<s>\d{1,12})\.(?P<us>\d{6})\](?:\[ *[TC]\d{1,10}\])?")
 _CLOCK_WITHIN: Final = 200

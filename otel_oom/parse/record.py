@@ -9,7 +9,7 @@ from otel_oom import kmsg
 from otel_oom.kmsg import Record
 from otel_oom.parse.prefix import Line
 
-_NO_FIELDS: Final[dict[str, str]] = {}
+NO_FIELDS: Final[dict[str, str]] = {}
 _NOWHERE: Final = Line(b"", b"")
 
 
@@ -41,7 +41,7 @@ def text_record(line: Line, text: bytes, offset: int, number: int, us: int) -> T
     """A line of text as a record that knows its place. us: its time, or that of another line where it says none."""
     own = line.record
     if own is None:
-        return TextRecord(line.priority, offset, us, "-", _escaped(text), None, _NO_FIELDS, line, number)
+        return TextRecord(line.priority, offset, us, "-", _escaped(text), None, NO_FIELDS, line, number)
     return TextRecord(
         own.priority, own.sequence, own.monotonic_us, own.flags, own.text, own.caller, own.fields, line, number
     )
@@ -49,12 +49,12 @@ def text_record(line: Line, text: bytes, offset: int, number: int, us: int) -> T
 
 def plain_record(line: Line, text: bytes, offset: int, us: int) -> Record:
     """A line of a report that holds no anchor: nobody asks where it stood."""
-    return line.record or Record(line.priority, offset, us, "-", _escaped(text), None, _NO_FIELDS)
+    return line.record or Record(line.priority, offset, us, "-", _escaped(text), None, NO_FIELDS)
 
 
-def blank(number: int, us: int) -> Record:
+def blank(us: int) -> Record:
     """A line that says nothing."""
-    return Record(6, number, us, "-", "", None, _NO_FIELDS)
+    return Record(6, 0, us, "-", "", None, NO_FIELDS)
 
 
 def _escaped(text: bytes) -> str:

@@ -24,16 +24,16 @@ _PIECE: Final = 64 << 10
 class Scanner:
     """Feeds an assembler what matters in a text.
 
-    counts: whether lines are numbered; every_line: understand each line, the slow way
+    every_line: understand each line, the slow way
     """
 
-    def __init__(self, window: Window, assembler: Assembler, *, counts: bool = True, every_line: bool = False) -> None:
+    def __init__(self, window: Window, assembler: Assembler, *, every_line: bool = False) -> None:
         window.slide()
         self._window = window
         self._assembler = assembler
         self._every_line = every_line
         self._anchors = Anchors(window)
-        self.feeder = Feeder(window, assembler, self._anchors, counts=counts)
+        self.feeder = Feeder(window, assembler, self._anchors)
         self._report_lines = ReportLines(is_plain=True)
 
     def findings(self) -> Iterator[Finding]:
@@ -85,20 +85,17 @@ class Scanner:
         while window.at < end:
             piece = window.data.rfind(b"\n", window.at, min(end, window.at + _PIECE)) + 1
             piece = piece or min(end, window.end(window.at))
-            for start in lines.starts(window.data, window.at, piece):
+            for start, rows in lines.lines(window.data, window.at, piece):
                 if start < window.at:
                     continue  # it was part of the line before it
-                if not self._is_ready(start):
+                if not self._is_ready(rows[-1].start() if rows else start):
                     window.at = start
                     return found
-                row = lines.rows.get(start)
-                if row is not None and feeder.is_plain and feeder.row(start, row):
-                    continue
-                found += feeder.line(start)
+                found += feeder.table(rows) if rows else feeder.plain(start)
                 if not assembler.is_open:
                     return found
             window.at = max(window.at, piece)
-            found += feeder.pass_over(window.number(window.at))
+            feeder.pass_over(window.at)
             if not assembler.is_open:
                 break
         return found

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-BLOCK: Final = 1 << 20
+BLOCK: Final = 1 << 18  # stays in a processor's cache from the read to the last look at it
 LINE: Final = 1 << 16
 _BEFORE: Final = 20 << 10  # 16 lines of 1 KiB
 _AFTER: Final = 40 << 10  # 16 lines of 1 KiB and the longest line that is no single name
@@ -21,11 +21,13 @@ class Window:
     """Text around a place in it.
 
     read: returns the next bytes of the stream (at most as many as asked for), b"" at its end
+    counts: whether lines are numbered: it costs a pass over the text
     """
 
-    def __init__(self, read: Callable[[int], bytes], block: int = BLOCK) -> None:
+    def __init__(self, read: Callable[[int], bytes], block: int = BLOCK, *, counts: bool = True) -> None:
         self._read = read
         self._block = block
+        self._counts = counts
         self._is_cutting = False
         self._counted = self._lines = 0
         self.data = b""
@@ -35,13 +37,12 @@ class Window:
         """Offset in `data` of the line that is next: always the start of a line."""
         self.is_last = False
         """Whether the stream has ended: `data` holds all that is left."""
-        self.is_counting = True
-        """Whether lines are counted; else a number of a line says nothing."""
 
     def number(self, offset: int) -> int:
-        """Number of the line at an offset that is not before the last one asked for; from 1 on."""
-        if self.is_counting:
-            self._lines += self.data.count(b"\n", self._counted, offset)
+        """Number of the line at an offset that is not before the last one asked for; from 1 on, 0 if none counts."""
+        if not self._counts:
+            return 0
+        self._lines += self.data.count(b"\n", self._counted, offset)
         self._counted = offset
         return self._lines + 1
 

@@ -64,7 +64,7 @@ _REPORTS: Final = (klog.memcg_report(), klog.system_report())
 _NO_FIELDS: Final[dict[str, str]] = {}
 
 
-def steps(data: bytes, most: int = 48, *, is_one_boot: bool = False) -> list[Step]:
+def steps(data: bytes, most: int = 32, *, is_one_boot: bool = False) -> list[Step]:
     """The stream that these bytes are; records are numbered from 1.
 
     most: with so many it takes no more steps; is_one_boot: the log's clock never goes back

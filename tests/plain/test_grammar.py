@@ -286,14 +286,14 @@ def test_what_is_no_opener(line: str) -> None:
 def test_rows_are_read_by_their_header(line: str, columns: str, name: str) -> None:
     header = grammar.TABLE_HEADER.fullmatch(columns)
     assert header is not None
-    row = grammar.row(line, header["columns"].split())
+    row = grammar.row_pattern(tuple(header["columns"].split())).fullmatch(line)
     assert row is not None
     assert ("5", "77", name) == (row["pid"], row["rss"], row["name"])
 
 
 @pytest.mark.parametrize("line", ["[drm] x", "[      5]     0", f"[      5] {'9' * 5000} 1 1 1 1 1 1 x", ""])
 def test_what_is_no_row(line: str) -> None:
-    assert grammar.row(line, klog.TABLE.split()[3:]) is None
+    assert grammar.row_pattern(tuple(klog.TABLE.split()[3:])).fullmatch(line) is None
 
 
 @pytest.mark.parametrize(

@@ -98,3 +98,8 @@ def test_a_long_table_is_read_to_its_end_however_long_it_takes() -> None:
     expected = [20_000, 19_999, 19_998, 19_997, 19_996]
     assert expected == [task.pid for task in kill.context.top_tasks]
     assert kill.context.completeness == "full"
+
+
+def test_of_columns_of_one_name_the_last_counts() -> None:
+    (task,) = table("[ pid ]   rss oom_score_adj rss name", ["[    9]     1  -17     250 x"])
+    assert Task(pid=9, comm="x", rss=250 * 4096, score_adj=-17) == task

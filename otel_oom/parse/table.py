@@ -1,0 +1,54 @@
+"""The rows of a task table that matter: a table is understood as a whole, not line by line. No I/O.
+
+Rules:
+- Only the five largest matter, the first of equals first; and the last row, which shows how far the report came.
+- A row counts by what stands before it: rows of user space must not take the place of the kernel's.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from typing import Final, TypeAlias
+
+from otel_oom import grammar
+
+_TOP_TASKS: Final = 5
+_DIGITS: Final = b"0123456789 "
+
+Row: TypeAlias = re.Match[bytes]
+
+
+@functools.lru_cache(maxsize=4)
+def pattern(columns: bytes) -> re.Pattern[bytes] | None:
+    """A row under these columns, or None where they say no size."""
+    text = grammar.row_pattern(tuple(columns.decode().split())).pattern
+    return re.compile(text.encode()) if "rss" in text else None
+
+
+def start(row: Row) -> int:
+    """Where the line of a row starts."""
+    return row.string.rfind(b"\n", 0, row.start()) + 1
+
+
+def prefix(row: Row) -> bytes:
+    """What stands before a row."""
+    return row.string[start(row) : row.start()]
+
+
+def largest(rows: list[Row]) -> list[Row] | None:
+    """Those that matter, in order; None if what stands before them differs in more than its digits."""
+    some = sorted(sorted(rows, key=_rss, reverse=True)[:_TOP_TASKS], key=re.Match.start)
+    if some[-1] is not rows[-1]:
+        some.append(rows[-1])
+    return some if len({_origin(prefix(row)) for row in some}) == 1 else None
+
+
+def _rss(row: Row) -> int:
+    return int(row["rss"])
+
+
+def _origin(before: bytes) -> bytes:
+    """Who wrote a row, as far as its prefix says it: a level is a number before the clock."""
+    level = before.partition(b"[")[0] if b"<" in before else b""
+    return level + before.translate(None, _DIGITS)
