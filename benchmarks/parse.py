@@ -2,8 +2,9 @@
 
     PYTHONPATH=. python benchmarks/parse.py [--mib 1024] [--kills 10000]
 
-Prints MB/s, the largest resident memory and the kills that were found. The log lies in a temporary directory while it
-runs. Its noise is what machines with containers print; its reports have the lines and lengths of real ones.
+Prints MB/s, seconds, seconds of CPU time (user and system: what counts where other work runs beside it), the largest
+resident memory and the kills that were found. The log lies in a temporary directory while it runs. Its noise is what
+machines with containers print; its reports have the lines and lengths of real ones.
 """
 
 from __future__ import annotations
@@ -96,8 +97,8 @@ def write_log(path: Path, size: int, kills: int) -> None:
             written += log.write("".join(map(stamped, report(number))))
 
 
-def run(command: list[str]) -> tuple[float, int, bytes]:
-    """Seconds, largest resident memory in KiB, and what it wrote."""
+def run(command: list[str]) -> tuple[float, float, int, bytes]:
+    """Seconds, seconds of CPU time, largest resident memory in KiB, and what it wrote."""
     begin = time.perf_counter()
     with tempfile.TemporaryFile() as out:
         process = subprocess.Popen(command, stdout=out)  # noqa: S603 our own commands
@@ -105,7 +106,7 @@ def run(command: list[str]) -> tuple[float, int, bytes]:
         process.returncode = os.waitstatus_to_exitcode(status)
         took = time.perf_counter() - begin
         out.seek(0)
-        return took, usage.ru_maxrss, out.read()
+        return took, usage.ru_utime + usage.ru_stime, usage.ru_maxrss, out.read()
 
 
 def main() -> None:
@@ -126,9 +127,10 @@ def main() -> None:
             ("parse --output json", [*parse, "--output", "json", str(log)]),
             ("parse --output text", [*parse, "--output", "text", str(log)]),
         ):
-            took, rss, out = run(command)
+            took, cpu, rss, out = run(command)
             found = out.count(b"\n") if "json" in name else out.count(b" was killed")
-            print(f"{name:22} {size / took / 1e6:7.0f} MB/s  {took:6.2f} s  {rss / 1024:5.1f} MiB  {found} found")
+            figures = f"{size / took / 1e6:7.0f} MB/s  {took:6.2f} s  {cpu:6.2f} s CPU  {rss / 1024:5.1f} MiB"
+            print(f"{name:22} {figures}  {found} found")
 
 
 if __name__ == "__main__":

@@ -47,27 +47,34 @@ class Feeder:
 
     def anchor(self, start: int) -> tuple[Finding, ...]:
         """Feed a line of which it is not known whether it holds an anchor."""
-        raw = _words(self._window.line(start)[0])
-        is_anchor = joined.has_anchor(raw) or (GROUP_HEAD in raw and self._anchors.is_group_near(start))
-        return self.line(start, is_anchor=is_anchor)
+        raw = self._window.line(start)[0]
+        words = entries.understand(raw).text if b"MESSAGE" in raw and AS_NUMBERS.search(raw) else raw
+        if not joined.has_anchor(words) and not (GROUP_HEAD in words and self._anchors.is_group_near(start)):
+            return self.line(start)
+        if b" oom-kill:" in raw and self._assembler.is_open:
+            return self.plain(start, words)
+        return self.line(start, words)
 
-    def plain(self, start: int) -> tuple[Finding, ...]:
-        """Feed a line of a report without an anchor; by a short way if nothing is special about it."""
+    def plain(self, start: int, words: bytes | None = None) -> tuple[Finding, ...]:
+        """Feed a line of a report; by a short way if nothing is special about it."""
         data = self._window.data
         found = prefix.PLAIN.match(data, start)
         if found is None:
-            return self.line(start)
+            return self.line(start, words)
         level, _, seconds, fraction, text = found.groups()
         end = found.end()
         if (
             level is not None
+            or (words is not None and not text.startswith(b"oom-kill:"))
             or data.startswith(data[start : end - len(text) - 1], end)  # of the same microsecond: it may go on
             or joined.may_go_on(text)
             or not entries.is_plain(text)
         ):
-            return self.line(start)
+            return self.line(start, words)
         self.pass_over(start)
         us = int(seconds) * 1_000_000 + int(fraction)
+        if words is not None:
+            self._us, self._is_timeless = us, False
         self._end(end, us)
         return self._assembler.feed(Record(6, self._window.base + start, us, "-", text.decode(), None, NO_FIELDS), 0)
 
@@ -99,14 +106,14 @@ class Feeder:
         self._window.at = end
         self._fed, self._silent, self._last_us = self._window.base + end, 0, us
 
-    def line(self, start: int, *, is_anchor: bool = False) -> tuple[Finding, ...]:
-        """Feed the record that a line begins."""
+    def line(self, start: int, words: bytes | None = None) -> tuple[Finding, ...]:
+        """Feed the record that a line begins. words: what it says, if there is an anchor in it."""
         window, assembler = self._window, self._assembler
         raw, end = window.line(start)
         line = entries.understand(raw)
         self._here = (start, end)
         text, more = (b"", 0) if line.record else joined.whole(line, self)
-        us = self._anchors_time(line) if is_anchor else self._us if line.us is None else line.us
+        us = self._anchors_time(line) if words is not None else self._us if line.us is None else line.us
         if assembler.is_open:
             self.pass_over(start)
         else:
@@ -116,22 +123,21 @@ class Feeder:
         self._end(end, us)
         if line.priority >> 3 != FACILITY_KERNEL:
             self.refused += b"Killed process " in raw
-        elif is_anchor:
-            return self._anchor(line, text, start, us)
+        elif words is not None:
+            return self._anchor(line, text, words, start, us)
         # Outside a report it says nothing; nor does a group's line without its end, far from any kill.
         elif assembler.is_open and not text.startswith(GROUP_HEAD):
             return assembler.feed(plain_record(line, text, window.base + start, us), 0)
         return ()
 
-    def _anchor(self, line: Line, text: bytes, start: int, us: int) -> tuple[Finding, ...]:
+    def _anchor(self, line: Line, text: bytes, words: bytes, start: int, us: int) -> tuple[Finding, ...]:
         window = self._window
-        raw = _words(window.line(start)[0])
         found: tuple[Finding, ...] = ()
-        if GROUP in raw and GROUP_HEAD not in raw:
+        if GROUP in words and GROUP_HEAD not in words:
             found = self._groups_beginning(us)
-        if b"Killed process " in raw:
+        if b"Killed process " in words:
             self._anchors.killed(window.at)
-        self.openers += b" invoked oom-killer" in raw
+        self.openers += b" invoked oom-killer" in words
         record = text_record(line, text.rstrip(), window.base + start, window.number(start), us)
         return found + self._assembler.feed(record, 0)
 
@@ -190,8 +196,3 @@ class Feeder:
                 return None
             end, last = start, end
         return entries.understand(data[end : last - 1])
-
-
-def _words(raw: bytes) -> bytes:
-    """A line with its words in it: JSON may hold them as numbers."""
-    return entries.understand(raw).text if b"MESSAGE" in raw and AS_NUMBERS.search(raw) else raw

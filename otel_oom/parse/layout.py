@@ -63,19 +63,22 @@ def padded(text: str, columns: int) -> str:
 
 def fold(text: str, columns: int) -> list[str]:
     """A text as lines of at most so many columns: at blanks, else where it must be."""
-    lines, line = [], ""
+    if width(text) <= columns:
+        return [text.lstrip(" ")]
+    lines, line, used = [], "", 0
     for word in text.split(" "):
-        rest = word
-        if line and width(line) + 1 + width(rest) <= columns:
-            line = f"{line} {rest}"
+        rest, wide = word, width(word)
+        if line and used + 1 + wide <= columns:
+            line, used = f"{line} {rest}", used + 1 + wide
             continue
         if line:
             lines.append(line)
-        while width(rest) > columns:
+        while wide > columns:
             cut = next(end for end in range(columns, 0, -1) if width(rest[:end]) <= columns)
             lines.append(rest[:cut])
             rest = rest[cut:]
-        line = rest
+            wide = width(rest)
+        line, used = rest, wide
     return [*lines, line]
 
 

@@ -325,3 +325,55 @@ def test_memory_is_flat(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.count("\n") == 300
     assert int(done.stderr.split()[-1]) < 64 << 10
+
+
+def prefixed(lines: list[bytes], prefix: bytes) -> bytes:
+    return b"".join(prefix + line for line in lines)
+
+
+@pytest.mark.parametrize(
+    "prefix", [b"", b"<6>", b"Jan 28 19:58:45 host kernel: ", b"> ", b"2026-01-28T19:58:45Z host kernel: "]
+)
+def test_a_table_behind_any_prefix(prefix: bytes) -> None:
+    text = prefixed(stamped(report(7, rows=30)).splitlines(keepends=True), prefix)
+    expected = kills(text, every_line=True)
+    assert expected == kills(text)
+    assert [len(kill.context.top_tasks) for kill in expected] == [5]
+
+
+@pytest.mark.parametrize(
+    ("name", "comm"),
+    [
+        (b"t#012x", r"t\x0ax"),
+        (b"t\\x1bx", r"t\x1bx"),
+        (b"t\xff", r"t\xff"),
+        (b"CPU: 1 x", "CPU: 1 x"),
+        (b"#1", "#1"),
+        (b"a\rb", r"a\x0db"),
+    ],
+)
+def test_a_large_task_with_a_name_that_is_not_plain(name: bytes, comm: str) -> None:
+    text = stamped(report(7, rows=30)).replace(b" t1\n", b" " + name + b"\n").replace(b"  41  ", b"9941  ")
+    expected = kills(text, every_line=True)
+    assert expected == kills(text)
+    assert comm in [task.comm for task in expected[0].context.top_tasks]
+
+
+def test_the_rows_of_a_table_with_a_foreign_line_among_them() -> None:
+    lines = report(7, rows=12)
+    lines.insert(15, "CPU: 3 PID: 12 Comm: other Not tainted")
+    assert kills(stamped(lines), every_line=True) == kills(stamped(lines))
+
+
+def test_only_rows_of_user_space_are_the_largest() -> None:
+    lines = [b"<6>" + line for line in stamped(report(7, rows=12)).splitlines(keepends=True)]
+    forged = b"<8>[    1.000000] [     66]     0    66     9000     9999    65536        0             0 evil\n"
+    text = b"".join([*lines[:12], *[forged] * 6, *lines[12:-2], forged, *lines[-2:]])
+    assert kills(text, every_line=True) == kills(text)
+    assert kills(b"".join(lines))[0].context.top_tasks == kills(text)[0].context.top_tasks
+
+
+def test_a_table_without_sizes_is_none() -> None:
+    text = stamped(report(7)).replace(b" rss ", b" ras ")
+    assert kills(text, every_line=True) == kills(text)
+    assert [kill.context.top_tasks for kill in kills(text)] == [()]
