@@ -151,7 +151,12 @@ def _nested(text: str, mark: str, *, is_victim_first: bool, known: str | None = 
         fits = places
     if len(fits) > 1:
         fits = [at for at in fits if (text[at + len(mark) :] if is_victim_first else text[:at]) == known]
-    return (text[: fits[0]], text[fits[0] + len(mark) :]) if len(fits) == 1 else None
+    if len(fits) != 1:
+        return None
+    first, last = text[: fits[0]], text[fits[0] + len(mark) :]
+    if is_victim_first and known is not None and known != last and known.startswith(last):
+        return None  # the end of the line was lost
+    return first, last
 
 
 def _is_below(text: str, end: int, begin: int, *, is_victim_first: bool) -> bool:

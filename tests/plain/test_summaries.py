@@ -167,3 +167,9 @@ def test_a_summary_of_the_longest_path_takes_no_time() -> None:
     path = "/" + ",task=,task_memcg=/" * 400
     found = paths.summary(klog.summary(memcg=path, cgroup=path), comm="vic", oom_memcg=path)
     assert (path, path) == (found and (found.oom_memcg, found.task_memcg))
+
+
+def test_a_limit_whose_end_was_lost_is_what_its_statistics_say() -> None:
+    cut = "Task in /g/x/y killed as a result of limit of /g"
+    assert paths.task_in(cut, oom_memcg="/g/x") is None
+    assert paths.task_in(cut, oom_memcg="/g") == ("/g/x/y", "/g")
