@@ -181,9 +181,7 @@ def _start(
     is_moved = told_identity is not None and not checkpoint.is_of(told_identity.instance_id)
     if (crashed and is_gone_on and checkpoint.owed is None) or is_moved:
         agent.read_backlog()
-    # After a stop it is certain what a collector was told; after a crash it may have been told more than is known.
-    is_certain = previous is not None and is_gone_on and not crashed and not is_moved
-    sender.open_series(previous.told_of_these or Totals(previous.totals.start_ns) if previous and is_certain else None)
+    sender.open_series()
     if not sees_host_pids:
         log.warning(
             "not in the host's pid namespace: records come without executable and parent (docker run --pid=host)"

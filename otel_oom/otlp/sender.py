@@ -17,7 +17,6 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from otel_oom.checkpoint import Totals
 from otel_oom.config import Export
 from otel_oom.health import Health
 from otel_oom.otlp.backoff import Backoff
@@ -58,9 +57,9 @@ class Sender(threading.Thread):
         """Make a request of these, and do not send it. Before the start."""
         self._logs.rehearse(events)
 
-    def open_series(self, told: Totals | None = None) -> None:
+    def open_series(self) -> None:
         """See `Telling`."""
-        self._telling.open_series(told)
+        self._telling.open_series()
 
     def stop(self, patience_s: float) -> None:
         """Deliver what is left for at most this long, then end. Returns when the thread has ended, or it is late."""

@@ -6,6 +6,7 @@ Rules:
 - News is told within `_GATHER_S`, all else with the heartbeat.
 - Where this machine is another one now, what it was is told first: its last totals as that one's, then its own open.
 - After a sleep, too, the totals that were told last are told again before new ones: a store has an old sample at best.
+  But not where newer ones may have been taken without an answer: to a store a total that goes back is a new beginning.
 - What a collection says is not lost with its request: a cumulative one says it all again, and newer; one of delta
   temporality is kept as it is.
 """
@@ -59,12 +60,9 @@ class Telling:
         self._heartbeat_due_s = 0.0
         self._sent_s = 0.0
 
-    def open_series(self, told: Totals | None) -> None:
-        """Before the first kill: from now on the totals as they are carried are delivered before anything newer.
-
-        told: what a collector has taken, where that is certain
-        """
-        self._opening = told or self._spool.exportable.totals
+    def open_series(self) -> None:
+        """From now on the totals as they are carried are delivered before anything newer. Before the first kill."""
+        self._opening = self._spool.exportable.totals
 
     @property
     def state(self) -> State:
@@ -94,6 +92,11 @@ class Telling:
         """Whether what was collected must be delivered, even if it was refused."""
         return self._opening is not None and self._collected_former is None and not self._metrics.is_delta
 
+    @property
+    def _is_certain(self) -> bool:
+        """Whether a collector knows what was told last, and nothing newer. Of deltas nothing can be told again."""
+        return self._opening is None and self._collected[0] == self._exported[0] and not self._metrics.is_delta
+
     def collect(self) -> MetricsData:
         """What is to be told now."""
         former = self._spool.former
@@ -106,7 +109,7 @@ class Telling:
         state = self.state
         if state[0].key != self._metrics.key:
             self._become(state[0])
-        elif self._opening is None and state[3] != self._exported[3] and not self._metrics.is_delta:
+        elif state[3] != self._exported[3] and self._is_certain:
             self._opening = self._exported[0].totals
         # The opening is collected anew for each try: after a long outage its old times would be refused for ever. With
         # delta temporality it is kept as it was, because its collection cannot be repeated.

@@ -53,7 +53,7 @@ MAY_IMPORT = {
     "otlp.logs": {"checkpoint", "config", "otlp.*", "schema", "telemetry"},
     "otlp.metrics": {"checkpoint", "config", "otlp.*", "schema", "telemetry"},
     "otlp.telling": {"checkpoint", "health", "otlp.*", "spool"},
-    "otlp.sender": {"checkpoint", "config", "health", "otlp.*", "spool", "telemetry"},
+    "otlp.sender": {"config", "health", "otlp.*", "spool", "telemetry"},
     "otlp.pipeline": {"checkpoint", "config", "errors", "health", "otlp.*", "schema", "spool", "telemetry"},
     "events": {"health", "oom", "telemetry"},
     "agent": {
