@@ -145,22 +145,22 @@ class Spool:
 
     def put(self, events: Sequence[Event], checkpoint: Checkpoint | None = None) -> None:
         """Queue events for delivery, with the checkpoint that they lead to."""
+        sizes = [event.size_bytes for event in events]
         with self._lock:
             before = self._standing.checkpoint
             after = checkpoint or before
-            sized = [
-                (event if event.origin else replace(event, origin=after.origin), event.size_bytes) for event in events
-            ]
+            whose = [event if event.origin else replace(event, origin=after.origin) for event in events]
             if not events and after.totals is before.totals:
                 self._standing.checkpoint = after
                 if after.uncounted - self._saved_to >= _MAX_UNSAVED_RECORDS:
                     self._write_soon()
                 return  # the cursor alone is no other news
             # The totals last: where memory runs out before, the same is put again, and counted once.
-            entries = [_Entry(self._last_number + place, *one) for place, one in enumerate(sized, 1)]
+            numbers = range(self._last_number + 1, self._last_number + 1 + len(events))
+            entries = [_Entry(*one) for one in zip(numbers, whose, sizes, strict=True)]
             self._last_number += len(entries)
             self._queue.extend(entries)
-            self._bytes += sum(size for _, size in sized)
+            self._bytes += sum(sizes)
             self._standing.move(after, time.monotonic())
             overflow = self._shrink()
             self._wake()
