@@ -13,12 +13,14 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 from otel_oom.checkpoint import Origin
 from otel_oom.host import Identity
 
 SETTLES_S: Final = 60.0
+_UUID_CHARACTERS: Final = 36
 
 
 class Forks:
@@ -48,16 +50,10 @@ class Forks:
         if now_s > self._until_s:
             return None
         identity = self._look()
-        if identity is None or (origin.host_id and not identity.machine_id):  # a file that is written just now
-            is_another = False
-        else:
-            is_another = not origin.instance_id.startswith(identity.instance_id)
-        if is_another and identity is not None:
+        is_told = identity is not None and (identity.machine_id or not origin.host_id)  # else it is written just now
+        if identity and is_told and not origin.instance_id.startswith(identity.instance_id):
             return identity.origin(of_its_own=self._of_its_own())
         if is_forked and self._is_always:
-            base = origin.instance_id[:_UUID_CHARACTERS]
-            return Origin(f"{base}-{self._of_its_own()}", origin.host_name, origin.host_id)
+            same = origin.instance_id[:_UUID_CHARACTERS]
+            return replace(origin, instance_id=f"{same}-{self._of_its_own()}")
         return None
-
-
-_UUID_CHARACTERS: Final = 36

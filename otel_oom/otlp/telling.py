@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from otel_oom.checkpoint import Former, Series, Totals
 from otel_oom.health import Health
@@ -28,7 +28,14 @@ if TYPE_CHECKING:
 
 _GATHER_S: Final = 0.05  # a storm's kills go out as one point, not as hundreds
 
-State: TypeAlias = "tuple[Series, str | None, bool | None, int]"
+
+class State(NamedTuple):
+    """What a collector should know at once when it changes: the totals that it may see, and the agent's health."""
+
+    series: Series
+    down_reason: str | None
+    is_durable: bool | None
+    renewals: int
 
 
 class MetricsOf(Protocol):
@@ -66,9 +73,9 @@ class Telling:
 
     @property
     def state(self) -> State:
-        """What a collector should know at once when it changes."""
+        """As it is now."""
         health = self._health
-        return self._spool.exportable, health.down_reason, health.is_durable, health.renewals
+        return State(self._spool.exportable, health.down_reason, health.is_durable, health.renewals)
 
     @property
     def due_s(self) -> float:
@@ -84,7 +91,7 @@ class Telling:
     def is_done(self) -> bool:
         """Whether a collector knows all that there is to know."""
         is_told = self._opening is None and self._kept is None and self._spool.former is None
-        is_newest = self._exported[0].totals == self._spool.totals  # none wait for the disk
+        is_newest = self._exported.series.totals == self._spool.totals  # none wait for the disk
         return is_told and is_newest and self.state == self._exported
 
     @property
@@ -95,7 +102,7 @@ class Telling:
     @property
     def _is_certain(self) -> bool:
         """Whether a collector knows what was told last, and nothing newer. Of deltas nothing can be told again."""
-        return self._opening is None and self._collected[0] == self._exported[0] and not self._metrics.is_delta
+        return self._opening is None and self._collected.series == self._exported.series and not self._metrics.is_delta
 
     def collect(self) -> MetricsData:
         """What is to be told now."""
@@ -103,18 +110,21 @@ class Telling:
         if former is not None:
             return self._collect_former(former)
         self._collected_former = None
+        if self._former is not None:
+            self._former.end()
+            self._former = self._former_data = None
         if self._kept is not None:
             data, self._collected = self._kept
             return data
         state = self.state
-        if state[0].key != self._metrics.key:
-            self._become(state[0])
-        elif state[3] != self._exported[3] and self._is_certain:
-            self._opening = self._exported[0].totals
+        if state.series.key != self._metrics.key:
+            self._become(state.series)
+        elif state.renewals != self._exported.renewals and self._is_certain:
+            self._opening = self._exported.series.totals
         # The opening is collected anew for each try: after a long outage its old times would be refused for ever. With
         # delta temporality it is kept as it was, because its collection cannot be repeated.
-        totals = self._opening or state[0].totals
-        self._collected = (replace(state[0], totals=totals), *state[1:])
+        totals = self._opening or state.series.totals
+        self._collected = state._replace(series=replace(state.series, totals=totals))
         data = self._metrics.collect(totals)
         if self._metrics.is_delta:
             self._kept = (data, self._collected)
@@ -135,7 +145,7 @@ class Telling:
             return
         self._opening, self._kept, self._exported = None, None, self._collected
         if outcome.verdict == "ok":
-            self._spool.tell(self._collected[0], self._metrics.newest_ns)
+            self._spool.tell(self._collected.series, self._metrics.newest_ns)
         self._heartbeat_due_s = self._sent_s + self._heartbeat_s
 
     def reconnect(self) -> None:

@@ -52,7 +52,6 @@ class Guest:
         snapshot: Path | None = None,
     ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
-        self._directory = directory
         self._monitor_path = directory / "monitor"
         self._console = directory / "console"
         self._port = Ports.free().http
