@@ -4,6 +4,8 @@ The code takes its names from here, `otel-oom schema` prints it, and tests hold 
 Collector received against it. No other file spells a telemetry name.
 
 Rules:
+- A record's time is the wall clock at the read of the kill line. The kernel log's own time is an attribute beside it
+  and never a stamp, a filter or an order: that clock stands still while a machine sleeps.
 - Attribute values are absent where the kernel did not say them: absent is not zero.
 - Sizes are bytes (`By`). Every record carries `event.name` beside its EventName, which some stores drop.
 - No pid, name, cgroup or container on a metric: their number has no bound.
@@ -141,7 +143,11 @@ CREATION_TIME: Final = Attribute("process.creation.time", "string", "ISO 8601; i
 COMMAND_LINE: Final = Attribute("process.command_line", "string", "Only with `--command-line`: it may hold secrets.")
 KMSG_SEQUENCE: Final = Attribute("oom.kmsg.sequence", "int", "Number of the record.", events=_WITH_RECORD)
 KMSG_TIMESTAMP: Final = Attribute(
-    "oom.kmsg.timestamp", "double", "The kernel log's own clock, since boot.", "s", events=_WITH_RECORD
+    "oom.kmsg.timestamp",
+    "double",
+    "The kernel log's own clock, since boot. Not in sleep.",
+    "s",
+    events=_WITH_RECORD,
 )
 KMSG_SKEW: Final = Attribute(
     "oom.kmsg.skew", "double", "How far that clock lags: a reader of it would be this wrong.", "s"
@@ -169,7 +175,10 @@ OS_VERSION: Final = "os.version"
 RESOURCE: Final = {
     SERVICE_NAME: "`otel-oom`",
     SERVICE_VERSION: "The agent's version.",
-    SERVICE_INSTANCE_ID: "Machine id and host name as a UUID; without a spool a random part for each run is added.",
+    SERVICE_INSTANCE_ID: (
+        "Machine id, host name and `--identity-file` as a UUID; a random part is added for each run without a spool,"
+        " and for each fork with `--fork-identity always`."
+    ),
     HOST_NAME: "The machine's host name.",
     HOST_ID: "The machine id (/etc/machine-id).",
     OS_TYPE: "`linux`",
