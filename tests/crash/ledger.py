@@ -86,12 +86,16 @@ def points(receiver: OtlpReceiver, metric: schema.Metric, attributes: str = "") 
     ]
 
 
+def newest(receiver: OtlpReceiver, metric: schema.Metric, attributes: str = "") -> Any:
+    """The newest accepted point, None where there is none."""
+    found = (request.points(metric.name).get(attributes) for request in reversed(receiver.accepted("metrics")))
+    return next((point for point in found if point is not None), None)
+
+
 def last(receiver: OtlpReceiver, metric: schema.Metric, attributes: str = "") -> int | None:
-    """The newest accepted value."""
-    for request in reversed(receiver.accepted("metrics")):
-        if attributes in (values := request.values(metric.name)):
-            return values[attributes]
-    return None
+    """The value of that."""
+    point = newest(receiver, metric, attributes)
+    return None if point is None else int(point.as_int)
 
 
 def increase(series: list[Point]) -> int:

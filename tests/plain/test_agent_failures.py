@@ -88,14 +88,7 @@ def test_a_kill_line_that_nothing_can_read_is_unaccounted(monkeypatch: pytest.Mo
 
 def test_a_bug_outside_a_record_does_not_end_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     rig = Rig()
-    put, failures = rig.spool.put, [MemoryError(), ValueError("bug")]
-
-    def failing(*arguments: Any) -> None:
-        if failures:
-            raise failures.pop()
-        put(*arguments)
-
-    monkeypatch.setattr(rig.spool, "put", failing)
+    rig.fail_puts(monkeypatch, ValueError("bug"), MemoryError())
     with rig.running():
         rig.source.put(kill(1), kill(2))
         assert eventually(lambda: rig.kills == {"cgroup": 2}), "what was found goes out when it can"

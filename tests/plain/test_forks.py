@@ -7,7 +7,6 @@ import threading
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from support.agent_rig import IDENTITY, Rig, kill, line
@@ -184,15 +183,7 @@ def test_a_machine_that_became_another_while_no_agent_ran() -> None:
 
 def test_what_could_not_be_passed_on_stays_before_the_fork(monkeypatch: pytest.MonkeyPatch) -> None:
     rig = Rig(identity=COPY)
-    put = rig.spool.put
-    failures = [MemoryError(), MemoryError()]
-
-    def failing(*arguments: Any) -> None:
-        if failures:
-            raise failures.pop()
-        put(*arguments)
-
-    monkeypatch.setattr(rig.spool, "put", failing)
+    rig.fail_puts(monkeypatch, MemoryError(), MemoryError())
     with rig.running():
         rig.source.put(kill(1), fork(2), kill(3))
         assert eventually(lambda: rig.spool.checkpoint.origin == COPY.origin() and rig.kills)

@@ -38,6 +38,13 @@ def told(receiver: OtlpReceiver) -> Iterator[tuple[str, int]]:
         last = now
 
 
+def tell_first(rig: Rig, receiver: OtlpReceiver) -> None:
+    """One kill, and its collector knows it."""
+    rig.kill("first")
+    assert eventually(lambda: list(told(receiver)) == [("here", 0), ("here", 1)])
+    assert eventually(lambda: rig.sender._telling.is_done)
+
+
 @BOTH
 def test_the_old_totals_are_told_first_and_then_the_new_series_opens(protocol: Protocol) -> None:
     with OtlpReceiver(protocol) as receiver:
@@ -91,14 +98,14 @@ def test_of_what_the_machine_was_only_kills_are_told(protocol: Protocol) -> None
         for request in receiver.accepted("metrics"):
             assert bool(request.points(schema.UP.name)) == (whose(request) == "copy")
             assert bool(request.points(schema.RECORDS.name)) == (whose(request) == "copy")
+            if whose(request) == "here":
+                assert set(request.values(KILLS)) == {"cgroup"}, "and of them those that are untold"
 
 
 @BOTH
 def test_where_all_was_told_nothing_is_told_again(protocol: Protocol) -> None:
     with OtlpReceiver(protocol) as receiver, sending(settings(receiver)) as rig:
-        rig.kill("first")
-        assert eventually(lambda: list(told(receiver)) == [("here", 0), ("here", 1)])
-        assert eventually(lambda: rig.sender._telling.is_done)
+        tell_first(rig, receiver)
         become(rig)
         assert eventually(lambda: list(told(receiver))[-1] == ("copy", 0))
         assert [whose(one) for one in receiver.accepted("metrics")].count("here") == 2
@@ -140,9 +147,7 @@ def test_what_the_user_calls_this_machine_stays() -> None:
 @BOTH
 def test_a_machine_that_is_again_what_it_was_opens_again(protocol: Protocol) -> None:
     with OtlpReceiver(protocol) as receiver, sending(settings(receiver)) as rig:
-        rig.kill("first")
-        assert eventually(lambda: list(told(receiver)) == [("here", 0), ("here", 1)])
-        assert eventually(lambda: rig.sender._telling.is_done)
+        tell_first(rig, receiver)
         become(rig)
         rig.spool.become(Origin("here", "host"), time.time_ns())
         rig.kill("later")
@@ -168,7 +173,8 @@ def test_a_copy_does_not_disturb_the_series_of_a_machine_that_goes_on(protocol: 
         # The snapshot: one kill was told, the other was not yet.
         copy.spool.begin(replace(copy.spool.checkpoint, totals=untold))
         copy.spool.tell(Series(Origin("here", "host"), counted), receiver_time(receiver))
-        for totals in (untold, untold.plus("system", time.time_ns())):
+        later = untold.plus("system", time.time_ns()).plus("cgroup", time.time_ns())
+        for totals in (untold, later):
             original.spool.put([], replace(original.spool.checkpoint, totals=totals))
         assert eventually(lambda: original.sender._telling.is_done)
         become(copy)

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
 from support.sources import Script
 
 from otel_oom.agent import Agent
@@ -94,6 +95,17 @@ class Rig:
         with self.running():
             pass
         return self
+
+    def fail_puts(self, monkeypatch: pytest.MonkeyPatch, *errors: Exception) -> None:
+        """What is put into the spool next raises these, one after the other."""
+        put, left = self.spool.put, list(errors)
+
+        def failing(*arguments: Any) -> None:
+            if left:
+                raise left.pop(0)
+            put(*arguments)
+
+        monkeypatch.setattr(self.spool, "put", failing)
 
     @property
     def events(self) -> list[Event]:

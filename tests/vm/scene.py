@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from crash import ledger
 from crash.judge import uid_of
 from support.kernel import RawRecord
 from support.otlp_receiver import OtlpReceiver
@@ -156,23 +157,11 @@ class Scene:
 
     def totals(self, instance: str, scope: str = "cgroup") -> list[int]:
         """The counter of an instance in each export that has it, in order."""
-        exports = [one for one in self.receiver.accepted("metrics") if one.points(schema.KILLS.name)]
-        return [
-            one.values(schema.KILLS.name)[scope]
-            for one in exports
-            if one.resource[schema.SERVICE_INSTANCE_ID] == instance
-        ]
+        return [one.value for one in ledger.points(self.receiver, schema.KILLS, scope) if one.instance == instance]
 
     def await_total(self, total: int, scope: str = "cgroup") -> None:
         """Return when the counter has got so far."""
-        self.receiver.wait(lambda: self.last(schema.KILLS, scope) == total, PATIENCE_S)
-
-    def last(self, metric: schema.Metric, attributes: str = "") -> float | None:
-        """The newest value of a series; None where there is none."""
-        for request in reversed(self.receiver.accepted("metrics")):
-            if point := request.points(metric.name).get(attributes):
-                return float(getattr(point, point.WhichOneof("value")))
-        return None
+        self.receiver.wait(lambda: ledger.last(self.receiver, schema.KILLS, scope) == total, PATIENCE_S)
 
 
 def received(receiver: OtlpReceiver) -> list[Received]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from crash import ledger
 from support.otlp_receiver import OtlpReceiver
 from vm.kernels import kernel
 from vm.machine import Guest
@@ -58,11 +59,8 @@ def forks(stage: Scene) -> int:
 def series(receiver: OtlpReceiver) -> dict[tuple[str, int], list[int]]:
     """Totals of kills in cgroups in the order of their exports, by instance and start time."""
     found: dict[tuple[str, int], list[int]] = {}
-    for export in receiver.accepted("metrics"):
-        point = export.points(schema.KILLS.name).get("cgroup")
-        if point is not None:
-            instance = export.resource[schema.SERVICE_INSTANCE_ID]
-            found.setdefault((instance, point.start_time_unix_nano), []).append(point.as_int)
+    for point in ledger.points(receiver, schema.KILLS, "cgroup"):
+        found.setdefault((point.instance, point.start_ns), []).append(point.value)
     return found
 
 

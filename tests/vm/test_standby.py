@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from crash import ledger
 from vm.scene import KERNELS, PATIENCE_S, Between, Received, Scene, scene
 
 from otel_oom import schema
@@ -119,7 +120,8 @@ def test_a_standby_without_a_kill_is_told_at_once_over_new_connections(tmp_path:
 
 def offset_s(stage: Scene) -> float:
     """How far the guest's wall clock is ahead of this machine's, as its agent knows it from the receiver's answers."""
-    return stage.last(schema.CLOCK_OFFSET) or 0.0
+    point = ledger.newest(stage.receiver, schema.CLOCK_OFFSET)
+    return 0.0 if point is None else float(point.as_double)
 
 
 @pytest.mark.parametrize("name", KERNELS)
