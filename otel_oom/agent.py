@@ -110,6 +110,7 @@ class Agent:
         while not is_drained:
             is_drained, _ = self._reader.burst()
             self._pass_on(time.monotonic(), is_look=is_drained)
+        self._is_backlog = False
         self._spool.begin(self._spool.checkpoint)
 
     @property

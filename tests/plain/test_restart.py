@@ -207,7 +207,10 @@ def test_after_a_crash_the_first_export_holds_what_the_log_holds() -> None:
     assert rig.spool.exportable.totals.kills == {"cgroup": 1}
     rig.agent.read_backlog()
     assert rig.spool.exportable.totals.kills == {"cgroup": 3}
-    assert len(rig.events) == 2
+    rig.source.put(kill(77))
+    rig.agent.stop()
+    rig.agent.run()
+    assert [event.attributes.get(schema.BACKLOG.name) for event in rig.events] == [True, True, None]
 
 
 @pytest.mark.parametrize(

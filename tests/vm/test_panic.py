@@ -9,7 +9,7 @@ import pytest
 from crash import ledger
 from vm.image import filesystem
 from vm.machine import BOOT_S, GuestError
-from vm.scene import KERNELS, Scene, scene
+from vm.scene import KERNELS, PATIENCE_S, Scene, scene
 
 from otel_oom import schema
 
@@ -33,7 +33,7 @@ def test_a_kill_before_a_panic_is_delivered_after_the_reboot_once_and_of_its_boo
 
         stage.receiver.start()
         stage.start()
-        stage.await_total(1)
+        stage.receiver.wait(lambda: totals(stage) == [[0, 1], [0, 1]], PATIENCE_S)  # so the log was read to its end
         stage.kill()
         kills = stage.await_received(3)
         stage.await_total(2)
@@ -68,13 +68,17 @@ def await_reboot(stage: Scene, boot_id: str) -> None:
         time.sleep(0.2)
 
 
+def totals(stage: Scene) -> list[list[int]]:
+    """The first and the last total of each series, in the order of their beginnings."""
+    points = ledger.points(stage.receiver, schema.KILLS, "cgroup")
+    values = [[one.value for one in points if one.start_ns == start] for start in sorted({one.start_ns for one in points})]
+    return [[series[0], series[-1]] for series in values]
+
+
 def assert_owed(stage: Scene) -> None:
     """What no collector had taken before the panic is the first increase of the totals after it."""
+    assert totals(stage) == [[0, 1], [0, 2]]
     points = ledger.points(stage.receiver, schema.KILLS, "cgroup")
-    first_ns, second_ns = sorted({point.start_ns for point in points})
-    totals = {start: [one.value for one in points if one.start_ns == start] for start in (first_ns, second_ns)}
-    assert (totals[first_ns][0], totals[first_ns][-1]) == (0, 1)
-    assert (totals[second_ns][0], totals[second_ns][-1]) == (0, 2)
     assert ledger.increase(points) == 3
     assert len({point.instance for point in points}) == 1, "one machine"
     assert stage.received(schema.UNACCOUNTED) == []
