@@ -120,7 +120,8 @@ _POD_SLICE: Final = re.compile(
 # user@1000.service, app-gnome-firefox-2110.scope, dev-disk-by\x2dlabel-swap.swap                      (systemd.unit(5))
 # `_` is put before what would collide with the kernel's files (`_cpu.service`)        (systemd src/basic/cgroup-util.c)
 _UNIT: Final = re.compile(
-    r"(?:_|(?!_))(?P<unit>(?:[A-Za-z0-9:_.-]|\\x5c)+(?:@(?:[A-Za-z0-9:_.@-]|\\x5c)+)?"
+    r"(?:_|(?!_))(?P<unit>(?:[A-Za-z0-9:_.-]|\\x5c)[A-Za-z0-9:_.-]*(?:\\x5c[A-Za-z0-9:_.-]*)*"
+    r"(?:@(?:[A-Za-z0-9:_.@-]|\\x5c)+)?"
     r"\.(?:service|scope|socket|mount|swap|slice))"
 )
 # Nomad makes it with mkdir, and the slices around it: shaped like units, but systemd does not know them.
@@ -130,7 +131,7 @@ _NOMAD_SCOPE: Final = re.compile(rf"{_UUID}\.[^/]+\.scope")
 def owner(path: str) -> Owner:
     """Whose cgroup a path names, as the kernel prints it from the hierarchy's root; all None for what is no path."""
     names = path.split("/") if len(path) <= MAX_PATH_CHARS else []
-    if any(len(name) > MAX_NAME_CHARS for name in names):
+    if max(map(len, names), default=0) > MAX_NAME_CHARS:
         return Owner()
     container_id, runtime = _container(names)
     return Owner(container_id, runtime, _pod_uid(names), _unit(names))

@@ -49,13 +49,13 @@ class Events:
         try:
             if isinstance(finding, NoVictim):
                 return self._no_victim(finding)
-            kill = telemetry.kill_event(finding, self._boot_id, self._sighting(finding, is_backlog=is_backlog))
+            kill = telemetry.kill_event(finding, self._sighting(finding, is_backlog=is_backlog))
             return [kill, *(self._own_death(finding) if is_backlog else [])]
         except Exception as error:  # noqa: BLE001 a kill counts whatever fails
             self._health.record_failed(finding.record.text.encode(), error)
         try:
             bare = Sighting(is_backlog=is_backlog)
-            return [telemetry.kill_event(finding, self._boot_id, bare)] if isinstance(finding, OomKill) else []
+            return [telemetry.kill_event(finding, bare)] if isinstance(finding, OomKill) else []
         except Exception:  # noqa: BLE001 it was said
             return []
 
@@ -73,7 +73,7 @@ class Events:
         if not self._previous_pid or self._previous_pid not in {kill.pid, kill.tgid}:
             return []
         self._previous_pid = 0  # a pid is used again
-        return [telemetry.agent_killed_event(kill, self._boot_id)]
+        return [telemetry.agent_killed_event(kill)]
 
     def _sighting(self, kill: OomKill, *, is_backlog: bool) -> Sighting:
         if is_backlog:

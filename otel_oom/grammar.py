@@ -124,6 +124,11 @@ _KILLED_REST: Final = re.compile(
     r"(?P<comm>.*)\)(?P<words>(?:,? [A-Za-z_]+:? -?\d{1,10})*),? (?P<numbers>(?:total-vm|vsz):.*)"
 )
 _WORD_UID: Final = re.compile(r" UID (\d{1,10})")
+# The newest form, whole: what the patterns here say of it, at a third of the time.
+_KILLED_WHOLE: Final = re.compile(
+    rf"{_CAUSE}: Killed process (?P<pid>\d{{1,10}}) \((?P<comm>.*)\) total-vm:(\d+)kB, anon-rss:(\d+)kB"
+    r", file-rss:(\d+)kB, shmem-rss:(\d+)kB, UID:(\d{1,10}) pgtables:(\d+)kB oom_score_adj:(-?\d{1,5})"
+)
 # A number counts only if what follows shows that it is whole.
 _SIZE: Final = re.compile(r"\b(total-vm|vsz|anon-rss|file-rss|shmem-rss|pgtables):(\d+)kB")
 _UID: Final = re.compile(r" UID:(\d{1,10})[ ,]")
@@ -191,6 +196,20 @@ def opener(text: str) -> dict[str, str | None] | None:
 
 def killed(text: str) -> Killed | None:
     """Parse a `Killed process` line. It counts even if its tail is of a form never seen: then pid and name alone."""
+    if whole := _KILLED_WHOLE.fullmatch(text):
+        cause, pid, comm, total_vm, anon, file, shmem, user_id, pgtables, score_adj = whole.groups()
+        return Killed(
+            cause=cause,
+            pid=int(pid),
+            comm=comm,
+            total_vm=size(total_vm),
+            rss_anon=size(anon),
+            rss_file=size(file),
+            rss_shmem=size(shmem),
+            pgtables=size(pgtables),
+            uid=size(user_id, 1),
+            score_adj=int(score_adj),
+        )
     head = _KILLED.fullmatch(text)
     if head is None:
         return None
@@ -229,6 +248,7 @@ def row_pattern(columns: tuple[str, ...]) -> re.Pattern[str]:
     places = {column: place for place, column in enumerate(columns[:-1]) if column in {"rss", "oom_score_adj"}}
     cells, begin = "", 0
     for place, column in sorted((place, column) for column, place in places.items()):
-        cells += rf"(?: +-?\d{{1,20}}){{{place - begin}}} +(?P<{column}>-?\d{{1,20}})"
+        cells += r" +-?\d{1,20}" * (place - begin) + rf" +(?P<{column}>-?\d{{1,20}})"
         begin = place + 1
-    return re.compile(rf"\[ *(?P<pid>\d{{1,10}})\]{cells}(?: +-?\d{{1,20}}){{{len(columns) - 1 - begin}}} (?P<name>.*)")
+    cells += r" +-?\d{1,20}" * (len(columns) - 1 - begin)
+    return re.compile(rf"\[ *(?P<pid>\d{{1,10}})\]{cells} (?P<name>.*)")

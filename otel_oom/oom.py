@@ -38,14 +38,14 @@ class OomKill:
     """One process that the kernel's OOM killer ended. Sizes are bytes; None: the kernel did not say.
 
     record: the kill line; observed_ns: wall clock right after it was read (ns since the Unix epoch)
-    uid: id by which a repeat of this event can be dropped
+    boot_id: of the boot whose log it is
     tgid: the thread group's leader where the kill line names another thread
     group_id: the uid of the first victim where memory.oom.group killed several
     """
 
     record: Record
     observed_ns: int
-    uid: str
+    boot_id: str
     scope: Scope
     pid: int
     comm: str | None
@@ -60,6 +60,16 @@ class OomKill:
     score_adj: int | None = None
     cgroup: str | None = None
     group_id: str | None = None
+
+    @property
+    def uid(self) -> str:
+        """Id by which a repeat of this event can be dropped."""
+        return event_uid(schema.OOM_KILL, self.boot_id, self.record)
+
+    @property
+    def is_first(self) -> bool:
+        """Whether it is no member of a group but its first victim, or of none."""
+        return self.group_id is None or self.group_id == self.uid
 
     @property
     def rss(self) -> int | None:
@@ -160,6 +170,14 @@ class Assembler:
         self._read(record)
         return ()
 
+    def feed_lines(self, records: Iterable[Record]) -> None:
+        """Take lines of a report that neither open one nor end it, nor continue another: for who knows that of them."""
+        for record in records:
+            if self._report is not None and self._report.is_over(record.monotonic_us):
+                self._report = None
+            if self._report is not None:
+                self._report.read(record)
+
     def feed_rows(self, rows: Iterable[str], now_us: int) -> None:
         """Take rows of a task table as if each was fed, all of one time: for who reads a table as a whole."""
         if self._report is not None and self._report.is_over(now_us):
@@ -223,7 +241,7 @@ class Assembler:
         kill = OomKill(
             record=record,
             observed_ns=observed_ns,
-            uid=event_uid(schema.OOM_KILL, self._boot_id, record),
+            boot_id=self._boot_id,
             scope=account.scope,
             pid=line.pid,
             comm=name(line.comm),

@@ -24,8 +24,8 @@ from otel_oom.grammar import TASK_COMM_BYTES, is_comm
 # oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),cpuset=/,mems_allowed=0,global_oom,task_memcg=/,task=v,pid=9,uid=0
 # (5.0+ and RHEL 8; no cpuset part without CONFIG_CPUSETS, no memcg parts without CONFIG_MEMCG)
 SUMMARY: Final = "oom-kill:constraint="
-_CONSTRAINT: Final = re.compile(r"oom-kill:constraint=(?P<constraint>\w+),(?P<middle>.*)")
-_SUMMARY_ENDS: Final = re.compile(r"(?P<middle>.*),pid= *(?P<pid>\d{1,10}),uid= *(?P<uid>\d{1,10})")
+_SUMMARY_BEGINS: Final = re.compile(r"oom-kill:constraint=(?P<constraint>\w+),(?P<middle>.*)")
+_SUMMARY: Final = re.compile(rf"{_SUMMARY_BEGINS.pattern},pid= *(?P<pid>\d{{1,10}}),uid= *(?P<uid>\d{{1,10}})")
 _LIMIT: Final = ",oom_memcg="
 _GLOBAL: Final = ",global_oom,task_memcg="
 _TASK_MEMCG: Final = ",task_memcg="
@@ -67,22 +67,21 @@ def summary(text: str, *, comm: str | None = None, oom_memcg: str | None = None)
     comm, oom_memcg: the victim's name from the kill line and the path from `Memory cgroup stats for`, both as the
     kernel escaped them, where known: they decide between cuts that the text alone leaves open.
     """
-    head = _CONSTRAINT.fullmatch(text)
-    ends = _SUMMARY_ENDS.fullmatch(head["middle"]) if head else None
-    if head is None or ends is None:
+    line = _SUMMARY.fullmatch(text)
+    if line is None:
         return None
-    limit, victim = _parts(ends["middle"])
+    limit, victim = _parts(line["middle"])
     paths: tuple[str | None, str | None] = (None, None)
     if victim is not None:
         paths = (None, _task_memcg(victim, comm))
     elif limit is not None:
         paths = _memcg_paths(limit, comm, oom_memcg)
-    return Summary(head["constraint"], int(ends["pid"]), int(ends["uid"]), victim is not None, *paths)
+    return Summary(line["constraint"], int(line["pid"]), int(line["uid"]), victim is not None, *paths)
 
 
 def summary_without_end(text: str, *, comm: str | None = None) -> Summary | None:
     """Parse an `oom-kill:` line whose end was lost to the edge of a terminal, or between other records."""
-    head = _CONSTRAINT.fullmatch(text)
+    head = _SUMMARY_BEGINS.fullmatch(text)
     if head is None:
         return None
     limit, victim = _parts(head["middle"])
@@ -145,7 +144,7 @@ def _nested(text: str, mark: str, *, is_victim_first: bool, known: str | None = 
 
     known: the limit's path, where it stands elsewhere too
     """
-    places = [found.start() for found in re.finditer(re.escape(mark) + "/", text)] if text.startswith("/") else []
+    places = _places(text, mark + "/") if text.startswith("/") else []
     fits = [at for at in places if _is_below(text, at, at + len(mark), is_victim_first=is_victim_first)]
     if len(places) == 1:  # the task may have moved in the meantime
         fits = places
@@ -157,6 +156,14 @@ def _nested(text: str, mark: str, *, is_victim_first: bool, known: str | None = 
     if is_victim_first and known is not None and known != last and known.startswith(last):
         return None  # the end of the line was lost
     return first, last
+
+
+def _places(text: str, mark: str) -> list[int]:
+    places, at = [], text.find(mark)
+    while at >= 0:
+        places.append(at)
+        at = text.find(mark, at + len(mark))
+    return places
 
 
 def _is_below(text: str, end: int, begin: int, *, is_victim_first: bool) -> bool:

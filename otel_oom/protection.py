@@ -81,7 +81,7 @@ def warm_up(rehearse: Callable[[Sequence[Event]], None], identity: host.Identity
             if isinstance(kill, OomKill):
                 myself = replace(kill, pid=os.getpid(), comm=Path("/proc/self/comm").read_text().rstrip("\n"))
                 process = host.look_at_victim(myself, with_command_line=True)
-                rehearse([telemetry.kill_event(kill, identity.boot_id, Sighting(skew_s=0.0, process=process))])
+                rehearse([telemetry.kill_event(kill, Sighting(skew_s=0.0, process=process))])
     except Exception as error:  # noqa: BLE001 an agent that was not warmed up is better than none
         return f"the first kill was not rehearsed, and may need memory that is not there: {error!r}; please report it"
     return None

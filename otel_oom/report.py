@@ -136,7 +136,8 @@ class Report:
         elif line := grammar.ANNOUNCE.fullmatch(text):
             self.announced = line["cause"]
         elif line := grammar.TABLE_HEADER.fullmatch(text):
-            self.row = grammar.row_pattern(tuple(line["columns"].split()))
+            row = grammar.row_pattern(tuple(line["columns"].split()))
+            self.row = row if "rss" in row.groupindex else None
         else:
             return self._memory(text)
         return True
@@ -153,15 +154,14 @@ class Report:
         return True
 
     def _task(self, pattern: re.Pattern[str], text: str) -> bool:
-        found = pattern.fullmatch(text)
-        row = found.groupdict() if found else {}
-        rss = grammar.size(row.get("rss"), self.page_size)
-        if rss is None:
+        row = pattern.fullmatch(text)
+        rss = grammar.size(row["rss"], self.page_size) if row else None
+        if row is None or rss is None:
             return False
         self.rows += 1
         if len(self.tasks) == _TOP_TASKS and rss <= self.tasks[0][0]:  # of equals the first stays
             return True
-        score_adj = grammar.size(row.get("oom_score_adj"), 1) or 0
+        score_adj = (grammar.size(row["oom_score_adj"], 1) or 0) if "oom_score_adj" in pattern.groupindex else 0
         task = Task(pid=int(row["pid"]), comm=printable(row["name"]), rss=rss, score_adj=score_adj)
         keep = heapq.heappush if len(self.tasks) < _TOP_TASKS else heapq.heapreplace
         keep(self.tasks, (rss, -self.rows, task))  # Task is never compared

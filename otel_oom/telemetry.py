@@ -70,12 +70,19 @@ class Sighting:
     process: Mapping[str, Scalar] | None = None
 
 
-def kill_event(kill: OomKill, boot_id: str, sighting: Sighting) -> Event:
+def kill_event(kill: OomKill, sighting: Sighting) -> Event:
     """The `system_oom_kill` event of one kill."""
+    attributes = _attributes(schema.OOM_KILL, kill.uid, kill.boot_id, kill_values(kill, sighting))
+    attributes.update(sighting.process or {})
+    return Event(schema.OOM_KILL, kill.observed_ns, _kill_sentence(kill), attributes)
+
+
+def kill_values(kill: OomKill, sighting: Sighting) -> dict[schema.Attribute, Value | None]:
+    """What that event says of its kill; None is what nobody knows."""
     context = kill.context
     # The memcg whose limit was hit is the victim's or one above it: what it says of an owner holds for the victim too.
     owner = cgroup.owner(kill.cgroup or context.memcg_path or "")
-    values: dict[schema.Attribute, Value | None] = {
+    return {
         schema.SCOPE: kill.scope,
         schema.CONSTRAINT: context.constraint,
         schema.PID: kill.pid,
@@ -114,9 +121,6 @@ def kill_event(kill: OomKill, boot_id: str, sighting: Sighting) -> Event:
         schema.KMSG_SKEW: sighting.skew_s,
         schema.RECORD_ORIGINAL: kill.record.text,
     }
-    attributes = _attributes(schema.OOM_KILL, kill.uid, boot_id, values)
-    attributes.update(sighting.process or {})
-    return Event(schema.OOM_KILL, kill.observed_ns, _kill_sentence(kill), attributes)
 
 
 def no_victim_event(finding: NoVictim, boot_id: str, count: int) -> Event:
@@ -151,7 +155,7 @@ def clock_jumped_event(jumped_s: float, boot_id: str, observed_ns: int) -> Event
     return _made_here(schema.CLOCK_JUMPED, boot_id, observed_ns, body, {schema.CLOCK_JUMP: jumped_s})
 
 
-def agent_killed_event(kill: OomKill, boot_id: str) -> Event:
+def agent_killed_event(kill: OomKill) -> Event:
     """The `otel_oom_agent_killed` event: this kill was that of an agent."""
     values: dict[schema.Attribute, Value | None] = {
         schema.PID: kill.pid,
@@ -161,9 +165,11 @@ def agent_killed_event(kill: OomKill, boot_id: str) -> Event:
         schema.KMSG_TIMESTAMP: kill.record.monotonic_us / 1e6,
         schema.RECORD_ORIGINAL: kill.record.text,
     }
-    uid = event_uid(schema.AGENT_KILLED, boot_id, kill.record)
+    uid = event_uid(schema.AGENT_KILLED, kill.boot_id, kill.record)
     body = f"otel-oom itself (pid {kill.pid}) was OOM-killed; its next start found it in the kernel log"
-    return Event(schema.AGENT_KILLED, kill.observed_ns, body, _attributes(schema.AGENT_KILLED, uid, boot_id, values))
+    return Event(
+        schema.AGENT_KILLED, kill.observed_ns, body, _attributes(schema.AGENT_KILLED, uid, kill.boot_id, values)
+    )
 
 
 Observations: TypeAlias = Iterable[tuple[Mapping[str, str], float]]
@@ -199,8 +205,13 @@ def _attributes(name: str, uid: str, boot_id: str, values: Mapping[schema.Attrib
         schema.RECORD_UID.name: uid,
         schema.BOOT_ID.name: boot_id,
     }
-    attributes.update({attribute.name: value for attribute, value in values.items() if value is not None})
+    attributes.update(said(values))
     return attributes
+
+
+def said(values: Mapping[schema.Attribute, Value | None]) -> Attributes:
+    """Values by their attributes' names, without those that nobody knows."""
+    return {attribute.name: value for attribute, value in values.items() if value is not None}
 
 
 def _task(task: Task) -> Mapping[str, Scalar]:

@@ -1,13 +1,14 @@
 """Where in a text the next line stands that may open a report, count a kill or join kills to a group. No I/O.
 
 Rules:
-- Each byte is looked at once.
-- An anchor that the end of a block cuts in two is found with the next one.
+- Each byte is looked at once, a block's at once.
+- A line that the end of a block cuts in two is looked at with the next one.
 """
 
 from __future__ import annotations
 
 import re
+from collections import deque
 from typing import Final
 
 from otel_oom.parse.joined import ANCHOR, LONGEST
@@ -26,9 +27,10 @@ class Anchors:
 
     def __init__(self, window: Window) -> None:
         self._window = window
-        patterns = [ANCHOR, AS_NUMBERS] if b'"MESSAGE"' in window.data[:_BEGINNING] else [ANCHOR]
-        self._known = dict.fromkeys(patterns, 0)
-        """Where in the stream the next match of each is, or from where on it is to be looked for."""
+        self._patterns = [ANCHOR, AS_NUMBERS] if b'"MESSAGE"' in window.data[:_BEGINNING] else [ANCHOR]
+        self._places: deque[int] = deque()
+        """Where in the stream they stand, as far as it was searched."""
+        self._searched = 0
         self._killed = -_GROUP_COMES
 
     def killed(self, offset: int) -> None:
@@ -40,15 +42,24 @@ class Anchors:
         return self._window.base + offset < self._killed + _GROUP_COMES
 
     def next(self) -> int | None:
-        """Where the next line with an anchor starts; None if there is none in the block."""
-        window = self._window
+        """Where the next line with an anchor starts; None if there is none in the block's whole lines."""
+        window, places = self._window, self._places
         data, at, base = window.data, window.at, window.base
-        first = len(data)
-        for pattern, known in self._known.items():
-            found = pattern.search(data, max(at, known - base))
-            self._known[pattern] = base + (found.start() if found else window.whole_lines())
-            first = min(first, found.start() if found else first)
+        while places and places[0] < base + at:
+            places.popleft()
+        if not places:
+            self._search()
+        first = places[0] - base if places else len(data)
         if self.is_group_near(at):
             offset = data.find(GROUP_HEAD, at, min(first, self._killed + _GROUP_COMES + LONGEST - base))
             first = offset if offset >= 0 else first
         return None if first == len(data) else data.rfind(b"\n", at, first) + 1 or at
+
+    def _search(self) -> None:
+        """All of a block at once: what is understood then finds its code in the processor's cache."""
+        window = self._window
+        data, base, end = window.data, window.base, window.whole_lines()
+        begin = max(window.at, self._searched - base)
+        found = [base + one.start() for pattern in self._patterns for one in pattern.finditer(data, begin, end)]
+        self._places.extend(sorted(found) if len(self._patterns) > 1 else found)
+        self._searched = base + max(begin, end)

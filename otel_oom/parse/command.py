@@ -68,14 +68,14 @@ class _Reading:
         progress = Progress(source)
         failures: list[UnreadableError] = []
 
-        def read(size: int) -> bytes:
+        def readinto(buffer: memoryview) -> int:
             try:
-                return progress.read(size)
+                return progress.readinto(buffer)
             except UnreadableError as error:  # what came before it is a text too
                 failures.append(error)
-                return b""
+                return 0
 
-        text = Text(read, self._page_size, counts=not self._is_json)
+        text = Text(readinto, self._page_size, counts=not self._is_json)
         self._sources += 1
         number = 0
         try:

@@ -37,7 +37,7 @@ def understand(line: bytes) -> Line:
     """A line of a log without what wraps it."""
     line = line.strip(b"\r")
     usual = prefix.usual(line)
-    if usual is not None and b"\\x" not in usual.text and not _is_escaped(usual.text):
+    if usual is not None and b"\\x" not in usual.text and not is_escaped(usual.text):
         return usual
     if (captured := _captured(line)) is not None:
         return captured
@@ -60,10 +60,11 @@ _PLAIN: Final = bytes(byte for byte in (*range(32, 127), 10) if byte != 0x5C)
 
 def is_plain(text: bytes) -> bool:
     """Whether a text is printable ASCII, in lines, that nobody has escaped."""
-    return not text.translate(None, _PLAIN) and not _is_escaped(text)
+    return not text.translate(None, _PLAIN) and not is_escaped(text)
 
 
-def _is_escaped(text: bytes) -> bool:
+def is_escaped(text: bytes) -> bool:
+    """Whether a text may hold rsyslog's escapes of control characters."""
     return b"#" in text and _CONTROL.search(text) is not None
 
 

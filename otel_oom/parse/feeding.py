@@ -8,6 +8,7 @@ Rules:
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from otel_oom.kmsg import FACILITY_KERNEL, Record
@@ -15,7 +16,7 @@ from otel_oom.oom import Assembler, Finding
 from otel_oom.parse import entries, joined, prefix, table
 from otel_oom.parse.anchors import AS_NUMBERS, GROUP, GROUP_HEAD, Anchors
 from otel_oom.parse.prefix import Line
-from otel_oom.parse.record import NO_FIELDS, blank, plain_record, text_record
+from otel_oom.parse.record import NO_FIELDS, TextRecord, blank, plain_record, text_record
 from otel_oom.parse.table import Row
 from otel_oom.parse.window import Window
 
@@ -38,6 +39,9 @@ class Feeder:
         self._last_us = 0  # time of that one
         self._us = 0  # time of the last anchor
         self._is_timeless = False
+        self.head = b""
+        """How the last plain line with an anchor began, up to the second of its clock."""
+        self.second_us = 0
         self.is_plain = True
         """Whether the last line outside a report was text: no JSON, and no record of /dev/kmsg."""
         self.openers = 0
@@ -47,36 +51,55 @@ class Feeder:
 
     def anchor(self, start: int) -> tuple[Finding, ...]:
         """Feed a line of which it is not known whether it holds an anchor."""
+        plain = prefix.PLAIN.match(self._window.data, start)
+        if plain is not None and (kind := joined.whole_anchor(plain["text"])) and self._is_alone(plain, kind):
+            return self._plain_anchor(plain, kind)
         raw = self._window.line(start)[0]
         words = entries.understand(raw).text if b"MESSAGE" in raw and AS_NUMBERS.search(raw) else raw
         if not joined.has_anchor(words) and not (GROUP_HEAD in words and self._anchors.is_group_near(start)):
             return self.line(start)
-        if b" oom-kill:" in raw and self._assembler.is_open:
-            return self.plain(start, words)
         return self.line(start, words)
 
-    def plain(self, start: int, words: bytes | None = None) -> tuple[Finding, ...]:
+    def plain(self, start: int) -> tuple[Finding, ...]:
         """Feed a line of a report; by a short way if nothing is special about it."""
-        data = self._window.data
-        found = prefix.PLAIN.match(data, start)
-        if found is None:
-            return self.line(start, words)
-        level, _, seconds, fraction, text = found.groups()
-        end = found.end()
-        if (
-            level is not None
-            or (words is not None and not text.startswith(b"oom-kill:"))
-            or data.startswith(data[start : end - len(text) - 1], end)  # of the same microsecond: it may go on
-            or joined.may_go_on(text)
-            or not entries.is_plain(text)
-        ):
-            return self.line(start, words)
+        plain = prefix.PLAIN.match(self._window.data, start)
+        if plain is None or not self._is_alone(plain) or joined.may_go_on(plain["text"]):
+            return self.line(start)
+        text, us = plain["text"], int(plain["s"]) * 1_000_000 + int(plain["us"])
         self.pass_over(start)
-        us = int(seconds) * 1_000_000 + int(fraction)
-        if words is not None:
-            self._us, self._is_timeless = us, False
-        self._end(end, us)
-        return self._assembler.feed(Record(6, self._window.base + start, us, "-", text.decode(), None, NO_FIELDS), 0)
+        self.fed(plain.end(), us)
+        record = Record(6, self._window.base + start, us, "-", text.decode(), None, NO_FIELDS)
+        return self._assembler.feed(record, 0)
+
+    def _is_alone(self, line: re.Match[bytes], kind: joined.Kind | None = None) -> bool:
+        """Whether a plain line is all of a record of the kernel's, and as it was written."""
+        data, start, end, text = self._window.data, line.start(), line.end(), line["text"]
+        head = data[start : end - len(text) - 1]
+        if line["level"] is not None or entries.is_escaped(text) or data.startswith(head, end):
+            return False  # of the same microsecond, the next line may be more of it
+        if kind == "opener":  # its name may have begun in the line before it
+            return not data.startswith(head, data.rfind(b"\n", 0, max(0, start - 1)) + 1)
+        return kind != "kill" or data.startswith(head[:1], end)  # its end may be on a line of its own
+
+    def _plain_anchor(self, plain: re.Match[bytes], kind: joined.Kind) -> tuple[Finding, ...]:
+        window, assembler = self._window, self._assembler
+        _, stamp, second, fraction, text = plain.groups()
+        start, end = plain.span()
+        self.second_us = int(second) * 1_000_000
+        self.head = window.data[start : plain.end("s") + 1]
+        us = self.second_us + int(fraction)
+        if assembler.is_open:
+            self.pass_over(start)
+        else:
+            self.is_plain = True
+        self.fed(end, us)
+        self._us, self._is_timeless = us, False
+        if kind == "kill":
+            self._anchors.killed(end)
+        self.openers += kind == "opener"
+        line = Line(window.data[start : end - len(text) - 1], text, us, True, stamp)
+        words, number = text.rstrip().decode(), window.number(start) if kind == "kill" else 0
+        return assembler.feed(TextRecord(6, window.base + start, us, "-", words, None, NO_FIELDS, line, number), 0)
 
     def table(self, rows: list[Row]) -> tuple[Finding, ...]:
         """Feed the rows of a task table that matter: at once if nothing is special about them."""
@@ -97,11 +120,11 @@ class Feeder:
         if may_go_on or not entries.is_plain(text):
             return False
         self.pass_over(table.start(rows[-1]))
-        self._end(end, self._us if last.us is None else last.us)
+        self.fed(end, self._us if last.us is None else last.us)
         self._assembler.feed_rows(text.decode().split("\n"), self._last_us)
         return True
 
-    def _end(self, end: int, us: int) -> None:
+    def fed(self, end: int, us: int) -> None:
         """All up to here was fed, with this time at last."""
         self._window.at = end
         self._fed, self._silent, self._last_us = self._window.base + end, 0, us
@@ -120,7 +143,7 @@ class Feeder:
             self.is_plain = line.record is None and line.head != b"{"
         for _ in range(more):
             end = window.end(end)
-        self._end(end, us)
+        self.fed(end, us)
         if line.priority >> 3 != FACILITY_KERNEL:
             self.refused += b"Killed process " in raw
         elif words is not None:

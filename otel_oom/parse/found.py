@@ -18,13 +18,13 @@ from otel_oom.parse.window import BLOCK, Window
 class Text:
     """One text, read once.
 
-    read: returns the next bytes (see `Window`); page_size: of the machine that wrote it, bytes
+    readinto: gives the next bytes (see `Window`); page_size: of the machine that wrote it, bytes
     counts: whether lines are numbered; every_line: understand each line, the slow way
     """
 
     def __init__(
         self,
-        read: Callable[[int], bytes],
+        readinto: Callable[[memoryview], int],
         page_size: int,
         *,
         counts: bool = True,
@@ -32,7 +32,7 @@ class Text:
         block: int = BLOCK,
     ) -> None:
         self._assembler = Assembler("", page_size)
-        self._window = Window(read, block, counts=counts)
+        self._window = Window(readinto, block, counts=counts)
         self._every_line = every_line
         self._answered = self._openers = 0
         self.refused = 0
@@ -55,7 +55,7 @@ class Text:
             if isinstance(finding, NoVictim):
                 self._answered += 1
             else:
-                self._answered += finding.context.trigger_comm is not None and finding.group_id in {None, finding.uid}
+                self._answered += finding.context.trigger_comm is not None and finding.is_first
                 yield finding
         self._openers, self.refused = scanner.feeder.openers, scanner.feeder.refused
 

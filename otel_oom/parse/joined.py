@@ -15,7 +15,7 @@ Rules:
 from __future__ import annotations
 
 import re
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Literal, NamedTuple, Protocol, TypeAlias
 
 from otel_oom.grammar import TASK_COMM_BYTES
 from otel_oom.parse.prefix import Line
@@ -32,6 +32,9 @@ ANCHOR: Final = re.compile(
 _QUOTES: Final = (b"", b" ", b"\t", b">", b"#", b"|")  # how a line begins that has no prefix of its own
 
 
+Kind: TypeAlias = Literal["opener", "summary", "kill"]
+
+
 class _Form(NamedTuple):
     """A kind of line that may miss its end.
 
@@ -43,6 +46,7 @@ class _Form(NamedTuple):
     whole: re.Pattern[bytes]
     goes_on: re.Pattern[bytes]
     glue: bytes = b" "
+    kind: Kind | None = None
 
 
 _KILL: Final = _Form(
@@ -52,6 +56,7 @@ _KILL: Final = _Form(
         rb"(?:total-vm:|vsz:|anon-|rss:|file-|shmem-|UID:|pgtables:|oom_score_adj:|, UID )"
         rb"|\(.{0,60}\)(?:, UID \d+,)? (?:total-vm|vsz):"
     ),
+    kind="kill",
 )
 _ANNOUNCE: Final = _Form(
     re.compile(rb"[^:]{0,60}: [Kk]ill process \d+ \("),
@@ -62,12 +67,14 @@ _OPENER: Final = _Form(
     re.compile(rb".{0,60} invoked oom-killer:"),
     re.compile(rb".*oom\w+=-?\d", re.DOTALL),
     re.compile(rb"(?:gfp_mask=|nodemask=|order=|oom\w+=)"),
+    kind="opener",
 )
 _SUMMARY: Final = _Form(
     re.compile(rb"oom-kill:constraint="),
     re.compile(rb".*,pid=\d+,uid=\d+$", re.DOTALL),
     re.compile(rb"[^\s\[<(]\S*[=,/]\S*$"),
     b"",
+    "summary",
 )
 _TASK_IN: Final = _Form(
     re.compile(rb"Task in /"),
@@ -104,6 +111,14 @@ class Around(Protocol):
 def has_anchor(line: bytes) -> bool:
     """Whether a line may open a report, count a kill or join kills to a group."""
     return ANCHOR.search(line) is not None
+
+
+def whole_anchor(text: bytes) -> Kind | None:
+    """What a text with an anchor is if nothing of it is missing, as far as its form says."""
+    form = _form(text)
+    if form is None or form.kind is None or form.whole.match(text) is None or b"killed due" in text:
+        return None
+    return form.kind
 
 
 def may_go_on(text: bytes) -> bool:

@@ -27,12 +27,12 @@ class Progress:
         self._drawn_s = time.monotonic()
         self._is_wanted = (source.size or 0) >= LARGE and sys.stderr.isatty()
 
-    def read(self, size: int) -> bytes:
-        """The next bytes of the source."""
-        block = self._source.read(size)
+    def readinto(self, buffer: memoryview) -> int:
+        """Put the next bytes of the source into a buffer; returns how many."""
+        count = self._source.readinto(buffer)
         if self._is_wanted and time.monotonic() - self._drawn_s >= _INTERVAL_S:
             self._draw()
-        return block
+        return count
 
     def hide(self) -> None:
         """Take the bar away."""

@@ -13,7 +13,7 @@ import json
 from otel_oom import schema
 from otel_oom.oom import OomKill
 from otel_oom.parse.found import where
-from otel_oom.telemetry import Attributes, Sighting, kill_event
+from otel_oom.telemetry import Attributes, Sighting, kill_values, said
 
 _AS_SEEN = Sighting()
 _ENCODER = json.JSONEncoder(ensure_ascii=False)
@@ -22,16 +22,12 @@ _ENCODER = json.JSONEncoder(ensure_ascii=False)
 def attributes(kill: OomKill) -> Attributes:
     """The attributes of a kill out of a text."""
     record = where(kill)
-    boot_id = record.line.boot_id
-    found = kill_event(kill, boot_id or "", _AS_SEEN).attributes
-    del found[schema.RECORD_UID.name]
-    if boot_id is None:
-        del found[schema.BOOT_ID.name]
+    values = {schema.EVENT_NAME: schema.OOM_KILL, schema.BOOT_ID: record.line.boot_id, **kill_values(kill, _AS_SEEN)}
     if not record.has_sequence:
-        del found[schema.KMSG_SEQUENCE.name]
+        del values[schema.KMSG_SEQUENCE]
     if not record.line.has_clock:
-        del found[schema.KMSG_TIMESTAMP.name]
-    return found
+        del values[schema.KMSG_TIMESTAMP]
+    return said(values)
 
 
 def as_json(kill: OomKill) -> str:

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from otel_oom.oom import Assembler, Finding
+from otel_oom.parse.alike import Alike
 from otel_oom.parse.anchors import Anchors
 from otel_oom.parse.feeding import Feeder
 from otel_oom.parse.report_lines import ReportLines
@@ -34,6 +35,7 @@ class Scanner:
         self._every_line = every_line
         self._anchors = Anchors(window)
         self.feeder = Feeder(window, assembler, self._anchors)
+        self._alike = Alike(window, assembler, self.feeder)
         self._report_lines = ReportLines(is_plain=True)
 
     def findings(self) -> Iterator[Finding]:
@@ -82,6 +84,13 @@ class Scanner:
         """Feed what a report says up to an offset, as long as it is open."""
         window, assembler, feeder, lines = self._window, self._assembler, self.feeder, self._report_lines
         found: list[Finding] = []
+        if window.at < end < len(window.data) and feeder.head:
+            alike = lines.alike(window.data, window.at, end, feeder.head)
+            if alike is not None:
+                found = self._alike.feed(*alike)
+                if not assembler.is_open:
+                    return found
+                window.at = max(window.at, end)
         while window.at < end:
             piece = window.data.rfind(b"\n", window.at, min(end, window.at + _PIECE)) + 1
             piece = piece or min(end, window.end(window.at))

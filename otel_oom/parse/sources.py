@@ -21,7 +21,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, cast
 
 from otel_oom.errors import OtelOomError
 
@@ -43,12 +43,12 @@ class UnreadableError(OtelOomError):
 class Source:
     """An input that is open.
 
-    name: as the user wrote it; read: the next bytes of the text, at most as many as asked for, b"" at the end
+    name: as the user wrote it; readinto: puts the next bytes of the text into a buffer, returns how many, 0 at the end
     size: of the file in bytes, None where it is unknown; position: bytes of the file that were read
     """
 
     name: str
-    read: Callable[[int], bytes]
+    readinto: Callable[[memoryview], int]
     size: int | None
     position: Callable[[], int]
 
@@ -83,28 +83,28 @@ def shown(name: str) -> str:
     )
 
 
-def _text(name: str, raw: BinaryIO) -> Callable[[int], bytes]:
-    """How to read the text behind a stream."""
+def _text(name: str, raw: BinaryIO) -> io.BufferedIOBase:
+    """The text behind a stream."""
     try:
         magic = raw.peek(6)[:6] if isinstance(raw, io.BufferedReader) else b""
     except OSError as error:
         raise _unreadable(name, error) from error
     if magic.startswith(_GZIP):
-        return gzip.GzipFile(fileobj=raw).read1
+        return gzip.GzipFile(fileobj=raw)
     if magic.startswith(_XZ):
-        return lzma.LZMAFile(raw).read1
+        return lzma.LZMAFile(raw)
     if magic.startswith(_BZIP2):
-        return bz2.BZ2File(raw).read1
+        return bz2.BZ2File(raw)
     if magic.startswith(_ZSTD):
         raise UnreadableError(f"{shown(name)} is compressed with zstd", "use: zstd -dc FILE | otel-oom parse -")
-    return raw.read1 if isinstance(raw, io.BufferedReader) else raw.read
+    return cast("io.BufferedIOBase", raw)
 
 
-def _guarded(name: str, read: Callable[[int], bytes]) -> Callable[[int], bytes]:
-    def guarded(size: int) -> bytes:
+def _guarded(name: str, text: io.BufferedIOBase) -> Callable[[memoryview], int]:
+    def guarded(buffer: memoryview) -> int:
         while True:
             try:
-                return read(size) or b""
+                return text.readinto1(buffer) or 0
             except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:  # noqa: PERF203 one read is not another
                 if isinstance(error, OSError) and error.errno == errno.EPIPE:
                     continue  # /dev/kmsg: records were overwritten; the next read goes on behind them

@@ -15,6 +15,7 @@ from otel_oom import grammar
 
 _TOP_TASKS: Final = 5
 _DIGITS: Final = b"0123456789 "
+_DIGITS_OF_A_SIZE: Final = 15  # in pages: more would not fit into an address space
 
 Row: TypeAlias = re.Match[bytes]
 
@@ -36,9 +37,15 @@ def prefix(row: Row) -> bytes:
     return row.string[start(row) : row.start()]
 
 
+def top(rows: list[Row]) -> list[Row]:
+    """The largest, in order; all if one of them is no size but a counter that wrapped."""
+    largest = sorted(rows, key=_rss, reverse=True)[:_TOP_TASKS]
+    return rows if len(largest[0]["rss"]) > _DIGITS_OF_A_SIZE else sorted(largest, key=re.Match.start)
+
+
 def largest(rows: list[Row]) -> list[Row] | None:
     """Those that matter, in order; None if what stands before them differs in more than its digits."""
-    some = sorted(sorted(rows, key=_rss, reverse=True)[:_TOP_TASKS], key=re.Match.start)
+    some = top(rows)
     if some[-1] is not rows[-1]:
         some.append(rows[-1])
     return some if len({_origin(prefix(row)) for row in some}) == 1 else None

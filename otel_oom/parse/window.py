@@ -1,4 +1,4 @@
-"""A stream of text as a window that slides over it: lines at offsets, with a margin on both sides. I/O through `read`.
+"""A stream of text as a window that slides over it: lines at offsets, with a margin on both sides. I/O: `readinto`.
 
 Rules:
 - Memory is flat: a block, and the margins around the place that is being read.
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-BLOCK: Final = 1 << 18  # stays in a processor's cache from the read to the last look at it
+BLOCK: Final = 1 << 20
 LINE: Final = 1 << 16
 _BEFORE: Final = 20 << 10  # 16 lines of 1 KiB
 _AFTER: Final = 40 << 10  # 16 lines of 1 KiB and the longest line that is no single name
@@ -20,13 +20,13 @@ ENOUGH: Final = _AFTER + LINE
 class Window:
     """Text around a place in it.
 
-    read: returns the next bytes of the stream (at most as many as asked for), b"" at its end
+    readinto: puts the next bytes of the stream into a buffer and returns how many, 0 at its end
     counts: whether lines are numbered: it costs a pass over the text
     """
 
-    def __init__(self, read: Callable[[int], bytes], block: int = BLOCK, *, counts: bool = True) -> None:
-        self._read = read
-        self._block = block
+    def __init__(self, readinto: Callable[[memoryview], int], block: int = BLOCK, *, counts: bool = True) -> None:
+        self._readinto = readinto
+        self._buffer = memoryview(bytearray(block))  # one for all: fresh memory is paid for page by page
         self._counts = counts
         self._is_cutting = False
         self._counted = self._lines = 0
@@ -54,6 +54,10 @@ class Window:
             return self.data[start : min(end, start + LINE)], end
         return self.data[start : min(end, start + LINE)], end + 1
 
+    def start(self, offset: int) -> int:
+        """Where the line of an offset starts."""
+        return self.data.rfind(b"\n", 0, offset) + 1
+
     def end(self, start: int) -> int:
         """Where the line after the one at an offset starts."""
         return self.data.find(b"\n", start) + 1 or len(self.data)
@@ -70,7 +74,7 @@ class Window:
         """Read on; returns whether anything came. Offsets change: only `at` is kept."""
         if self.is_last:
             return False
-        block = self._read(self._block)
+        block = self._buffer[: self._readinto(self._buffer)]
         shift = max(0, self.at - _BEFORE)
         self.number(self.at)
         self._counted -= shift
@@ -81,9 +85,11 @@ class Window:
             self.data = self.data[shift:]
             return False
         if self._is_cutting:
-            end = block.find(b"\n")
-            block, self._is_cutting = (b"", True) if end < 0 else (block[end:], False)
-        self.data = self.data[shift:] + block
+            end = bytes(block).find(b"\n")
+            block, self._is_cutting = (block[:0], True) if end < 0 else (block[end:], False)
+        left = self.data[shift:]
+        self.data = b""  # its memory becomes that of the next
+        self.data = left + block
         begun = self.data.rfind(b"\n") + 1  # of the last line, which has no end yet
         if len(self.data) - begun > 2 * LINE:
             self.data, self._is_cutting = self.data[: begun + LINE], True

@@ -27,7 +27,7 @@ BURST = 20
 def storm(count: int) -> Iterator[Event]:
     """Real kills of a storm, the first with its report, all others without: numbered in place of their uids."""
     (capture,) = [path for path in CAPTURES if path.stem == "v618-storm"]
-    first, *others = [kill_event(kill, "boot", Sighting(skew_s=0.001)) for kill in corpus.kills(capture.read_bytes())]
+    first, *others = [kill_event(kill, Sighting(skew_s=0.001)) for kill in corpus.kills(capture.read_bytes())]
     for number, event in enumerate(islice(chain([first], cycle(others)), count)):
         yield replace(event, attributes={**event.attributes, schema.RECORD_UID.name: uid(number)})
 

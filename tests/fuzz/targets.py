@@ -106,7 +106,7 @@ def _is_unnamed_first(one: Finding, other: Finding) -> bool:
 
 
 def _parsed(log: bytes, *, every_line: bool = False, block: int = 1 << 20) -> list[OomKill]:
-    return list(Text(io.BytesIO(log).read, PAGE_SIZE, every_line=every_line, block=block).kills())
+    return list(Text(io.BytesIO(log).readinto, PAGE_SIZE, every_line=every_line, block=block).kills())
 
 
 def _check(found: Iterable[Finding], kill_lines: int | None) -> None:

@@ -26,6 +26,7 @@ def shown(finding: Finding) -> dict[str, Any]:
     fields = asdict(finding) | {"record": finding.record.sequence, "event": type(finding).__name__}
     if isinstance(finding, OomKill):
         fields["context"] = said(asdict(finding.context))
+        fields = {"uid" if key == "boot_id" else key: value for key, value in fields.items()} | {"uid": finding.uid}
     return said(fields)
 
 

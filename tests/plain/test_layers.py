@@ -67,6 +67,7 @@ MAY_IMPORT = {
     "parse.window": set(),
     "parse.layout": set(),
     "parse.report_lines": {"parse.*"},
+    "parse.alike": {"kmsg", "oom", "parse.*"},
     "parse.table": {"grammar"},
     "parse.sources": {"errors"},
     "parse.progress": {"parse.*"},

@@ -329,13 +329,14 @@ def test_records_that_were_overwritten_do_not_end_the_reading(
     """A reader of /dev/kmsg that was overtaken gets EPIPE once."""
     readings: list[bytes | None] = [None, LOG, None, b""]
 
-    def read(_: int) -> bytes:
-        reading = readings.pop(0)
-        if reading is None:
-            raise BrokenPipeError(errno.EPIPE, "overrun")
-        return reading
+    class Overtaken(io.BufferedIOBase):
+        def read1(self, _: int = -1) -> bytes:
+            reading = readings.pop(0)
+            if reading is None:
+                raise BrokenPipeError(errno.EPIPE, "overrun")
+            return reading
 
-    monkeypatch.setattr("otel_oom.parse.sources._text", lambda *_: read)
+    monkeypatch.setattr("otel_oom.parse.sources._text", lambda *_: Overtaken())
     assert command.run([file(tmp_path, "log", LOG)], "json") == 0
     assert capsys.readouterr().out.count("\n") == 1
 

@@ -16,14 +16,14 @@ from otel_oom.parse.found import Text
 from otel_oom.parse.window import BLOCK
 
 
-def in_blocks(text: bytes, *sizes: int) -> Callable[[int], bytes]:
+def in_blocks(text: bytes, *sizes: int) -> Callable[[memoryview], int]:
     """Reads a text in blocks of these sizes; the last size goes on."""
     stream, left = io.BytesIO(text), list(sizes)
 
-    def read(size: int) -> bytes:
-        return stream.read(min(size, left.pop(0) if len(left) > 1 else left[0]) if left else size)
+    def readinto(buffer: memoryview) -> int:
+        return stream.readinto(buffer[: left.pop(0) if len(left) > 1 else left[0]] if left else buffer)
 
-    return read
+    return readinto
 
 
 def text_of(text: bytes, *sizes: int, every_line: bool = False) -> tuple[Text, list[OomKill]]:

@@ -71,7 +71,9 @@ def await_reboot(stage: Scene, boot_id: str) -> None:
 def totals(stage: Scene) -> list[list[int]]:
     """The first and the last total of each series, in the order of their beginnings."""
     points = ledger.points(stage.receiver, schema.KILLS, "cgroup")
-    values = [[one.value for one in points if one.start_ns == start] for start in sorted({one.start_ns for one in points})]
+    values = [
+        [one.value for one in points if one.start_ns == start] for start in sorted({one.start_ns for one in points})
+    ]
     return [[series[0], series[-1]] for series in values]
 
 
