@@ -171,7 +171,7 @@ def is_comm(text: str) -> bool:
     return len(text) <= TASK_COMM_BYTES or (len(text) <= 4 * TASK_COMM_BYTES and len(unescape(text)) <= TASK_COMM_BYTES)
 
 
-def size(digits: str | None, unit: int = 1024) -> int | None:
+def size(digits: str | bytes | None, unit: int = 1024) -> int | None:
     """Bytes, or None for a number that no measure gives: a counter that wrapped, more digits than int() takes."""
     return value if digits and len(digits) < 20 and (value := int(digits) * unit) <= INT64_MAX else None
 

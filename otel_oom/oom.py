@@ -13,6 +13,7 @@ Rules:
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -178,8 +179,8 @@ class Assembler:
             if self._report is not None:
                 self._report.read(record)
 
-    def feed_rows(self, rows: Iterable[str], now_us: int) -> None:
-        """Take rows of a task table as if each was fed, all of one time: for who reads a table as a whole."""
+    def feed_rows(self, rows: Iterable[re.Match[bytes]], now_us: int) -> None:
+        """Take rows of a task table (see `Report.read_rows`), all of one time: for who reads a table as a whole."""
         if self._report is not None and self._report.is_over(now_us):
             self._report = None
         if self._report is not None:

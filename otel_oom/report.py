@@ -105,10 +105,9 @@ class Report:
         if self._read(record):
             self.silent, self.last_us = 0, record.monotonic_us
 
-    def read_rows(self, rows: Iterable[str], now_us: int) -> None:
-        """Take rows of its table."""
-        pattern = self.row
-        if pattern is not None and sum(self._task(pattern, row) for row in rows):
+    def read_rows(self, rows: Iterable[re.Match[bytes]], now_us: int) -> None:
+        """Take rows of its table: matches of its pattern in ASCII text."""
+        if self.row is not None and sum(map(self._task, rows)):
             self.silent, self.last_us = 0, now_us
 
     def _read(self, record: Record) -> bool:
@@ -125,7 +124,8 @@ class Report:
         if record.is_fragment or text.startswith(paths.CONTINUATIONS):
             return self._continue(record)
         if self.row is not None and text.startswith("["):
-            return self._task(self.row, text)
+            row = self.row.fullmatch(text)
+            return row is not None and self._task(row)
         if line := grammar.MEMCG_USAGE.fullmatch(text):
             self.usage = (grammar.size(line["usage"]), grammar.limit(line["limit"]))
         elif line := grammar.CURRENT_TASK.fullmatch(text):
@@ -136,8 +136,8 @@ class Report:
         elif line := grammar.ANNOUNCE.fullmatch(text):
             self.announced = line["cause"]
         elif line := grammar.TABLE_HEADER.fullmatch(text):
-            row = grammar.row_pattern(tuple(line["columns"].split()))
-            self.row = row if "rss" in row.groupindex else None
+            pattern = grammar.row_pattern(tuple(line["columns"].split()))
+            self.row = pattern if "rss" in pattern.groupindex else None
         else:
             return self._memory(text)
         return True
@@ -153,16 +153,17 @@ class Report:
             self.opener = grammar.opener("".join(parts)) or self.opener
         return True
 
-    def _task(self, pattern: re.Pattern[str], text: str) -> bool:
-        row = pattern.fullmatch(text)
-        rss = grammar.size(row["rss"], self.page_size) if row else None
-        if row is None or rss is None:
+    def _task(self, row: re.Match[str] | re.Match[bytes]) -> bool:
+        rss = grammar.size(row["rss"], self.page_size)
+        if rss is None:
             return False
         self.rows += 1
         if len(self.tasks) == _TOP_TASKS and rss <= self.tasks[0][0]:  # of equals the first stays
             return True
-        score_adj = (grammar.size(row["oom_score_adj"], 1) or 0) if "oom_score_adj" in pattern.groupindex else 0
-        task = Task(pid=int(row["pid"]), comm=printable(row["name"]), rss=rss, score_adj=score_adj)
+        score_adj = grammar.size(row["oom_score_adj"], 1) if "oom_score_adj" in row.re.groupindex else None
+        name = row["name"]
+        comm = printable(name if isinstance(name, str) else name.decode())
+        task = Task(pid=int(row["pid"]), comm=comm, rss=rss, score_adj=score_adj or 0)
         keep = heapq.heappush if len(self.tasks) < _TOP_TASKS else heapq.heapreplace
         keep(self.tasks, (rss, -self.rows, task))  # Task is never compared
         return True

@@ -56,7 +56,7 @@ class Alike:
         if last_us is None or None in times or not entries.is_plain(text):
             self._feeder.table(rows)
             return
-        self._assembler.feed_rows(text.decode().split("\n"), last_us)
+        self._assembler.feed_rows(largest, last_us)
         self._feeder.fed(last.end() + 1, last_us)
 
     def _records(self, hits: list[Hit]) -> list[Record] | None:

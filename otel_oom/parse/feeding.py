@@ -94,11 +94,13 @@ class Feeder:
             self.is_plain = True
         self.fed(end, us)
         self._us, self._is_timeless = us, False
-        if kind == "kill":
-            self._anchors.killed(end)
         self.openers += kind == "opener"
+        words = text.rstrip().decode()
+        if kind != "kill":
+            return assembler.feed(Record(6, window.base + start, us, "-", words, None, NO_FIELDS), 0)
+        self._anchors.killed(end)
         line = Line(window.data[start : end - len(text) - 1], text, us, True, stamp)
-        words, number = text.rstrip().decode(), window.number(start) if kind == "kill" else 0
+        number = window.number(start)
         return assembler.feed(TextRecord(6, window.base + start, us, "-", words, None, NO_FIELDS, line, number), 0)
 
     def table(self, rows: list[Row]) -> tuple[Finding, ...]:
@@ -121,7 +123,7 @@ class Feeder:
             return False
         self.pass_over(table.start(rows[-1]))
         self.fed(end, self._us if last.us is None else last.us)
-        self._assembler.feed_rows(text.decode().split("\n"), self._last_us)
+        self._assembler.feed_rows(rows, self._last_us)
         return True
 
     def fed(self, end: int, us: int) -> None:

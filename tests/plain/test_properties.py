@@ -123,6 +123,21 @@ def test_a_record_without_an_anchor_opens_nothing(raw: bytes) -> None:
         assert not assembler.is_open
 
 
+NUMBERS = st.integers(0, 10**21)
+TAIL = "total-vm:{}kB, anon-rss:{}kB, file-rss:{}kB, shmem-rss:{}kB, UID:{} pgtables:{}kB oom_score_adj:{}"
+
+
+@steady
+@given(
+    st.sampled_from(["Out of memory", "Memory cgroup out of memory", "Memory cgroup out of memory (BPF)"]),
+    NAMES | NAMES.map(lambda name: f"{name}) {TAIL.format(*range(7))}"),
+    st.tuples(*[NUMBERS] * 4, st.integers(0, 10**11), NUMBERS, st.integers(-2_000, 2_000)),
+)
+def test_a_kill_line_in_its_newest_form_is_read_as_any_other(cause: str, comm: str, numbers: tuple[int, ...]) -> None:
+    line = f"{cause}: Killed process 5 ({comm}) {TAIL.format(*numbers)}"
+    assert grammar.killed(line) == grammar.killed(line + " word:1")
+
+
 @steady
 @given(st.lists(MUTATED, max_size=40))
 def test_mutated_captures_are_survived(capture: list[bytes]) -> None:
