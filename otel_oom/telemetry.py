@@ -26,6 +26,8 @@ SCOPE_NAME = "otel-oom"
 """Of logger and meter, without a version: a collector keeps a meter's series per version, so for some minutes after an
 upgrade it would show the old totals beside the new ones. The version is `service.version` of the resource."""
 
+_PID, _COMM, _RSS, _SCORE_ADJ = schema.TOP_TASK_KEYS
+
 Scalar: TypeAlias = str | int | float | bool
 Value: TypeAlias = Scalar | tuple[Mapping[str, Scalar], ...]
 Attributes: TypeAlias = dict[str, Value]
@@ -215,7 +217,7 @@ def said(values: Mapping[schema.Attribute, Value | None]) -> Attributes:
 
 
 def _task(task: Task) -> Mapping[str, Scalar]:
-    return dict(zip(schema.TOP_TASK_KEYS, (task.pid, task.comm, task.rss, task.score_adj), strict=True))
+    return {_PID: task.pid, _COMM: task.comm, _RSS: task.rss, _SCORE_ADJ: task.score_adj}
 
 
 def _kill_sentence(kill: OomKill) -> str:

@@ -49,31 +49,41 @@ class Alike:
         return found
 
     def _feed_rows(self, rows: list[Row]) -> None:
-        largest, last = table.top(rows), rows[-1]
-        text = b"\n".join([row[0] for row in largest])
-        times = [self._us(row.start() - _TEXT, row.end() + 1) for row in largest]
-        last_us = self._us(last.start() - _TEXT, last.end() + 1)
-        if last_us is None or None in times or not entries.is_plain(text):
+        some = table.top(rows)
+        times = self._times([(row.start() - _TEXT, row.end() + 1) for row in some])
+        if times is None or not entries.is_plain(b"\n".join([row[0] for row in some])):
             self._feeder.table(rows)
             return
-        self._assembler.feed_rows(largest, last_us)
-        self._feeder.fed(last.end() + 1, last_us)
+        self._assembler.feed_rows(some, times[-1])
+        self._feeder.fed(rows[-1].end() + 1, times[-1])
 
     def _records(self, hits: list[Hit]) -> list[Record] | None:
         base, records = self._window.base, []
-        for hit in hits:
-            text, us = hit["whole"], self._us(hit.start(), hit.end())
-            if text is None or us is None or entries.is_escaped(text):
+        times = self._times([hit.span() for hit in hits])
+        if times is None:
+            return None
+        for hit, us in zip(hits, times, strict=True):
+            text = hit["whole"]
+            if text is None or entries.is_escaped(text):
                 return None
             records.append(Record(6, base + hit.start(), us, "-", text.decode(), None, NO_FIELDS))
         return records
 
-    def _us(self, clock: int, end: int) -> int | None:
-        """Time of a line whose clock ends here; None if it does not begin as all do, or may go on in the next line."""
-        data, head = self._window.data, self._feeder.head
-        start = clock - len(head) - _FRACTION
-        fraction = data[clock - _FRACTION : clock]
-        # After each line feed stands the head; in the same microsecond a line may be more of the one before it.
-        if data[start - 1] != _LINE_FEED or not fraction.isdigit() or data.startswith(data[start : clock + _TEXT], end):
-            return None
-        return self._feeder.second_us + int(fraction)
+    def _times(self, places: list[tuple[int, int]]) -> list[int] | None:
+        """Times of lines, by where the clock of each ends, and the line.
+
+        None if one does not begin as all do, or may go on in the next line.
+        """
+        data, second_us, before = self._window.data, self._feeder.second_us, len(self._feeder.head) + _FRACTION
+        times = []
+        for clock, end in places:
+            start, fraction = clock - before, data[clock - _FRACTION : clock]
+            # After each line feed stands the head; in the same microsecond a line may be more of the one before it.
+            if (
+                data[start - 1] != _LINE_FEED
+                or not fraction.isdigit()
+                or data.startswith(data[start : clock + _TEXT], end)
+            ):
+                return None
+            times.append(second_us + int(fraction))
+        return times

@@ -105,7 +105,7 @@ class Feeder:
 
     def table(self, rows: list[Row]) -> tuple[Finding, ...]:
         """Feed the rows of a task table that matter: at once if nothing is special about them."""
-        largest, last = table.largest(rows), rows[-1]
+        largest, last = table.top_of_one_origin(rows), rows[-1]
         line = entries.understand(self._window.data[table.start(last) : last.end()])
         if largest is None or line.priority >> 3 != FACILITY_KERNEL:
             largest = rows

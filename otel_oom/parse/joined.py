@@ -153,7 +153,7 @@ def whole(line: Line, around: Around) -> tuple[bytes, int]:
 
 def _form(text: bytes) -> _Form | None:
     if b"rocess " in text:
-        return next((form for form in (_KILL, _ANNOUNCE) if form.begins.match(text)), None)
+        return _KILL if _KILL.begins.match(text) else _ANNOUNCE if _ANNOUNCE.begins.match(text) else None
     if text.startswith(b"oom-kill:"):
         return _SUMMARY
     if b" invoked oom-killer:" in text:

@@ -22,12 +22,13 @@ _ENCODER = json.JSONEncoder(ensure_ascii=False)
 def attributes(kill: OomKill) -> Attributes:
     """The attributes of a kill out of a text."""
     record = where(kill)
-    values = {schema.EVENT_NAME: schema.OOM_KILL, schema.BOOT_ID: record.line.boot_id, **kill_values(kill, _AS_SEEN)}
+    values = kill_values(kill, _AS_SEEN)
     if not record.has_sequence:
         del values[schema.KMSG_SEQUENCE]
     if not record.line.has_clock:
         del values[schema.KMSG_TIMESTAMP]
-    return said(values)
+    head = {schema.EVENT_NAME: schema.OOM_KILL, schema.BOOT_ID: record.line.boot_id}
+    return said(head) | said(values)
 
 
 def as_json(kill: OomKill) -> str:

@@ -38,16 +38,17 @@ def prefix(row: Row) -> bytes:
 
 
 def top(rows: list[Row]) -> list[Row]:
-    """The largest, in order; all if one of them is no size but a counter that wrapped."""
+    """Those that matter, in order; all if the largest is no size but a counter that wrapped."""
     largest = sorted(rows, key=_rss, reverse=True)[:_TOP_TASKS]
-    return rows if len(largest[0]["rss"]) > _DIGITS_OF_A_SIZE else sorted(largest, key=re.Match.start)
+    if len(largest[0]["rss"]) > _DIGITS_OF_A_SIZE:
+        return rows
+    some = sorted(largest, key=re.Match.start)
+    return some if some[-1] is rows[-1] else [*some, rows[-1]]
 
 
-def largest(rows: list[Row]) -> list[Row] | None:
-    """Those that matter, in order; None if what stands before them differs in more than its digits."""
+def top_of_one_origin(rows: list[Row]) -> list[Row] | None:
+    """The same; None if what stands before them differs in more than its digits."""
     some = top(rows)
-    if some[-1] is not rows[-1]:
-        some.append(rows[-1])
     return some if len({_origin(prefix(row)) for row in some}) == 1 else None
 
 
