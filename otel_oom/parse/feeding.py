@@ -78,7 +78,7 @@ class Feeder:
         if line["level"] is not None or entries.is_escaped(text) or data.startswith(head, end):
             return False  # of the same microsecond, the next line may be more of it
         if kind == "opener":  # its name may have begun in the line before it
-            return not data.startswith(head, data.rfind(b"\n", 0, max(0, start - 1)) + 1)
+            return start == 0 or not data.startswith(head, self._window.start(start - 1))
         return kind != "kill" or data.startswith(head[:1], end)  # its end may be on a line of its own
 
     def _plain_anchor(self, plain: re.Match[bytes], kind: joined.Kind) -> tuple[Finding, ...]:

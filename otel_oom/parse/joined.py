@@ -24,7 +24,7 @@ MOST_LINES: Final = 16
 LONGEST: Final = 1024
 
 # Killed process, Kill process, kill process; oom-killer: and oom-kill:; memcgs until 4.20; groups. It begins with what
-# they have in common, for which `re` searches a GB in half a second; what else must stand before is looked at then.
+# they have in common: `re` searches only literals fast. What else must stand before is looked at then.
 ANCHOR: Final = re.compile(
     rb"ill(?:(?<=[Kk]ill)(?:ed)? process |(?<=oom-kill)(?:er)?:"
     rb"|(?<= kill)ed as a result of limit of |(?<=are going to be kill)ed due)"

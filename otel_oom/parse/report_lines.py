@@ -12,6 +12,8 @@ from __future__ import annotations
 import re
 from typing import Final, TypeAlias
 
+from otel_oom import grammar
+from otel_oom.parse import entries
 from otel_oom.parse.table import Row, pattern, start
 
 # Each begins with the rarest letters of what it looks for: `re` searches only literals fast. What must stand before is
@@ -63,18 +65,17 @@ class ReportLines:
     def lines(self, data: bytes, begin: int, end: int) -> list[tuple[int, list[Row]]]:
         """The lines that matter among whole lines of a report, in order: offsets; rows of a table are one line."""
         found = {mark.start() for marks in self._marks for mark in marks.finditer(data, begin, end)}
-        tables, table = [], begin
+        table = begin
         for header in _HEADER.finditer(data, begin, end):
-            tables.append(self._rows(data, table, header.start()))
             found.add(header.start())
-            self._row, table = pattern(header[1]), header.end()
-        tables.append(self._rows(data, table, end))
+            if self._row is None and _is_header(data, header):  # a report has one table
+                self._row, table = pattern(header[1]), header.end()
         lines: dict[int, list[Row]] = {data.rfind(b"\n", begin, at) + 1 or begin: [] for at in found}
-        for rows in filter(None, tables):
-            if any(rows[0].start() < at < rows[-1].start() for at in found):  # other lines are among them
-                lines.update((start(row), []) for row in rows)
-            else:
-                lines[start(rows[0])] = rows
+        rows = self._rows(data, table, end)
+        if rows and any(rows[0].start() < at < rows[-1].start() for at in found):  # other lines are among them
+            lines.update((start(row), []) for row in rows)
+        elif rows:
+            lines[start(rows[0])] = rows
         return sorted(lines.items())
 
     def alike(self, data: bytes, begin: int, end: int, head: bytes) -> tuple[list[Hit], list[Row]] | None:
@@ -103,3 +104,10 @@ class ReportLines:
 
     def _rows(self, data: bytes, begin: int, end: int) -> list[Row]:
         return [] if self._row is None else list(self._row.finditer(data, begin, end))
+
+
+def _is_header(data: bytes, found: re.Match[bytes]) -> bool:
+    begin, end = data.rfind(b"\n", 0, found.start()) + 1, data.find(b"\n", found.end())
+    line = entries.understand(data[begin : end if end >= 0 else len(data)])
+    text = line.text.decode("latin-1") if line.record is None else line.record.text
+    return grammar.TABLE_HEADER.fullmatch(text) is not None

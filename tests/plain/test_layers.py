@@ -66,7 +66,7 @@ MAY_IMPORT = {
     },
     "parse.window": set(),
     "parse.layout": set(),
-    "parse.report_lines": {"parse.*"},
+    "parse.report_lines": {"grammar", "parse.*"},
     "parse.alike": {"kmsg", "oom", "parse.*"},
     "parse.table": {"grammar"},
     "parse.sources": {"errors"},
