@@ -15,12 +15,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from otel_oom import cgroup, schema
-from otel_oom.checkpoint import Origin
 from otel_oom.oom import NoVictim, OomKill, event_uid
 from otel_oom.report import Task
 
 if TYPE_CHECKING:
     from opentelemetry.metrics import Meter
+
+    from otel_oom.checkpoint import Origin
 
 SCOPE_NAME = "otel-oom"
 """Of logger and meter, without a version: a collector keeps a meter's series per version, so for some minutes after an

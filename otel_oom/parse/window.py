@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-BLOCK: Final = 1 << 20
+BLOCK: Final = 1 << 20  # several reports are understood in a row: that keeps their code in the processor's cache
 LINE: Final = 1 << 16
 _BEFORE: Final = 20 << 10  # 16 lines of 1 KiB
 _AFTER: Final = 40 << 10  # 16 lines of 1 KiB and the longest line that is no single name

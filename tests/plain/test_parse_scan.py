@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from support.klog import CAPTURES, HOSTILE_COMMS
 from support.parsing import in_blocks, kills, text_of
 
+from otel_oom.parse.anchors import Anchors
 from otel_oom.parse.feeding import Feeder
 from otel_oom.parse.joined import has_anchor
 from otel_oom.parse.report_lines import ReportLines
@@ -412,6 +413,21 @@ def test_random_bytes_are_survived() -> None:
 )
 def test_anchors(line: bytes, expected: bool) -> None:  # noqa: FBT001
     assert has_anchor(line) is expected
+
+
+WORDS = ["kill", "Kill", "ed", " process ", "oom-", "er", ":", " ", " killed as a result of limit of ", "K", "x", "\n"]
+
+
+@given(st.lists(st.sampled_from([*WORDS, "are going to be killed due", "are going to be "]), max_size=40))
+def test_a_search_finds_all_lines_with_an_anchor_and_no_others(words: list[str]) -> None:
+    window = Window(in_blocks("".join(words).encode()))
+    window.slide()
+    window.slide()
+    anchors, found = Anchors(window), []
+    while (start := anchors.next()) is not None:
+        line, window.at = window.line(start)
+        found.append(line)
+    assert found == [line for line in window.data.split(b"\n") if has_anchor(line)]
 
 
 def test_memory_is_flat(tmp_path: Path) -> None:
