@@ -155,6 +155,14 @@ class Scene:
             raise AssertionError(f"{len(self.received(name))} of {count} {name}; {self.said()}") from error
         return self.received(name)
 
+    def await_distinct(self, count: int) -> list[Received]:
+        """Kills of so many uids, the first of each: one that was accepted right before a SIGKILL may come again."""
+        self.receiver.wait(lambda: len({kill.uid for kill in self.received()}) >= count, PATIENCE_S)
+        first: dict[str, Received] = {}
+        for kill in self.received():
+            first.setdefault(kill.uid, kill)
+        return list(first.values())
+
     def totals(self, instance: str, scope: str = "cgroup") -> list[int]:
         """The counter of an instance in each export that has it, in order."""
         return [one.value for one in ledger.points(self.receiver, schema.KILLS, scope) if one.instance == instance]
