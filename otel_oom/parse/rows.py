@@ -16,7 +16,7 @@ from otel_oom.parse.found import where
 from otel_oom.telemetry import Attributes, Sighting, kill_values, said
 
 _AS_SEEN = Sighting()
-_ENCODER = json.JSONEncoder(ensure_ascii=False)
+_ENCODER = json.JSONEncoder(ensure_ascii=False, check_circular=False)
 
 
 def attributes(kill: OomKill) -> Attributes:
