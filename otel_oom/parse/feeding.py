@@ -43,7 +43,7 @@ class Feeder:
         """How the last plain line with an anchor began, up to the second of its clock."""
         self.second_us = 0
         self.is_plain = True
-        """Whether the last line outside a report was text: no JSON, and no record of /dev/kmsg."""
+        """Whether the last line that was taken apart was text: no JSON, and no record of /dev/kmsg."""
         self.openers = 0
         """`invoked oom-killer` lines."""
         self.refused = 0
@@ -88,10 +88,9 @@ class Feeder:
         self.second_us = int(second) * 1_000_000
         self.head = window.data[start : plain.end("s") + 1]
         us = self.second_us + int(fraction)
+        self.is_plain = True
         if assembler.is_open:
             self.pass_over(start)
-        else:
-            self.is_plain = True
         self.fed(end, us)
         self._us, self._is_timeless = us, False
         self.openers += kind == "opener"
@@ -141,8 +140,7 @@ class Feeder:
         us = self._anchors_time(line) if words is not None else self._us if line.us is None else line.us
         if assembler.is_open:
             self.pass_over(start)
-        else:
-            self.is_plain = line.record is None and line.head != b"{"
+        self.is_plain = line.record is None and line.head != b"{"
         for _ in range(more):
             end = window.end(end)
         self.fed(end, us)
