@@ -136,6 +136,12 @@ class Assembler:
         return self._report is not None
 
     @property
+    def last_us(self) -> int | None:
+        """Time of the open report's last line; None if none is open."""
+        report = self._report
+        return None if report is None else report.opened.monotonic_us if report.last_us is None else report.last_us
+
+    @property
     def begin(self) -> int | None:
         """Sequence of the first record of what is not over: a report, or a kill that may be the first of a group."""
         begins = [self._episode.begin] if self._episode else []

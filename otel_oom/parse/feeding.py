@@ -1,7 +1,8 @@
 """One line of a text to the assembler: understood, joined to what belongs to it, stamped and placed.
 
 Rules:
-- A line without a time has that of a line soon after it, else that of the anchor before it.
+- A line without a time has that of the report that it stands in; an anchor that of a line soon after it, else that of
+  the anchor before it.
 - What user space marked as its own is refused; that a text says `kernel` proves nothing.
 - Lines that were passed over say nothing, but are counted: the assembler gives up a report that is silent for long.
 """
@@ -121,7 +122,7 @@ class Feeder:
         if may_go_on or not entries.is_plain(text):
             return False
         self.pass_over(table.start(rows[-1]))
-        self.fed(end, self._us if last.us is None else last.us)
+        self.fed(end, self._time(last))
         self._assembler.feed_rows(rows, self._last_us)
         return True
 
@@ -137,7 +138,7 @@ class Feeder:
         line = entries.understand(raw)
         self._here = (start, end)
         text, more = (b"", 0) if line.record else joined.whole(line, self)
-        us = self._anchors_time(line) if words is not None else self._us if line.us is None else line.us
+        us = self._anchors_time(line) if words is not None else self._time(line)
         if assembler.is_open:
             self.pass_over(start)
         self.is_plain = line.record is None and line.head != b"{"
@@ -173,6 +174,12 @@ class Feeder:
             while self._silent and self._assembler.is_open:
                 self._assembler.feed(blank(self._last_us), 0)
                 self._silent -= 1
+
+    def _time(self, line: Line) -> int:
+        if line.us is not None:
+            return line.us
+        last_us = self._assembler.last_us
+        return self._us if last_us is None else last_us
 
     def _anchors_time(self, line: Line) -> int:
         us = line.us
