@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 NOISE = (
@@ -101,8 +101,8 @@ def write_log(path: Path, size: int, kills: int) -> None:
             written += log.write("".join(map(stamped, report(number))))
 
 
-def run(command: list[str]) -> tuple[float, float, int, bytes]:
-    """Seconds, seconds of CPU time, largest resident memory in KiB, and what it wrote."""
+def run(command: list[str], count: Callable[[bytes], int]) -> tuple[float, float, int, int]:
+    """Seconds, seconds of CPU time, largest resident memory in KiB, and how many kills its output says."""
     begin = time.perf_counter()
     with tempfile.TemporaryFile() as out:
         process = subprocess.Popen(command, stdout=out)  # noqa: S603 our own commands
@@ -110,7 +110,7 @@ def run(command: list[str]) -> tuple[float, float, int, bytes]:
         process.returncode = os.waitstatus_to_exitcode(status)
         took = time.perf_counter() - begin
         out.seek(0)
-        return took, usage.ru_utime + usage.ru_stime, usage.ru_maxrss, out.read()
+        return took, usage.ru_utime + usage.ru_stime, usage.ru_maxrss, count(out.read())
 
 
 def main() -> None:
@@ -125,13 +125,12 @@ def main() -> None:
         write_log(log, options.mib << 20, options.kills)
         size = log.stat().st_size
         print(f"{size / 2**20:.0f} MiB, {options.kills} kills; read once before, so it comes from memory")
-        for name, command in (
-            ("grep -c", ["grep", "-c", "Killed process", str(log)]),
-            ("parse --output json", [*parse, "--output", "json", str(log)]),
-            ("parse --output text", [*parse, "--output", "text", str(log)]),
+        for name, command, count in (
+            ("grep -c", ["grep", "-c", "Killed process", str(log)], int),
+            ("parse --output json", [*parse, "--output", "json", str(log)], lambda out: out.count(b"\n")),
+            ("parse --output text", [*parse, "--output", "text", str(log)], lambda out: out.count(b" was killed")),
         ):
-            took, cpu, rss, out = min(run(command) for _ in range(_RUNS))
-            found = out.count(b"\n") if "json" in name else out.count(b" was killed")
+            took, cpu, rss, found = min(run(command, count) for _ in range(_RUNS))
             figures = f"{size / took / 1e6:7.0f} MB/s  {took:6.2f} s  {cpu:6.2f} s CPU  {rss / 1024:5.1f} MiB"
             print(f"{name:22} {figures}  {found} found")
 
