@@ -231,9 +231,8 @@ def test_kill_lines_among_many_capitals() -> None:
 @pytest.mark.parametrize("step_us", [137, 60_000])
 def test_a_report_that_is_cut_off_by_one_of_another_kernel(step_us: int) -> None:
     """As in a log of two boots: each has the columns of its own table."""
-    older = [
-        line.replace("pgtables_bytes", "nr_ptes nr_pmds").replace("    65536  ", "        7   3  ") for line in report(8)
-    ]
+    columns, cells = ("pgtables_bytes", "nr_ptes nr_pmds"), ("    65536  ", "        7   3  ")
+    older = [line.replace(*columns).replace(*cells) for line in report(8)]
     text = noise(100) + stamped([*report(7)[:-2], *older], step_us=step_us) + noise(100)
     assert kills(text, every_line=True) == kills(text)
     assert [len(kill.context.top_tasks) for kill in kills(text)] == [5]
