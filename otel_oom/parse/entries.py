@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 from datetime import datetime, timezone
 from typing import Any, Final
 
@@ -123,8 +124,9 @@ def _bytes(value: object) -> bytes | None:
             return value.encode("utf-8", "surrogateescape")
         except UnicodeEncodeError:  # an escape of half a character
             return value.encode("utf-8", "replace")
-    if isinstance(value, list) and value and all(isinstance(byte, int) and 0 <= byte < 256 for byte in value):
-        return bytes(value)
+    if isinstance(value, list) and value:
+        with suppress(TypeError, ValueError):
+            return bytes(value)
     return None
 
 
