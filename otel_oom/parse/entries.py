@@ -12,6 +12,7 @@ Rules:
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from contextlib import suppress
@@ -34,6 +35,7 @@ _ESCAPE: Final = re.compile(rb"\\x([01][0-9a-f]|7f|[89a-f][0-9a-f])")  # dmesg: 
 _DICTIONARY: Final = re.compile(rb" [A-Z][A-Z0-9_]*=")
 
 
+@functools.lru_cache(maxsize=32)  # lines that may go on are looked at once for each line before them
 def understand(line: bytes) -> Line:
     """A line of a log without what wraps it."""
     line = line.strip(b"\r")
