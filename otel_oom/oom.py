@@ -136,6 +136,11 @@ class Assembler:
         return self._report is not None
 
     @property
+    def opened(self) -> Record | None:
+        """The first record of the open report; None if none is open."""
+        return None if self._report is None else self._report.opened
+
+    @property
     def last_us(self) -> int | None:
         """Time of the open report's last line; None if none is open."""
         report = self._report

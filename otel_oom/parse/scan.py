@@ -67,9 +67,9 @@ class Scanner:
                 window.at = max(window.at, end)
             if anchor is None or not self._is_ready(anchor):
                 return
-            begin = assembler.begin
+            opened = assembler.opened
             yield from self.feeder.anchor(anchor)
-            if assembler.is_open and not (was_open and assembler.begin == begin):  # another report
+            if assembler.is_open and assembler.opened is not opened:  # another report
                 self._report_lines = ReportLines(is_plain=self.feeder.is_plain)
 
     def _is_given_up(self) -> bool:
