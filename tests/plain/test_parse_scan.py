@@ -8,61 +8,14 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from support.klog import CAPTURES, HOSTILE_COMMS
-from support.parsing import in_blocks, kills, text_of
+from support.parsing import GROUP, HEADER, in_blocks, kills, noise, report, stamped, text_of
 
 from otel_oom.parse.anchors import Anchors
-from otel_oom.parse.feeding import Feeder
 from otel_oom.parse.joined import has_anchor
-from otel_oom.parse.report_lines import ReportLines
 from otel_oom.parse.window import Window
-
-HEADER = "[  pid  ]   uid  tgid total_vm      rss pgtables_bytes swapents oom_score_adj name"
-STATISTICS = ["anon 12345", "file 0", "kernel_stack 1"]
-
-
-def report(pid: int, *, comm: str = "java", cgroup: str = "/a", rows: int = 8) -> list[str]:
-    """The lines of a report of 6.1 with a table."""
-    return [
-        f"{comm} invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0, oom_score_adj=9",
-        f"CPU: 1 PID: {pid} Comm: {comm} Not tainted 6.1.0 #1",
-        "Call Trace:",
-        " dump_stack_lvl+0x44/0x5c",
-        "memory: usage 12288kB, limit 12288kB, failcnt 82",
-        f"Memory cgroup stats for {cgroup}:",
-        *STATISTICS,
-        HEADER,
-        *(
-            f"[{pid + n:7}]     0 {pid + n:5}     9000 {(n * 7919) % 101:8}    65536        0            {n:2} t{n}"
-            for n in range(rows)
-        ),
-        (
-            f"oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,mems_allowed=0,oom_memcg={cgroup},"
-            f"task_memcg={cgroup},task={comm},pid={pid},uid=0"
-        ),
-        (
-            f"Memory cgroup out of memory: Killed process {pid} ({comm}) total-vm:36000kB, anon-rss:32000kB,"
-            " file-rss:0kB, shmem-rss:0kB, UID:0 pgtables:64kB oom_score_adj:9"
-        ),
-    ]
-
-
-GROUP = "Tasks in /a are going to be killed due to memory.oom.group set"
-
-
-def stamped(lines: list[str], us: int = 1_000_000, step_us: int = 137) -> bytes:
-    return b"".join(
-        f"[{at // 1_000_000:5}.{at % 1_000_000:06}] {line}\n".encode()
-        for at, line in zip(range(us, us + step_us * len(lines), step_us), lines, strict=False)
-    )
-
-
-def noise(size: int) -> bytes:
-    line = b"[    0.500000] docker0: port 1(veth1) entered disabled state of a process of user will\n"
-    return line * (size // len(line) + 1)
-
 
 MARGIN = 70_000
 """More than a window keeps around a line, so that blocks can end anywhere in between."""
@@ -131,92 +84,6 @@ def test_generated_logs(pieces: list[tuple[list[str], str]], size: int) -> None:
     assert slow[0].kill_lines == fast[0].kill_lines
 
 
-STRANGE = st.sampled_from(
-    [
-        "x",
-        "",
-        " ",
-        HEADER,
-        "[  pid  ]   uid  tgid total_vm name",
-        "x [  pid  ]   uid  rss name",
-        "x] [  pid  ]   uid  rss name",
-        "[  pid  ]   uid  rss name x",
-        "[    9]     0     9      100    99950    65536        0             0 late",
-        "[    9]     0     9      100    99951    65536        0             0 a#012b",
-        "[    9]     0     9      100    99952    65536        0             0 a\rb",
-        "[    9]     0     9      100    18446744073709551615    65536        0             0 wrapped",
-        " [    9]     0     9      100    99953    65536        0             0 behind a blank",
-        "x] [    9]     0     9      100    99954    65536        0             0 behind a word",
-        "CPU: 0 PID: 9 Comm: java Not tainted",
-        "CPU: 0 PID: 8 Comm: java\nx Not tainted",
-        "CPU: 0 nothing",
-        " CPU: 0 PID: 7 Comm: java Not tainted",
-        "memory: usage 1kB, limit 2kB, failcnt 3",
-        "memory: usage 1kB, limit 2kB",
-        "  memory: usage 3kB, limit 4kB, failcnt 5",
-        "#011memory: usage 5kB, limit 6kB, failcnt 7",
-        "x] memory: usage 7kB, limit 8kB, failcnt 9",
-        '{"MESSAGE": "memory: usage 9kB, limit 10kB, failcnt 1"}',
-        '  {"MESSAGE": "memory: usage 9kB, limit 10kB, failcnt 1"}',
-        "6,7,8,-;memory: usage 11kB, limit 12kB, failcnt 3",
-        "Memory cgroup stats for /b:",
-        "Memory cgroup stats for /b: cache:0KB rss:20260KB",
-        "Memory cgroup stats for /b#177:",
-        "Task in /a/b killed as a result of limit of /a",
-        "Free swap  = 7kB",
-        "Total swap = 9kB",
-        "65406 pages RAM",
-        "active_anon:1 inactive_anon:2 isolated_anon:3",
-        " active_file:0 inactive_file:0",
-        " free:7 free_pcp:1 free_cma:0",
-        ",task_memcg=/c,task=x,pid=7,uid=0",
-        "oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),cpuset=/,mems_allowed=0,global_oom,task_memcg=/,task=x,pid=7,uid=0",
-        "Out of memory and no killable processes...",
-        "Memory cgroup out of memory: OOM victim 7 (java) is already exiting. Skip killing the task",
-        "Killed process 3 (x)",
-        GROUP,
-        "java invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0, oom_score_adj=9",
-    ]
-)
-
-
-@settings(max_examples=500)
-@given(
-    st.lists(
-        st.tuples(
-            st.sampled_from([0, 5, 7, 9, 10, 11, 12, 15, 17, 18, 19, 20]), STRANGE, st.sampled_from(["", "[ T9]"])
-        ),
-        max_size=4,
-    ),
-    st.sampled_from([0, 1, 137, 60_000]),
-    st.sampled_from(["", "Jan 28 19:58:45 host kernel: "]),
-)
-def test_strange_lines_among_those_that_begin_alike(
-    strange: list[tuple[int, str, str]], step_us: int, head: str
-) -> None:
-    lines = [("", line) for line in report(7)]
-    for at, line, caller in strange:
-        lines[at:at] = [(caller, part) for part in line.split("\n")]
-    us, text = 3_000_000, ""
-    for caller, line in lines:
-        us += step_us
-        text += f"{head}[{us // 1_000_000:5}.{us % 1_000_000:06}]{caller} {line}\n"
-    slow, fast = text_of(text.encode(), every_line=True), text_of(text.encode())
-    assert slow[1] == fast[1]
-    assert slow[0].kill_lines == fast[0].kill_lines
-    assert slow[0].unanswered == fast[0].unanswered
-
-
-@pytest.mark.parametrize("head", ["", "Jan 28 19:58:45 host kernel: "])
-def test_a_report_whose_lines_begin_alike_is_read_in_one_pass(head: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    text = prefixed((stamped(report(7)) + noise(100)).splitlines(keepends=True), head.encode())
-    expected = kills(text, every_line=True)
-    monkeypatch.setattr(ReportLines, "lines", None)
-    monkeypatch.setattr(Feeder, "line", None)
-    assert expected == kills(text)
-    assert [len(kill.context.top_tasks) for kill in expected] == [5]
-
-
 def test_kill_lines_among_many_capitals() -> None:
     text = (
         (b"[    0.500000] " + b"OK KEY " * 60 + b"\n") * 300
@@ -226,16 +93,6 @@ def test_kill_lines_among_many_capitals() -> None:
     )
     assert kills(text, every_line=True) == kills(text)
     assert [kill.pid for kill in kills(text)] == [7, 8]
-
-
-@pytest.mark.parametrize("step_us", [137, 60_000])
-def test_a_report_that_is_cut_off_by_one_of_another_kernel(step_us: int) -> None:
-    """As in a log of two boots: each has the columns of its own table."""
-    columns, cells = ("pgtables_bytes", "nr_ptes nr_pmds"), ("    65536  ", "        7   3  ")
-    older = [line.replace(*columns).replace(*cells) for line in report(8)]
-    text = noise(100) + stamped([*report(7)[:-2], *older], step_us=step_us) + noise(100)
-    assert kills(text, every_line=True) == kills(text)
-    assert [len(kill.context.top_tasks) for kill in kills(text)] == [5]
 
 
 def test_a_report_that_never_ends_is_given_up_by_both() -> None:
@@ -282,22 +139,6 @@ def test_a_slow_console_is_no_silence() -> None:
     slow, fast = kills(text, every_line=True), kills(text)
     assert slow == fast
     assert [kill.context.completeness for kill in fast] == ["full"]
-
-
-def test_rows_of_user_space_take_no_place_in_the_table() -> None:
-    lines = [b"<6>" + line for line in stamped(report(7)).splitlines(keepends=True)]
-    forged = b"<8>[    1.000000] [     66]     0    66     9000     9999    65536        0             0 evil\n"
-    row = next(at for at, line in enumerate(lines) if b" t3" in line)
-    found = kills(b"".join([*lines[:row], *[forged] * 6, *lines[row:]]))
-    assert kills(b"".join(lines))[0].context.top_tasks == found[0].context.top_tasks
-
-
-def test_a_row_behind_a_prefix_of_another_kind_is_none() -> None:
-    text = stamped(report(7))
-    row = next(line for line in text.splitlines(keepends=True) if b" t2" in line)
-    damaged = text.replace(row, b"[." + row[2:])
-    assert kills(damaged, every_line=True) == kills(damaged)
-    assert "t2" not in [task.comm for task in kills(damaged)[0].context.top_tasks]
 
 
 def test_a_memcg_of_old_kernels_without_its_opener() -> None:
@@ -450,55 +291,3 @@ def test_memory_is_flat(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.count("\n") == 300
     assert int(done.stderr.split()[-1]) < 64 << 10
-
-
-def prefixed(lines: list[bytes], prefix: bytes) -> bytes:
-    return b"".join(prefix + line for line in lines)
-
-
-@pytest.mark.parametrize(
-    "prefix", [b"", b"<6>", b"Jan 28 19:58:45 host kernel: ", b"> ", b"2026-01-28T19:58:45Z host kernel: "]
-)
-def test_a_table_behind_any_prefix(prefix: bytes) -> None:
-    text = prefixed(stamped(report(7, rows=30)).splitlines(keepends=True), prefix)
-    expected = kills(text, every_line=True)
-    assert expected == kills(text)
-    assert [len(kill.context.top_tasks) for kill in expected] == [5]
-
-
-@pytest.mark.parametrize(
-    ("name", "comm"),
-    [
-        (b"t#012x", r"t\x0ax"),
-        (b"t\\x1bx", r"t\x1bx"),
-        (b"t\xff", r"t\xff"),
-        (b"CPU: 1 x", "CPU: 1 x"),
-        (b"#1", "#1"),
-        (b"a\rb", r"a\x0db"),
-    ],
-)
-def test_a_large_task_with_a_name_that_is_not_plain(name: bytes, comm: str) -> None:
-    text = stamped(report(7, rows=30)).replace(b" t1\n", b" " + name + b"\n").replace(b"  41  ", b"9941  ")
-    expected = kills(text, every_line=True)
-    assert expected == kills(text)
-    assert comm in [task.comm for task in expected[0].context.top_tasks]
-
-
-def test_the_rows_of_a_table_with_a_foreign_line_among_them() -> None:
-    lines = report(7, rows=12)
-    lines.insert(15, "CPU: 3 PID: 12 Comm: other Not tainted")
-    assert kills(stamped(lines), every_line=True) == kills(stamped(lines))
-
-
-def test_only_rows_of_user_space_are_the_largest() -> None:
-    lines = [b"<6>" + line for line in stamped(report(7, rows=12)).splitlines(keepends=True)]
-    forged = b"<8>[    1.000000] [     66]     0    66     9000     9999    65536        0             0 evil\n"
-    text = b"".join([*lines[:12], *[forged] * 6, *lines[12:-2], forged, *lines[-2:]])
-    assert kills(text, every_line=True) == kills(text)
-    assert kills(b"".join(lines))[0].context.top_tasks == kills(text)[0].context.top_tasks
-
-
-def test_a_table_without_sizes_is_none() -> None:
-    text = stamped(report(7)).replace(b" rss ", b" ras ")
-    assert kills(text, every_line=True) == kills(text)
-    assert [kill.context.top_tasks for kill in kills(text)] == [()]

@@ -70,3 +70,52 @@ def answer(row: dict[str, Any]) -> dict[str, object]:
         elif field == "constraint" and isinstance(value, str):
             said[field] = f"CONSTRAINT_{value.upper()}"
     return said
+
+
+HEADER = "[  pid  ]   uid  tgid total_vm      rss pgtables_bytes swapents oom_score_adj name"
+STATISTICS = ["anon 12345", "file 0", "kernel_stack 1"]
+
+
+def report(pid: int, *, comm: str = "java", cgroup: str = "/a", rows: int = 8) -> list[str]:
+    """The lines of a report of 6.1 with a table."""
+    return [
+        f"{comm} invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0, oom_score_adj=9",
+        f"CPU: 1 PID: {pid} Comm: {comm} Not tainted 6.1.0 #1",
+        "Call Trace:",
+        " dump_stack_lvl+0x44/0x5c",
+        "memory: usage 12288kB, limit 12288kB, failcnt 82",
+        f"Memory cgroup stats for {cgroup}:",
+        *STATISTICS,
+        HEADER,
+        *(
+            f"[{pid + n:7}]     0 {pid + n:5}     9000 {(n * 7919) % 101:8}    65536        0            {n:2} t{n}"
+            for n in range(rows)
+        ),
+        (
+            f"oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,mems_allowed=0,oom_memcg={cgroup},"
+            f"task_memcg={cgroup},task={comm},pid={pid},uid=0"
+        ),
+        (
+            f"Memory cgroup out of memory: Killed process {pid} ({comm}) total-vm:36000kB, anon-rss:32000kB,"
+            " file-rss:0kB, shmem-rss:0kB, UID:0 pgtables:64kB oom_score_adj:9"
+        ),
+    ]
+
+
+GROUP = "Tasks in /a are going to be killed due to memory.oom.group set"
+
+
+def stamped(lines: list[str], us: int = 1_000_000, step_us: int = 137) -> bytes:
+    return b"".join(
+        f"[{at // 1_000_000:5}.{at % 1_000_000:06}] {line}\n".encode()
+        for at, line in zip(range(us, us + step_us * len(lines), step_us), lines, strict=False)
+    )
+
+
+def noise(size: int) -> bytes:
+    line = b"[    0.500000] docker0: port 1(veth1) entered disabled state of a process of user will\n"
+    return line * (size // len(line) + 1)
+
+
+def prefixed(lines: list[bytes], prefix: bytes) -> bytes:
+    return b"".join(prefix + line for line in lines)
