@@ -124,7 +124,7 @@ _KILLED_REST: Final = re.compile(
     r"(?P<comm>.*)\)(?P<words>(?:,? [A-Za-z_]+:? -?\d{1,10})*),? (?P<numbers>(?:total-vm|vsz):.*)"
 )
 _WORD_UID: Final = re.compile(r" UID (\d{1,10})")
-# The newest form, whole: what the patterns here say of it, at a third of the time.
+# The newest form, whole: what the patterns here say of it, in half the time.
 _KILLED_WHOLE: Final = re.compile(
     rf"{_CAUSE}: Killed process (?P<pid>\d{{1,10}}) \((?P<comm>.*)\) total-vm:(\d+)kB, anon-rss:(\d+)kB"
     r", file-rss:(\d+)kB, shmem-rss:(\d+)kB, UID:(\d{1,10}) pgtables:(\d+)kB oom_score_adj:(-?\d{1,5})"

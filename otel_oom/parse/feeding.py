@@ -105,13 +105,13 @@ class Feeder:
 
     def table(self, rows: list[Row]) -> tuple[Finding, ...]:
         """Feed the rows of a task table that matter: at once if nothing is special about them."""
-        largest, last = table.top_of_one_origin(rows), rows[-1]
+        some, last = table.top_of_one_origin(rows), rows[-1]
         line = entries.understand(self._window.data[table.start(last) : last.end()])
-        if largest is None or line.priority >> 3 != FACILITY_KERNEL:
-            largest = rows
-        elif line.text == last[0] and self._at_once(largest, line):
+        if some is None or line.priority >> 3 != FACILITY_KERNEL:
+            some = rows
+        elif line.text == last[0] and self._at_once(some, line):
             return ()
-        for row in largest:
+        for row in some:
             self.line(table.start(row))
         return ()
 
@@ -221,7 +221,7 @@ class Feeder:
         data, end = self._window.data, self._here[0]
         last = end
         for _ in range(n):
-            start = data.rfind(b"\n", 0, max(0, end - 1)) + 1
+            start = self._window.start(max(0, end - 1))
             if end == 0 or end - start > joined.LONGEST:
                 return None
             end, last = start, end
