@@ -25,13 +25,13 @@ from pathlib import Path
 
 import grpc
 
-from otel_oom.receiver import Receiver
+from otel_oom.demo.otlp_receiver import Receiver
 
 _SETTLE_S = 5.0  # imports, the first exports, the first look at the kernel's counter
 
 
 @dataclass(frozen=True)
-class Account:
+class KillFacts:
     """What the kernel says of a process and all of its threads.
 
     at_s: when, monotonic; rss, peak: KiB; wake_ups: voluntary context switches; cpu_ns: time on a CPU
@@ -45,11 +45,11 @@ class Account:
     cpu_ns: int
 
 
-def account(pid: int) -> Account:
+def account(pid: int) -> KillFacts:
     """Now. Raises: OSError when it is gone."""
     process = _status(Path(f"/proc/{pid}/status"))
     tasks = list(Path(f"/proc/{pid}/task").iterdir())
-    return Account(
+    return KillFacts(
         at_s=time.monotonic(),
         rss=process["VmRSS"],
         peak=process["VmHWM"],

@@ -24,12 +24,13 @@ from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
 from opentelemetry.sdk._logs import LoggerProvider, LogRecordProcessor
 from opentelemetry.sdk._logs.export import BatchLogRecordProcessor, SimpleLogRecordProcessor
 
-from otel_oom import config, running
-from otel_oom.checkpoint import Checkpoint
-from otel_oom.receiver import Receiver
-from otel_oom.recording import Recording
-from otel_oom.spool import Change
-from otel_oom.telemetry import Event
+from otel_oom.agent import start
+from otel_oom.config.settings import load_config
+from otel_oom.demo.otlp_receiver import Receiver
+from otel_oom.kernel.recorded_log import RecordedLog
+from otel_oom.spool.checkpoint import Checkpoint
+from otel_oom.spool.spool import Commit
+from otel_oom.telemetry.event import Event
 
 _WITH = "otel-oom with the spool"
 _WITHOUT = "otel-oom --spool none"
@@ -67,8 +68,8 @@ class Moments:
 @contextmanager
 def agent(spool: str, moments: Moments) -> Iterator[Callable[[], None]]:
     """An agent that reads a recording."""
-    feed = Recording()
-    made = running.start(config.load(os.environ, spool=spool), source=feed)
+    feed = RecordedLog()
+    made = start.start(load_config(os.environ, spool=spool), source=feed)
     put, saved = made.spool.put, made.spool.saved
 
     def note_emitted(events: Sequence[Event], checkpoint: Checkpoint | None = None) -> None:
@@ -76,7 +77,7 @@ def agent(spool: str, moments: Moments) -> Iterator[Callable[[], None]]:
             moments.emitted = time.perf_counter()
         put(events, checkpoint)
 
-    def note_written(change: Change) -> None:
+    def note_written(change: Commit) -> None:
         saved(change)
         moments.written.append(time.perf_counter())
 

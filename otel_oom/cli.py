@@ -129,9 +129,11 @@ def _parser() -> argparse.ArgumentParser:
 def _run(options: argparse.Namespace) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):  # a stop during the start ends it too
         signal.signal(number, lambda *_: sys.exit(0))
-    from otel_oom import config, protection, running
+    from otel_oom.agent import start
+    from otel_oom.config.settings import load_config
+    from otel_oom.machine import memory_protection
 
-    settings = config.load(
+    settings = load_config(
         os.environ,
         device=options.device,
         from_ring=options.from_ring,
@@ -143,10 +145,10 @@ def _run(options: argparse.Namespace) -> int:
         identity_file=options.identity_file,
         fork_identity=options.fork_identity,
     )
-    protection.bound_threads()  # before the first of them
-    problems = [protection.lower_oom_score(settings.oom_score_adj)]
-    agent = running.start(settings)
-    problems += [agent.warm_up(), protection.lock_memory()]
+    memory_protection.bound_threads()  # before the first of them
+    problems = [memory_protection.lower_oom_score(settings.oom_score_adj)]
+    agent = start.start(settings)
+    problems += [agent.warm_up(), memory_protection.lock_memory()]
     for problem in filter(None, problems):
         log.warning("%s", problem)
 
@@ -165,9 +167,9 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _demo(_: argparse.Namespace) -> int:
-    from otel_oom import demo
+    from otel_oom.demo import command
 
-    return demo.run()
+    return command.run()
 
 
 def _parse(options: argparse.Namespace) -> int:
@@ -177,7 +179,7 @@ def _parse(options: argparse.Namespace) -> int:
 
 
 def _schema(options: argparse.Namespace) -> int:
-    from otel_oom import contract
+    from otel_oom.schema import render
 
-    print(contract.as_json() if options.output == "json" else contract.markdown())
+    print(render.as_json() if options.output == "json" else render.markdown())
     return 0

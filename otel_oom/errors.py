@@ -12,10 +12,10 @@ class OtelOomError(Exception):
 
     exit_code = 70  # EX_SOFTWARE: a bug, unless a subclass says otherwise
 
-    def __init__(self, wrong: str, mend: str) -> None:
-        super().__init__(f"{wrong}; {mend}")
-        self.wrong = wrong
-        self.mend = mend
+    def __init__(self, problem: str, remedy: str) -> None:
+        super().__init__(f"{problem}; {remedy}")
+        self.problem = problem
+        self.remedy = remedy
 
 
 class UsageError(OtelOomError):

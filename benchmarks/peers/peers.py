@@ -27,8 +27,9 @@ if __name__ == "__main__":  # run by its path, only this directory is on the mod
 
 from benchmarks.peers.building import HERE, NoPeersError, Peers, versions
 from benchmarks.peers.judging import Kill, Report, Score, forged, judge, records
-from otel_oom import kmsg
-from otel_oom.oom import Assembler, Finding, OomKill
+from otel_oom.kernel import kmsg_record
+from otel_oom.kernel.kill_assembler import Assembler
+from otel_oom.kernel.oom_kill import Finding, OomKill
 
 ROOT: Final = HERE.parents[1]
 GOLDEN: Final = ROOT / "tests" / "plain" / "data"
@@ -76,7 +77,7 @@ def _indexed(answer: dict[str, Any]) -> list[Kill]:
         Kill(
             sequence=one["seq"],
             pid=one["pid"],
-            comm=kmsg.printable(one["comm"]),
+            comm=kmsg_record.printable(one["comm"]),
             cgroup=_shown(one["task_memcg"]),
             leader=(line["pid"], line["task"]) if line else None,
         )
@@ -85,7 +86,7 @@ def _indexed(answer: dict[str, Any]) -> list[Kill]:
 
 
 def _shown(text: str | None) -> str | None:
-    return None if text is None else kmsg.printable(text)
+    return None if text is None else kmsg_record.printable(text)
 
 
 def ours(capture: Path) -> Iterator[Report]:
@@ -93,8 +94,8 @@ def ours(capture: Path) -> Iterator[Report]:
     assembler = Assembler("boot", 4096)
     found: list[Finding] = []
     for line in capture.read_bytes().splitlines(keepends=True):
-        record = kmsg.parse(line)
-        if isinstance(record, kmsg.Record) and not line.startswith(b" "):
+        record = kmsg_record.parse(line)
+        if isinstance(record, kmsg_record.Record) and not line.startswith(b" "):
             found += assembler.feed(record, 1)
     for kill in [*found, *assembler.settle()]:
         if isinstance(kill, OomKill):
@@ -110,9 +111,14 @@ def theirs(answers: list[dict[str, Any]]) -> Callable[[Path], Iterator[Report]]:
                 continue
             if "message" in one:
                 line = _MESSAGE.search(one["message"])
-                yield Report(one["sequence"], line and int(line[1]), line and kmsg.printable(line[2]))
+                yield Report(one["sequence"], line and int(line[1]), line and kmsg_record.printable(line[2]))
             else:
-                yield Report(one["sequence"], one["pid"], kmsg.printable(one["comm"]), kmsg.printable(one["cgroup"]))
+                yield Report(
+                    one["sequence"],
+                    one["pid"],
+                    kmsg_record.printable(one["comm"]),
+                    kmsg_record.printable(one["cgroup"]),
+                )
 
     return of
 

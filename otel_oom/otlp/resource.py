@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 
 from otel_oom import schema
-from otel_oom.checkpoint import Origin
+from otel_oom.totals import ResourceIdentity
 
 
-def resources(defaults: Mapping[str, str]) -> Callable[[Origin], Resource]:
+def resources(defaults: Mapping[str, str]) -> Callable[[ResourceIdentity], Resource]:
     """The resource of an origin: it and our defaults where the user set nothing.
 
     OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES win, as they are now.
@@ -22,11 +22,11 @@ def resources(defaults: Mapping[str, str]) -> Callable[[Origin], Resource]:
 
     common = Resource.create(ours(defaults))
 
-    def of(origin: Origin) -> Resource:
+    def of(identity: ResourceIdentity) -> Resource:
         own = {
-            schema.SERVICE_INSTANCE_ID: origin.instance_id,
-            schema.HOST_NAME: origin.host_name,
-            schema.HOST_ID: origin.host_id,
+            schema.SERVICE_INSTANCE_ID: identity.instance_id,
+            schema.HOST_NAME: identity.host_name,
+            schema.HOST_ID: identity.host_id,
         }
         return common.merge(Resource(ours(own)))
 

@@ -1,7 +1,7 @@
 """The one thread that talks to the collector: what is due, when, and what becomes of it.
 
 Rules:
-- A log record leaves as soon as the thread is free, the counter after it (`telling` says what of it).
+- A log record leaves as soon as the thread is free, the counter after it (`schedule` says what of it).
 - Logs and metrics fail, wait and recover apart from each other. While logs fail, metrics that are due go first: logs
   that hang hold them up by one attempt at most.
 - After a jump of the wall clock, or a fork, connections are made anew and all is told at once: the machine has slept.
@@ -17,14 +17,14 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from otel_oom.config import Export
+from otel_oom.config.otlp_export import Export
 from otel_oom.health import Health
-from otel_oom.otlp.backoff import Backoff
-from otel_oom.otlp.logs import LogSender
-from otel_oom.otlp.outcome import NotEncodableError, Outcome
-from otel_oom.otlp.telling import Telling
-from otel_oom.spool import Spool
-from otel_oom.telemetry import Event
+from otel_oom.otlp.export_outcome import NotEncodableError, Outcome
+from otel_oom.otlp.log_records import LogSender
+from otel_oom.otlp.metric_schedule import MetricSchedule
+from otel_oom.otlp.retry_backoff import Backoff
+from otel_oom.spool.spool import Spool
+from otel_oom.telemetry.event import Event
 
 _BATCH_EVENTS: Final = 512
 _BATCH_BYTES: Final = 512 << 10
@@ -37,20 +37,20 @@ class Sender(threading.Thread):
         self,
         spool: Spool,
         logs: LogSender,
-        telling: Telling,
+        schedule: MetricSchedule,
         health: Health,
         exports: tuple[Export, Export],
     ) -> None:
         super().__init__(name="otlp-sender", daemon=True)
         self._spool = spool
         self._logs = logs
-        self._telling = telling
+        self._schedule = schedule
         self._health = health
         self._logs_export, self._metrics_export = exports
         self._log_backoff = Backoff(is_loopback=self._logs_export.is_loopback, jitter=random.uniform)
         self._metric_backoff = Backoff(is_loopback=self._metrics_export.is_loopback, jitter=random.uniform)
         self._batch_events = _BATCH_EVENTS
-        self._renewals = health.renewals
+        self._reconnect_epoch = health.reconnect_epoch
         self._stop_at_s = math.inf
 
     def rehearse(self, events: Sequence[Event]) -> None:
@@ -58,8 +58,8 @@ class Sender(threading.Thread):
         self._logs.rehearse(events)
 
     def open_series(self) -> None:
-        """See `Telling`."""
-        self._telling.open_series()
+        """See `MetricSchedule`."""
+        self._schedule.open_series()
 
     def stop(self, patience_s: float) -> None:
         """Deliver what is left for at most this long, then end. Returns when the thread has ended, or it is late."""
@@ -69,7 +69,7 @@ class Sender(threading.Thread):
 
     def run(self) -> None:
         """The loop. A bug in it must not end deliveries in silence, so what escapes is said and tried again."""
-        seen, is_hurried, news = 0, False, (0, self._telling.state)
+        seen, is_hurried, news = 0, False, (0, self._schedule.state)
         while True:
             try:
                 due_s = self._turn()
@@ -79,7 +79,7 @@ class Sender(threading.Thread):
             if self._stop_at_s < math.inf and (self._is_done() or time.monotonic() >= self._stop_at_s):
                 break
             seen = self._spool.wait(seen, max(0.0, min(due_s, self._stop_at_s) - time.monotonic()))
-            before, news = news, (self._spool.newest_number, self._telling.state)
+            before, news = news, (self._spool.newest_number, self._schedule.state)
             for backoff in (self._log_backoff, self._metric_backoff):
                 if self._stop_at_s < math.inf and not is_hurried:
                     backoff.hurry()
@@ -87,11 +87,11 @@ class Sender(threading.Thread):
                     backoff.probe()
             is_hurried = self._stop_at_s < math.inf
         self._logs.close()
-        self._telling.close()
+        self._schedule.close()
 
     def _turn(self) -> float:
         """Do what is due; returns when something will be due again, monotonic seconds."""
-        if self._renewals != self._health.renewals:
+        if self._reconnect_epoch != self._health.reconnect_epoch:
             self._connect_anew()
         is_outage = self._log_backoff.is_outage
         if is_outage:
@@ -104,8 +104,8 @@ class Sender(threading.Thread):
         return min(due_s, self._log_backoff.due_s) if len(self._spool) else due_s
 
     def _connect_anew(self) -> None:
-        self._renewals = self._health.renewals
-        for signal, backoff in ((self._logs, self._log_backoff), (self._telling, self._metric_backoff)):
+        self._reconnect_epoch = self._health.reconnect_epoch
+        for signal, backoff in ((self._logs, self._log_backoff), (self._schedule, self._metric_backoff)):
             signal.reconnect()
             backoff.hurry()
 
@@ -115,16 +115,16 @@ class Sender(threading.Thread):
 
     def _metrics_next_s(self) -> float:
         """When metrics go out next, monotonic seconds."""
-        return max(self._telling.due_s, self._metric_backoff.due_s)
+        return max(self._schedule.due_s, self._metric_backoff.due_s)
 
     def _is_done(self) -> bool:
-        return self._telling.is_done and not len(self._spool)
+        return self._schedule.is_done and not len(self._spool)
 
     def _send_logs(self) -> None:
         batch = self._spool.peek(self._batch_events, _BATCH_BYTES)
         outcome = _attempt(self._logs.send, batch)
         if outcome.is_silent:
-            self._telling.reconnect()
+            self._schedule.reconnect()
         if not self._is_settled(outcome, self._logs_export, self._log_backoff):
             return
         if outcome.verdict == "rejected" and len(batch) > 1:
@@ -141,12 +141,12 @@ class Sender(threading.Thread):
         self._batch_events = min(self._batch_events * 2, _BATCH_EVENTS)
 
     def _send_metrics(self) -> None:
-        telling = self._telling
-        outcome = _attempt(telling.send, telling.collect())
+        schedule = self._schedule
+        outcome = _attempt(schedule.send, schedule.collect())
         if outcome.is_silent:  # a dead connection must not cost both signals its time
             self._logs.reconnect()
-        if self._is_settled(outcome, self._metrics_export, self._metric_backoff, is_kept=telling.is_opening):
-            telling.settled(outcome)
+        if self._is_settled(outcome, self._metrics_export, self._metric_backoff, is_kept=schedule.is_opening):
+            schedule.settled(outcome)
             if outcome.dropped:
                 self._health.points_rejected(outcome.dropped, outcome.why)
 
@@ -157,7 +157,7 @@ class Sender(threading.Thread):
         if outcome.verdict == "ok":
             self._health.exported(export.signal)
         else:
-            self._health.export_failed(export.signal, outcome.verdict, outcome.why, outcome.mend or export.mend)
+            self._health.export_failed(export.signal, outcome.verdict, outcome.why, outcome.remedy or export.remedy)
         if outcome.verdict == "retry" or (is_kept and outcome.verdict == "rejected"):
             backoff.failed(time.monotonic(), outcome.retry_after_s)
             return False

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from typing import Final
 
-from otel_oom.kmsg import Record
-from otel_oom.oom import Assembler, Finding
-from otel_oom.parse import entries, table
-from otel_oom.parse.feeding import Feeder
-from otel_oom.parse.record import NO_FIELDS
+from otel_oom.kernel.kill_assembler import Assembler
+from otel_oom.kernel.kmsg_record import Record
+from otel_oom.kernel.oom_kill import Finding
+from otel_oom.parse import structured_lines, table
+from otel_oom.parse.feeder import Feeder
 from otel_oom.parse.report_lines import Hit
 from otel_oom.parse.table import Row
-from otel_oom.parse.window import Window
+from otel_oom.parse.text_record import NO_FIELDS
+from otel_oom.parse.text_window import Window
 
 _LINE_FEED: Final = 10
 _FRACTION: Final = 6  # digits of the clock's microseconds
@@ -51,7 +52,7 @@ class Alike:
     def _feed_rows(self, rows: list[Row]) -> None:
         some = table.top(rows)
         times = self._times([(row.start() - _TEXT, row.end() + 1) for row in some])
-        if times is None or not entries.is_plain(b"\n".join([row[0] for row in some])):
+        if times is None or not structured_lines.is_plain(b"\n".join([row[0] for row in some])):
             self._feeder.table(rows)
             return
         self._assembler.feed_rows(some, times[-1])
@@ -64,7 +65,7 @@ class Alike:
             return None
         for hit, us in zip(hits, times, strict=True):
             text = hit["whole"]
-            if text is None or entries.is_escaped(text):
+            if text is None or structured_lines.is_escaped(text):
                 return None
             records.append(Record(6, base + hit.start(), us, "-", text.decode(), None, NO_FIELDS))
         return records

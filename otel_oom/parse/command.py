@@ -16,11 +16,11 @@ import sys
 from collections.abc import Sequence
 
 from otel_oom.errors import UsageError
-from otel_oom.parse import render, rows
-from otel_oom.parse.found import Text, where
-from otel_oom.parse.layout import Style, fold
-from otel_oom.parse.progress import Progress
-from otel_oom.parse.sources import STDIN, Source, UnreadableError, opened
+from otel_oom.parse import json_output, text_output
+from otel_oom.parse.found import LogText, where
+from otel_oom.parse.input_files import STDIN, Source, UnreadableError, opened
+from otel_oom.parse.progress_bar import Progress
+from otel_oom.parse.text_layout import Style, fold
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +75,7 @@ class _Reading:
                 failures.append(error)
                 return 0
 
-        text = Text(readinto, self._page_size, counts=not self._is_json)
+        text = LogText(readinto, self._page_size, counts=not self._is_json)
         self._sources += 1
         number = 0
         try:
@@ -83,12 +83,12 @@ class _Reading:
                 progress.hide()
                 self._is_all_kmsg &= where(kill).has_sequence
                 if self._is_json:
-                    _write([rows.as_json(kill)])
+                    _write([json_output.as_json(kill)])
                     continue
                 self._names_pages |= bool(kill.context.top_tasks or kill.context.memory_total)
                 if number == 1 and self._has_headings:
                     _write([self._style.strong(line) for line in fold(source.name, self._style.columns)] + [""])
-                _write([*render.kill(number, kill, self._style, self._page_size), ""])
+                _write([*text_output.kill(number, kill, self._style, self._page_size), ""])
         finally:
             progress.hide()
             self._kills += number
@@ -100,7 +100,7 @@ class _Reading:
     def finish(self) -> None:
         """Say what holds for all."""
         if self._kills and not self._is_json:
-            notes = render.ORIGIN_KMSG if self._is_all_kmsg else render.ORIGIN
+            notes = text_output.ORIGIN_KMSG if self._is_all_kmsg else text_output.ORIGIN
             if self._names_pages:
                 notes += f" Pages are taken for {self._page_size} bytes (--page-size)."
             _write([self._style.faint(line) for line in fold(notes, self._style.columns)])
@@ -109,7 +109,7 @@ class _Reading:
             log.warning("%s refused: user space wrote them", _plural(self._refused, "kill line"))
         if self._kills:
             if self._is_json and not self._is_all_kmsg:
-                log.info("%s", render.ORIGIN)
+                log.info("%s", text_output.ORIGIN)
             return
         if self._sources:
             log.info("no OOM kill found%s", _unanswered(self._unanswered))

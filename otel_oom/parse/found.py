@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from otel_oom.oom import Assembler, NoVictim, OomKill
-from otel_oom.parse.record import TextRecord
+from otel_oom.kernel.kill_assembler import Assembler
+from otel_oom.kernel.oom_kill import NoVictim, OomKill
 from otel_oom.parse.scan import Scanner
-from otel_oom.parse.window import BLOCK, Window
+from otel_oom.parse.text_record import TextRecord
+from otel_oom.parse.text_window import BLOCK, Window
 
 
-class Text:
+class LogText:
     """One text, read once.
 
     readinto: gives the next bytes (see `Window`); page_size: of the machine that wrote it, bytes

@@ -12,8 +12,8 @@ from __future__ import annotations
 import re
 from typing import Final, TypeAlias
 
-from otel_oom import grammar
-from otel_oom.parse import entries
+from otel_oom.kernel import oom_lines
+from otel_oom.parse import structured_lines
 from otel_oom.parse.table import Row, pattern, start
 
 # Each begins with the rarest letters of what it looks for: `re` searches only literals fast. What must stand before is
@@ -108,6 +108,6 @@ class ReportLines:
 
 def _is_header(data: bytes, found: re.Match[bytes]) -> bool:
     begin, end = data.rfind(b"\n", 0, found.start()) + 1, data.find(b"\n", found.end())
-    line = entries.understand(data[begin : end if end >= 0 else len(data)])
+    line = structured_lines.parse_line(data[begin : end if end >= 0 else len(data)])
     text = line.text.decode("latin-1") if line.record is None else line.record.text
-    return grammar.TABLE_HEADER.fullmatch(text) is not None
+    return oom_lines.TABLE_HEADER.fullmatch(text) is not None

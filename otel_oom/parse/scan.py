@@ -12,12 +12,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from otel_oom.oom import Assembler, Finding
+from otel_oom.kernel.kill_assembler import Assembler
+from otel_oom.kernel.oom_kill import Finding
 from otel_oom.parse.alike import Alike
-from otel_oom.parse.anchors import Anchors
-from otel_oom.parse.feeding import Feeder
+from otel_oom.parse.feeder import Feeder
+from otel_oom.parse.marker_search import MarkerSearch
 from otel_oom.parse.report_lines import ReportLines
-from otel_oom.parse.window import ENOUGH, Window
+from otel_oom.parse.text_window import ENOUGH, Window
 
 _PIECE: Final = 64 << 10
 
@@ -33,7 +34,7 @@ class Scanner:
         self._window = window
         self._assembler = assembler
         self._every_line = every_line
-        self._anchors = Anchors(window)
+        self._anchors = MarkerSearch(window)
         self.feeder = Feeder(window, assembler, self._anchors)
         self._alike = Alike(window, assembler, self.feeder)
         self._report_lines = ReportLines(is_plain=True)

@@ -11,7 +11,7 @@ import functools
 import re
 from typing import Final, TypeAlias
 
-from otel_oom import grammar
+from otel_oom.kernel import oom_lines
 
 _TOP_TASKS: Final = 5
 _DIGITS: Final = b"0123456789 "
@@ -23,7 +23,7 @@ Row: TypeAlias = re.Match[bytes]
 @functools.lru_cache(maxsize=4)
 def pattern(columns: bytes) -> re.Pattern[bytes] | None:
     """A row under these columns, or None where they say no size."""
-    text = grammar.row_pattern(tuple(columns.decode().split())).pattern
+    text = oom_lines.row_pattern(tuple(columns.decode().split())).pattern
     return re.compile(text.encode()) if "rss" in text else None
 
 
@@ -49,14 +49,14 @@ def top(rows: list[Row]) -> list[Row]:
 def top_of_one_origin(rows: list[Row]) -> list[Row] | None:
     """The same; None if what stands before them differs in more than its digits."""
     some = top(rows)
-    return some if len({_origin(prefix(row)) for row in some}) == 1 else None
+    return some if len({_identity(prefix(row)) for row in some}) == 1 else None
 
 
 def _rss(row: Row) -> int:
     return int(row["rss"])
 
 
-def _origin(before: bytes) -> bytes:
+def _identity(before: bytes) -> bytes:
     """Who wrote a row, as far as its prefix says it: a level is a number before the clock."""
     level = before.partition(b"[")[0] if b"<" in before else b""
     return level + before.translate(None, _DIGITS)

@@ -9,7 +9,7 @@ from typing import Any
 from support.otlp_receiver import OtlpReceiver
 
 from otel_oom import schema
-from otel_oom.receiver import plain
+from otel_oom.demo.otlp_receiver import plain
 
 _OF_THE_SIGHTING = {
     attribute.name

@@ -18,7 +18,7 @@ from support.kernel import eventually
 from support.otlp_receiver import OtlpReceiver
 from support.otlp_servers import Answer
 
-from otel_oom.victim import Sandbox
+from otel_oom.demo.kill_sandbox import Sandbox
 
 _KILLS_PER_S = 20.0  # a ring of 128 KiB then lasts for some 15 s
 _PORT_S = 5.0

@@ -20,7 +20,7 @@ from support.levels import missing
 from support.otlp_receiver import OtlpReceiver
 
 from otel_oom import schema
-from otel_oom.victim import Sandbox
+from otel_oom.demo.kill_sandbox import Sandbox
 
 FIRST, STORM, AFTER, LATER = 5, 40, 10, 3
 LOST_AT_LEAST = 1_900  # as much as a ring of 128 KiB holds

@@ -26,7 +26,7 @@ from support.kernel import eventually
 from support.otlp_receiver import OtlpReceiver
 
 from otel_oom import schema
-from otel_oom.victim import Sandbox
+from otel_oom.demo.kill_sandbox import Sandbox
 
 FREEZE_S = float(os.environ.get("OTEL_OOM_FREEZE_S", "3"))
 STORM = int(os.environ.get("OTEL_OOM_STORM", "100"))

@@ -29,7 +29,7 @@ from support.kernel import RawRecord, eventually
 from support.otlp_receiver import OtlpReceiver
 
 from otel_oom import schema
-from otel_oom.victim import Sandbox
+from otel_oom.demo.kill_sandbox import Sandbox
 
 LINES_PER_S = 20_000
 FLOOD_S = 2.0 + STORM / 100

@@ -187,6 +187,6 @@ def cut(scene: Scene) -> None:
     scene.network.cut()
     *_, last = scene.kill(3)
     scene.said("cannot deliver logs")
-    scene.network.mend()
+    scene.network.remedy()
     began_s = time.monotonic()
     assert scene.arrival_s(last) - began_s < _DEAD_S

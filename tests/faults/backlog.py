@@ -17,9 +17,11 @@ from support.agents import agent_thread
 from support.klog import CAPTURES
 from support.sources import Script
 
-from otel_oom import host, schema
-from otel_oom.running import Running
-from otel_oom.telemetry import Event, Sighting, kill_event
+from otel_oom import schema
+from otel_oom.agent.start import Running
+from otel_oom.machine import procfs
+from otel_oom.telemetry.event import Event
+from otel_oom.telemetry.kill_event import Sighting, kill_event
 
 BURST = 20
 
@@ -50,7 +52,7 @@ def queue(agent: Running, count: int) -> None:
 def main() -> None:
     settings = {name: value for name, value in os.environ.items() if name.startswith("OTEL_")}
     # Kills of the machine, which this log does not show, would be an event more.
-    with patch.object(host, "oom_kills", return_value=None), agent_thread(settings, source=Script()) as agent:
+    with patch.object(procfs, "oom_kills", return_value=None), agent_thread(settings, source=Script()) as agent:
         print("ready", flush=True)  # noqa: T201 its interface
         for line in sys.stdin:
             queue(agent, int(line))

@@ -74,7 +74,7 @@ class Network:
         with self.far():
             _ip("link", "set", "far0", "down")
 
-    def mend(self) -> None:
+    def remedy(self) -> None:
         """Undo `cut`."""
         with self.far():
             _ip("link", "set", "far0", "up")

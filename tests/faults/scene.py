@@ -17,7 +17,7 @@ from support.otlp_receiver import OtlpReceiver, Protocol
 from support.otlp_servers import Answer
 
 from otel_oom import schema
-from otel_oom.victim import Sandbox
+from otel_oom.demo.kill_sandbox import Sandbox
 
 
 @dataclass

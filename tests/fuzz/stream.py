@@ -28,7 +28,7 @@ from typing import Final, Literal
 
 from support import klog
 
-from otel_oom.kmsg import Record, escape
+from otel_oom.kernel.kmsg_record import Record, escape
 
 HERE: Final = Path(__file__).resolve().parent
 LINES: Final = (HERE / "lines.txt").read_text().splitlines()

@@ -14,10 +14,11 @@ from typing import Any, Final
 
 from fuzz import stream, texts
 
-from otel_oom import grammar, kmsg
-from otel_oom.kmsg import Malformed, Record
-from otel_oom.oom import Assembler, Finding, OomKill
-from otel_oom.parse.found import Text
+from otel_oom.kernel import kmsg_record, oom_lines
+from otel_oom.kernel.kill_assembler import Assembler
+from otel_oom.kernel.kmsg_record import Malformed, Record
+from otel_oom.kernel.oom_kill import Finding, OomKill
+from otel_oom.parse.found import LogText
 
 PAGE_SIZE: Final = 4096
 INT64_MAX: Final = 2**63 - 1
@@ -26,25 +27,25 @@ _LONE_BACKSLASH: Final = re.compile(r"\\(?!x[0-9a-f]{2})")
 
 def record(data: bytes) -> int:
     """One read of /dev/kmsg: bytes to a Record that is harmless text, or Malformed; without an anchor nothing opens."""
-    parsed = kmsg.parse(data)
+    parsed = kmsg_record.parse(data)
     if isinstance(parsed, Malformed):
         assert data.startswith(parsed.raw)
         assert len(parsed.raw) <= 80
         return len(data)
-    assert parsed.sequence == kmsg.sequence_of(data)
+    assert parsed.sequence == kmsg_record.sequence_of(data)
     for text in (parsed.text, parsed.flags, parsed.caller or "", *parsed.fields, *parsed.fields.values()):
         assert text.isascii()
         assert text.isprintable()
-    shown = kmsg.printable(parsed.text)
+    shown = kmsg_record.printable(parsed.text)
     assert shown.isprintable()
     # The kernel escapes every backslash: one that begins no escape is none of its, and means nothing.
     if len(data) % 8 == 0 and not _LONE_BACKSLASH.search(parsed.text):  # the slow ones, for as many as they are worth
-        assert shown == kmsg.printable(shown)
-        raw = kmsg.unescape(parsed.text)
-        assert raw == kmsg.unescape(kmsg.escape(raw))
+        assert shown == kmsg_record.printable(shown)
+        raw = kmsg_record.unescape(parsed.text)
+        assert raw == kmsg_record.unescape(kmsg_record.escape(raw))
     assembler = Assembler("boot", PAGE_SIZE)
     found = (*assembler.feed(parsed, 1), *assembler.settle())
-    if not grammar.ANCHOR.search(data):
+    if not oom_lines.OOM_MARKER.search(data):
         assert found == ()
         assert not assembler.is_open
     _check(found, "Killed process " in parsed.text and parsed.facility == 0)
@@ -106,7 +107,7 @@ def _is_unnamed_first(one: Finding, other: Finding) -> bool:
 
 
 def _parsed(log: bytes, *, every_line: bool = False, block: int = 1 << 20) -> list[OomKill]:
-    return list(Text(io.BytesIO(log).readinto, PAGE_SIZE, every_line=every_line, block=block).kills())
+    return list(LogText(io.BytesIO(log).readinto, PAGE_SIZE, every_line=every_line, block=block).kills())
 
 
 def _check(found: Iterable[Finding], kill_lines: int | None) -> None:

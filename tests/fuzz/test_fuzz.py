@@ -15,9 +15,10 @@ import pytest
 from fuzz import limits, seeds, stream, targets, texts
 from support import levels
 
-from otel_oom import kmsg
-from otel_oom.kmsg import Record, escape
-from otel_oom.oom import Assembler, OomKill
+from otel_oom.kernel import kmsg_record
+from otel_oom.kernel.kill_assembler import Assembler
+from otel_oom.kernel.kmsg_record import Record, escape
+from otel_oom.kernel.oom_kill import OomKill
 
 HERE = Path(__file__).resolve().parent
 SECONDS = int(os.environ.get("OTEL_OOM_FUZZ_S", "60"))
@@ -42,7 +43,7 @@ def test_fuzzed(target: str, tmp_path: Path) -> None:
     if importlib.util.find_spec("atheris") is None:
         levels.missing("fuzz", "no atheris: pip install -e '.[fuzz]'")
     command = [sys.executable, str(HERE / "fuzz.py"), target, f"-max_total_time={SECONDS // len(targets.TARGETS)}"]
-    path = str(Path(kmsg.__file__).parents[1])  # fuzz what is tested here
+    path = str(Path(kmsg_record.__file__).parents[1])  # fuzz what is tested here
     done = subprocess.run(
         command, check=False, cwd=tmp_path, env=os.environ | {"PYTHONPATH": path}, text=True, capture_output=True
     )
@@ -98,7 +99,7 @@ def test_a_broken_rule_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(targets, "_check", lambda *_: None)
     with pytest.raises(AssertionError):
         targets.text(whole)
-    monkeypatch.setattr(kmsg, "printable", lambda _: "\n")
+    monkeypatch.setattr(kmsg_record, "printable", lambda _: "\n")
     with pytest.raises(AssertionError):
         targets.record(b"6,1,1,-;x\n")
 

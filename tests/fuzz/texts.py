@@ -11,7 +11,7 @@ from typing import Final
 
 from fuzz import stream
 
-from otel_oom.kmsg import Record, unescape
+from otel_oom.kernel.kmsg_record import Record, unescape
 
 _RECORDS: Final = 20
 

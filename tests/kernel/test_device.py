@@ -11,7 +11,7 @@ from support import kernel
 from support.kernel import KernelLog
 from support.levels import missing
 
-from otel_oom.device import Device, Item, Lost, Reading
+from otel_oom.kernel.device import Device, Item, Lost, Reading
 
 OVERRUN_LINES = 6_000  # the default ring of 128 KiB holds some 1,900 records; a larger one is not overrun
 

@@ -21,7 +21,7 @@ from support.kernel import KernelLog, eventually
 from support.levels import missing
 
 from otel_oom import schema
-from otel_oom.receiver import Receiver, plain
+from otel_oom.demo.otlp_receiver import Receiver, plain
 
 OPENER = "forger invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0, oom_score_adj=0"
 SUMMARY = (

@@ -40,7 +40,7 @@ def program(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_wheel_holds_the_package_alone(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == {"otel_oom"}
-    assert "otel_oom/recorded.kmsg" in names
+    assert "otel_oom/kernel/recorded.kmsg" in names
     assert "otel_oom/py.typed" in names
     assert any(name.endswith("licenses/LICENSE") for name in names)
 

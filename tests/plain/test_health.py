@@ -9,9 +9,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from otel_oom.checkpoint import Origin
 from otel_oom.health import Health
-from otel_oom.kmsg import Malformed, Record
+from otel_oom.kernel.kmsg_record import Malformed, Record
+from otel_oom.totals import ResourceIdentity
 
 REFUSED = Record(priority=12, sequence=1, monotonic_us=2, flags="-", text="Killed process 1 (init) " + "x" * 1000)
 
@@ -19,7 +19,7 @@ REFUSED = Record(priority=12, sequence=1, monotonic_us=2, flags="-", text="Kille
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     now = [1000.0]
-    monkeypatch.setattr("otel_oom.health.time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr("otel_oom.rate_limited_log.time", SimpleNamespace(monotonic=lambda: now[0]))
 
     def passes(seconds: float) -> None:
         now[0] += seconds
@@ -53,8 +53,16 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
         (lambda h: h.points_rejected(2, "old"), {}, "the collector refused 2 metric point(s): old"),
         (lambda h: h.clock_jumped(-3600.0), {}, "the wall clock left the kernel's clock by -3600.0 s"),
         (lambda h: h.forked(), {}, "the virtual machine was forked, or resumed; connections are made anew"),
-        (lambda h: h.moved(Origin("copy"), 0), {}, "this is another machine now: going on as instance copy"),
-        (lambda h: h.identity_untold(Path("/run/id")), {}, "the identity file /run/id cannot be read, or is empty"),
+        (
+            lambda h: h.changed_identity(ResourceIdentity("copy"), 0),
+            {},
+            "this is another machine now: going on as instance copy",
+        ),
+        (
+            lambda h: h.identity_file_unreadable(Path("/run/id")),
+            {},
+            "the identity file /run/id cannot be read, or is empty",
+        ),
         (lambda h: h.clock_compared(2.1), {}, "the wall clock is +2.1 s off the collector's, and so are all stamps"),
         (lambda h: h.bug("the sender", ValueError("x")), {}, "bug in the sender, which goes on: ValueError('x')"),
     ],

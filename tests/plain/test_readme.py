@@ -9,15 +9,16 @@ from pathlib import Path
 import pytest
 from faults.cases import table
 
-from otel_oom import contract, schema
+from otel_oom import schema
+from otel_oom.schema import render
 
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
 PARTS = {
-    "events": contract.events,
-    "attributes": contract.attributes,
-    "metrics": contract.metrics,
-    "resource": contract.resource,
+    "events": render.events,
+    "attributes": render.attributes,
+    "metrics": render.metrics,
+    "resource": render.resource,
     "faults": table,
 }
 

@@ -13,27 +13,28 @@ from typing import Any
 import pytest
 from support.sources import Script
 
-from otel_oom.agent import Agent
-from otel_oom.checkpoint import Checkpoint, Origin, Totals
-from otel_oom.device import Clock
-from otel_oom.forks import Forks
+from otel_oom.agent.loop import Agent
 from otel_oom.health import Health
-from otel_oom.host import Identity
-from otel_oom.oom import OomKill
-from otel_oom.spool import Spool
-from otel_oom.telemetry import Event, Scalar
+from otel_oom.kernel.device import Clock
+from otel_oom.kernel.oom_kill import OomKill
+from otel_oom.machine.fork_detection import ForkDetection
+from otel_oom.machine.identity import MachineIdentity
+from otel_oom.spool.checkpoint import Checkpoint
+from otel_oom.spool.spool import Spool
+from otel_oom.telemetry.event import Event, Scalar
+from otel_oom.totals import ResourceIdentity, Totals
 
 KILLED = (
     "Killed process {pid} (victim) total-vm:8kB, anon-rss:4kB, file-rss:0kB, shmem-rss:0kB, UID:0 pgtables:4kB "
     "oom_score_adj:0"
 )
 
-IDENTITY = Identity("boot", "machine", "host", "6.1", 4096)
+IDENTITY = MachineIdentity("boot", "machine", "host", "6.1", 4096)
 
 
 def first_checkpoint(start_ns: int = 1) -> Checkpoint:
     """Of an agent that starts for the first time."""
-    return Checkpoint("boot", Origin("instance"), Totals(start_ns))
+    return Checkpoint("boot", ResourceIdentity("instance"), Totals(start_ns))
 
 
 def line(text: str, sequence: int, priority: int = 6) -> bytes:
@@ -57,7 +58,7 @@ class Rig:
     previous_pid: int = 0
     source_at: Callable[[int], Script] | None = None
     wall_ns: Clock = time.time_ns
-    identity: Identity | None = None
+    machine: MachineIdentity | None = None
     is_always: bool = False
     started_s: float = -math.inf
 
@@ -70,7 +71,9 @@ class Rig:
             IDENTITY,
             look_at_victim=self.look,
             kernel_kills=lambda: self.counted,
-            forks=Forks(lambda: self.identity, is_always=self.is_always, of_its_own=str, now_s=self.started_s),
+            forks=ForkDetection(
+                lambda: self.machine, is_always=self.is_always, unique_suffix=str, now_s=self.started_s
+            ),
             has_backlog=self.has_backlog,
             previous_pid=self.previous_pid,
             source_at=self.source_at,

@@ -12,8 +12,9 @@ from pathlib import Path
 
 from support.kernel import eventually
 
-from otel_oom import config, running
-from otel_oom.device import Clock, Source
+from otel_oom.agent import start
+from otel_oom.config.settings import load_config
+from otel_oom.kernel.device import Clock, Source
 
 
 def environment(**variables: str) -> dict[str, str]:
@@ -59,14 +60,14 @@ class AgentProcess:
 @contextmanager
 def agent_thread(
     settings: Mapping[str, str], *, source: Source | None = None, wall_ns: Clock | None = None
-) -> Iterator[running.Running]:
+) -> Iterator[start.Running]:
     """The agent in a thread. settings: OTEL_* variables, seen by the agent and by the SDK's exporters alike."""
     theirs = dict(os.environ)
     os.environ.clear()
     os.environ.update(environment(**settings))
     try:
         clock = {} if wall_ns is None else {"wall_ns": wall_ns}
-        agent = running.start(config.load(os.environ), source=source, **clock)
+        agent = start.start(load_config(os.environ), source=source, **clock)
     finally:
         os.environ.clear()
         os.environ.update(theirs)

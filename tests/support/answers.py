@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from otel_oom.kmsg import printable
-from otel_oom.oom import OomKill
+from otel_oom.kernel.kmsg_record import printable
+from otel_oom.kernel.oom_kill import OomKill
 
 
 def _kb(size: int | None) -> int | None:

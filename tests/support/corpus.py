@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from otel_oom import kmsg
-from otel_oom.oom import Assembler, Finding, OomKill
+from otel_oom.kernel import kmsg_record
+from otel_oom.kernel.kill_assembler import Assembler
+from otel_oom.kernel.oom_kill import Finding, OomKill
 
 CORPUS = Path(__file__).resolve().parents[3] / "shared" / "corpus"
 
@@ -34,8 +35,8 @@ def findings(capture: bytes, boot_id: str = "boot", page_size: int = 4096) -> tu
     assembler = Assembler(boot_id, page_size)
     found: list[Finding] = []
     for raw in records(capture):
-        record = kmsg.parse(raw)
-        assert isinstance(record, kmsg.Record), record
+        record = kmsg_record.parse(raw)
+        assert isinstance(record, kmsg_record.Record), record
         found += assembler.feed(record, observed_ns=1)
     found += assembler.settle()
     return found, assembler

@@ -18,7 +18,7 @@ from uuid import uuid4
 
 from support.levels import missing
 
-from otel_oom.victim import NoSandboxError, Sandbox
+from otel_oom.demo.kill_sandbox import NoSandboxError, Sandbox
 
 OOMER_SOURCE = Path(__file__).resolve().parents[1] / "kernel" / "oomer.c"
 

@@ -7,8 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from otel_oom.kmsg import Record
-from otel_oom.oom import Assembler, Finding, OomKill
+from otel_oom.kernel.kill_assembler import Assembler
+from otel_oom.kernel.kmsg_record import Record
+from otel_oom.kernel.oom_kill import Finding, OomKill
 
 LOST: Final = None
 """In a list of lines: the ring overran here."""

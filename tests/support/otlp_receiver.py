@@ -20,7 +20,7 @@ from opentelemetry.proto.collector.logs.v1 import logs_service_pb2
 from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2
 from support.otlp_servers import Answer, GrpcServer, HttpServer, Signal
 
-from otel_oom.receiver import plain
+from otel_oom.demo.otlp_receiver import plain
 
 Protocol = Literal["http/protobuf", "grpc"]
 

@@ -10,10 +10,10 @@ from typing import Any
 from support.answers import OURS
 
 from otel_oom import schema
-from otel_oom.oom import OomKill
-from otel_oom.parse import rows
-from otel_oom.parse.found import Text
-from otel_oom.parse.window import BLOCK
+from otel_oom.kernel.oom_kill import OomKill
+from otel_oom.parse import json_output
+from otel_oom.parse.found import LogText
+from otel_oom.parse.text_window import BLOCK
 
 
 def in_blocks(text: bytes, *sizes: int) -> Callable[[memoryview], int]:
@@ -26,9 +26,9 @@ def in_blocks(text: bytes, *sizes: int) -> Callable[[memoryview], int]:
     return readinto
 
 
-def text_of(text: bytes, *sizes: int, every_line: bool = False) -> tuple[Text, list[OomKill]]:
+def text_of(text: bytes, *sizes: int, every_line: bool = False) -> tuple[LogText, list[OomKill]]:
     """A text that was read to its end, and its kills."""
-    found = Text(in_blocks(text, *sizes), 4096, every_line=every_line, block=BLOCK)
+    found = LogText(in_blocks(text, *sizes), 4096, every_line=every_line, block=BLOCK)
     return found, list(found.kills())
 
 
@@ -38,7 +38,7 @@ def kills(text: bytes, *sizes: int, every_line: bool = False) -> list[OomKill]:
 
 def json_rows(text: bytes) -> list[dict[str, Any]]:
     """The objects that `--output json` writes."""
-    return [json.loads(rows.as_json(kill)) for kill in kills(text)]
+    return [json.loads(json_output.as_json(kill)) for kill in kills(text)]
 
 
 #: field of an index -> the attribute that says it, and whether it is a size

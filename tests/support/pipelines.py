@@ -14,13 +14,14 @@ from support.agents import environment
 from support.otlp_receiver import OtlpReceiver
 from support.otlp_servers import Answer
 
-from otel_oom import config, schema
-from otel_oom.checkpoint import Origin
+from otel_oom import schema
+from otel_oom.config.settings import load_config
 from otel_oom.health import Health
-from otel_oom.otlp import pipeline
+from otel_oom.otlp import build_sender
 from otel_oom.otlp.sender import Sender
-from otel_oom.spool import Spool
-from otel_oom.telemetry import Event
+from otel_oom.spool.spool import Spool
+from otel_oom.telemetry.event import Event
+from otel_oom.totals import ResourceIdentity
 
 CODE = grpc.StatusCode
 
@@ -123,10 +124,10 @@ def sending(
     os.environ.update(environment(**variables))
     try:
         health = Health()
-        begin = replace(first_checkpoint(time.time_ns()), origin=Origin("here", "host"))
+        begin = replace(first_checkpoint(time.time_ns()), identity=ResourceIdentity("here", "host"))
         spool = Spool(health, begin)
-        sender = pipeline.build(
-            config.load(os.environ),
+        sender = build_sender.build(
+            load_config(os.environ),
             spool,
             health,
             resource_defaults={"service.name": "otel-oom"},

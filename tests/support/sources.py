@@ -6,8 +6,8 @@ import threading
 import time
 from collections import deque
 
-from otel_oom.device import Item, Reading
-from otel_oom.kmsg import sequence_of
+from otel_oom.kernel.device import Item, Reading
+from otel_oom.kernel.kmsg_record import sequence_of
 
 
 class Script:

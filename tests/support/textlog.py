@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from otel_oom import kmsg
-from otel_oom.kmsg import Record
+from otel_oom.kernel import kmsg_record
+from otel_oom.kernel.kmsg_record import Record
 
 _PREFIXES = [
     r"[\s>#]+",  # mail, and what a web page left behind
@@ -28,7 +28,7 @@ def records(text: bytes) -> Iterator[Record]:
     us = 0
     text = _WRAPPED.sub(lambda line: line[1] + (b"" if line[1].endswith(b"-") else b" "), text)
     for number, line in enumerate(text.replace(b"#012", b"\n").splitlines(), start=1):
-        parsed = kmsg.parse(line)
+        parsed = kmsg_record.parse(line)
         if isinstance(parsed, Record):  # somebody posted /dev/kmsg itself
             yield parsed
             continue
@@ -37,4 +37,4 @@ def records(text: bytes) -> Iterator[Record]:
             body = body[prefix.end() :]
             if prefix["s"]:
                 us = int(prefix["s"]) * 1_000_000 + int(prefix["us"])
-        yield Record(6, number, us, "-", kmsg.escape(body.encode("utf-8", "surrogateescape")))
+        yield Record(6, number, us, "-", kmsg_record.escape(body.encode("utf-8", "surrogateescape")))

@@ -21,7 +21,7 @@ from vm.kernels import PACKAGES, kernel
 from vm.machine import Guest
 
 from otel_oom import schema
-from otel_oom.receiver import plain
+from otel_oom.demo.otlp_receiver import plain
 
 KERNELS: Final = tuple(PACKAGES)
 PATIENCE_S: Final = 90.0  # an emulated machine, beside other work

@@ -1,0 +1,83 @@
+"""Findings to events: with what the machine still knows of a victim, and none too many.
+
+Rules:
+- A kill is shipped with as much as could be made of it: what fails on the way is counted and said.
+- The kernel says "no killable processes" as often as it tries: that is one event a minute, with the number of tries.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from otel_oom.health import Health
+from otel_oom.kernel.oom_kill import Finding, NoVictim, OomKill
+from otel_oom.telemetry import kill_event, other_events
+from otel_oom.telemetry.event import Event, Scalar
+from otel_oom.telemetry.kill_event import Sighting
+
+_NO_VICTIM_S: Final = 60.0
+
+
+class EventBuilder:
+    """Makes the events of findings.
+
+    look_at_victim: what /proc knows of a victim, by attribute name
+    log_epoch_ns: the kernel log's clock laid on the wall clock as first seen in this boot
+    previous_pid: of an agent that did not end as it should, 0 for none
+    """
+
+    def __init__(
+        self,
+        health: Health,
+        boot_id: str,
+        look_at_victim: Callable[[OomKill], Mapping[str, Scalar]],
+        *,
+        log_epoch_ns: int,
+        previous_pid: int,
+    ) -> None:
+        self._health = health
+        self._boot_id = boot_id
+        self._look_at_victim = look_at_victim
+        self._log_epoch_ns = log_epoch_ns
+        self._previous_pid = previous_pid
+        self._tries = 0
+        self._tries_muted_until_s = 0.0
+
+    def of(self, finding: Finding, *, is_backlog: bool) -> list[Event]:
+        """Those of one finding, none where they cannot be made. is_backlog: it is older than this agent."""
+        try:
+            if isinstance(finding, NoVictim):
+                return self._no_victim(finding)
+            kill = kill_event.kill_event(finding, self._sighting(finding, is_backlog=is_backlog))
+            return [kill, *(self._own_death(finding) if is_backlog else [])]
+        except Exception as error:  # noqa: BLE001 a kill counts whatever fails
+            self._health.record_failed(finding.record.text.encode(), error)
+        try:
+            bare = Sighting(is_backlog=is_backlog)
+            return [kill_event.kill_event(finding, bare)] if isinstance(finding, OomKill) else []
+        except Exception:  # noqa: BLE001 it was said
+            return []
+
+    def _no_victim(self, finding: NoVictim) -> list[Event]:
+        self._tries += 1
+        now_s = time.monotonic()
+        if now_s < self._tries_muted_until_s:
+            return []
+        count, self._tries = self._tries, 0
+        self._tries_muted_until_s = now_s + _NO_VICTIM_S
+        return [other_events.no_victim_event(finding, self._boot_id, count)]
+
+    def _own_death(self, kill: OomKill) -> list[Event]:
+        """The kill may be that of the agent before this one."""
+        if not self._previous_pid or self._previous_pid not in {kill.pid, kill.tgid}:
+            return []
+        self._previous_pid = 0  # a pid is used again
+        return [other_events.agent_killed_event(kill)]
+
+    def _sighting(self, kill: OomKill, *, is_backlog: bool) -> Sighting:
+        if is_backlog:
+            return Sighting(is_backlog=True)
+        skew_ns = kill.observed_ns - (kill.record.monotonic_us * 1000 + self._log_epoch_ns)
+        return Sighting(skew_s=skew_ns / 1e9, process=self._look_at_victim(kill))

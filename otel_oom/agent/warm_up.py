@@ -1,0 +1,43 @@
+"""Rehearses one kill, so that the first real one needs no memory that may not be there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from otel_oom.kernel import kmsg_record
+from otel_oom.kernel.device import Item
+from otel_oom.kernel.kill_assembler import Assembler
+from otel_oom.kernel.oom_kill import Finding, OomKill
+from otel_oom.kernel.recorded_log import RecordedLog
+from otel_oom.machine import victim_process
+from otel_oom.machine.identity import MachineIdentity
+from otel_oom.telemetry import kill_event
+from otel_oom.telemetry.event import Event
+from otel_oom.telemetry.kill_event import Sighting
+
+
+def warm_up(rehearse: Callable[[Sequence[Event]], None], machine: MachineIdentity) -> str | None:
+    """Make an event of the recorded kill, look at a process, and hand the event to `rehearse`, which delivers nothing.
+
+    What a first kill would import, allocate and read from disk is in memory then. None, or why it cannot be so.
+    """
+    try:
+        assembler = Assembler(machine.boot_id, machine.page_size)
+        recording = RecordedLog()
+        recording.play()
+        findings: list[Finding] = []
+        for item in iter(recording.read, None):
+            if isinstance(item, Item) and isinstance(record := kmsg_record.parse(item.raw), kmsg_record.Record):
+                findings += assembler.feed(record, item.observed_ns)
+        findings += assembler.settle()
+        for kill in findings:
+            if isinstance(kill, OomKill):
+                myself = replace(kill, pid=os.getpid(), comm=Path("/proc/self/comm").read_text().rstrip("\n"))
+                process = victim_process.look_at_victim(myself, with_command_line=True)
+                rehearse([kill_event.kill_event(kill, Sighting(skew_s=0.0, process=process))])
+    except Exception as error:  # noqa: BLE001 an agent that was not warmed up is better than none
+        return f"the first kill was not rehearsed, and may need memory that is not there: {error!r}; please report it"
+    return None

@@ -1,0 +1,11 @@
+"""Settings of `otel-oom run`: the standard OTEL_* variables, our own OTEL_OOM_* variables, and flags.
+
+Comes in: a mapping of environment variables and the flags of the command line.
+Goes out: one frozen `Config`, with an `Export` for logs and one for metrics.
+
+Rules:
+- Flags win over variables. An empty variable counts as unset (OpenTelemetry environment variable specification).
+- A value that makes no sense is a `UsageError` at the start, with one line that says how to correct it.
+- The environment is passed in; nothing here reads the system.
+- A password in a URL is never part of a message.
+"""

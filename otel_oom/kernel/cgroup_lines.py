@@ -1,0 +1,192 @@
+r"""The lines with cgroups' paths in them: whose limit it was, and where the victim lived. No I/O.
+
+Source: mm/oom_kill.c, mm/memcontrol.c.
+
+Rules:
+- Whoever makes a cgroup chooses its name (255 bytes, any but `/` and newline), a process its own (15 bytes). Each of
+  them may hold all of these words. So a line is cut where the kernel's own words can stand, counted from its ends;
+  where two cuts fit, the victim's cgroup is at or below the limit's, and facts from elsewhere in the report decide.
+- Where nothing decides, nothing is said.
+- A line may come in fragments; whoever calls this has joined them. A line without its end says what is certain of it.
+- Time is bounded by the length of a line, which `report` limits.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from otel_oom.kernel.oom_lines import TASK_COMM_BYTES, is_comm
+
+# oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=0,cpuset=/,mems_allowed=0,oom_memcg=/g,task_memcg=/g,task=v,pid=9,uid=0
+# oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),cpuset=/,mems_allowed=0,global_oom,task_memcg=/,task=v,pid=9,uid=0
+# (5.0+ and RHEL 8; no cpuset part without CONFIG_CPUSETS, no memcg parts without CONFIG_MEMCG)
+SUMMARY: Final = "oom-kill:constraint="
+_SUMMARY_BEGINS: Final = re.compile(r"oom-kill:constraint=(?P<constraint>\w+),(?P<middle>.*)")
+_SUMMARY: Final = re.compile(rf"{_SUMMARY_BEGINS.pattern},pid= *(?P<pid>\d{{1,10}}),uid= *(?P<uid>\d{{1,10}})")
+_LIMIT: Final = ",oom_memcg="
+_GLOBAL: Final = ",global_oom,task_memcg="
+_TASK_MEMCG: Final = ",task_memcg="
+_TASK: Final = ",task="
+
+# Task in /docker/4f1c killed as a result of limit of /docker                                   (until 4.20, RHEL 6, 7)
+TASK_IN: Final = "Task in "
+_AS_A_RESULT: Final = " killed as a result of limit of "
+
+# Memory cgroup stats for /g:                                       (5.3+; the numbers follow in records of their own)
+# Memory cgroup stats for /g: cache:0KB rss:20260KB … unevictable:0KB       (3.8-5.2; once for each descendant of /g)
+STATS: Final = "Memory cgroup stats for "
+_STATS: Final = re.compile(r"Memory cgroup stats for (?P<path>/.*):(?: \w+:\d+KB)*")
+
+HEADS: Final = (SUMMARY, TASK_IN, STATS)
+"""How these lines begin. Their ends may come as fragments."""
+CONTINUATIONS: Final = (",cpuset=", ",global_oom", ",oom_memcg=", ",task_memcg=", ",task=", " killed as a result of ")
+"""How a piece begins that texts, and kernels 3.15 to 3.19, print as a line of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """An `oom-kill:` line. Paths are still escaped; `is_global` where the kernel printed `global_oom`.
+
+    pid, uid: of the process that was selected; None in a line without its end
+    """
+
+    constraint: str
+    pid: int | None
+    uid: int | None
+    is_global: bool
+    oom_memcg: str | None
+    task_memcg: str | None
+
+
+def summary(text: str, *, comm: str | None = None, oom_memcg: str | None = None) -> Summary | None:
+    """Parse a whole `oom-kill:` line.
+
+    comm, oom_memcg: the victim's name from the kill line and the path from `Memory cgroup stats for`, both as the
+    kernel escaped them, where known: they decide between cuts that the text alone leaves open.
+    """
+    line = _SUMMARY.fullmatch(text)
+    if line is None:
+        return None
+    limit, victim = _parts(line["middle"])
+    paths: tuple[str | None, str | None] = (None, None)
+    if victim is not None:
+        paths = (None, _task_memcg(victim, comm))
+    elif limit is not None:
+        paths = _memcg_paths(limit, comm, oom_memcg)
+    return Summary(line["constraint"], int(line["pid"]), int(line["uid"]), victim is not None, *paths)
+
+
+def summary_without_end(text: str, *, comm: str | None = None) -> Summary | None:
+    """Parse an `oom-kill:` line whose end was lost to the edge of a terminal, or between other records."""
+    head = _SUMMARY_BEGINS.fullmatch(text)
+    if head is None:
+        return None
+    limit, victim = _parts(head["middle"])
+    oom_memcg = None
+    if limit is not None and limit.count(_TASK_MEMCG + "/") == 1:
+        oom_memcg, _, rest = limit.partition(_TASK_MEMCG)
+    else:
+        rest = victim or ""
+    end = f"{comm},pid="
+    # What is left of the end: `,task=py`, `,task=python3,pi`, `,task=python3,pid=99`.
+    window = max(0, len(rest) - len(end) - len(_TASK) - 24)
+    names = (
+        (path, name)
+        for path, name in _cuts(rest, _TASK, window)
+        if name and (name.startswith(end) or end.startswith(name))
+    )
+    fits = [path for path, _ in names] if comm is not None else []
+    return Summary(
+        constraint=head["constraint"],
+        pid=None,
+        uid=None,
+        is_global=victim is not None,
+        oom_memcg=oom_memcg,
+        task_memcg=fits[0] if len(fits) == 1 and fits[0].startswith("/") else None,
+    )
+
+
+def task_in(text: str, *, oom_memcg: str | None = None) -> tuple[str, str] | None:
+    """(task_memcg, oom_memcg) of a `Task in … killed as a result of limit of …` line; oom_memcg: see `summary`."""
+    if not text.startswith(TASK_IN):
+        return None
+    return _nested(text.removeprefix(TASK_IN), _AS_A_RESULT, is_victim_first=True, known=oom_memcg)
+
+
+def stats(text: str) -> str | None:
+    """The path of a `Memory cgroup stats for` line."""
+    line = _STATS.fullmatch(text)
+    return line["path"] if line else None
+
+
+def _parts(middle: str) -> tuple[str | None, str | None]:
+    """What follows the kernel's own `,oom_memcg=`, or its own `,global_oom,task_memcg=`."""
+    # No cpuset's name holds a `/`, so the first `,oom_memcg=/` or `,global_oom,task_memcg=/` is the kernel's.
+    limit, everywhere = middle.find(_LIMIT + "/"), middle.find(_GLOBAL + "/")
+    if everywhere >= 0 and (limit < 0 or everywhere < limit):
+        return None, middle[everywhere + len(_GLOBAL) :]
+    return (middle[limit + len(_LIMIT) :], None) if limit >= 0 else (None, None)
+
+
+def _cuts(text: str, mark: str, begin: int = 0) -> Iterator[tuple[str, str]]:
+    """All ways to cut a text in two at a mark that stands at `begin` or later, the last occurrence first."""
+    at = text.rfind(mark, begin)
+    while at >= 0:
+        yield text[:at], text[at + len(mark) :]
+        at = text.rfind(mark, begin, at)
+
+
+def _nested(text: str, mark: str, *, is_victim_first: bool, known: str | None = None) -> tuple[str, str] | None:
+    """Two paths with a mark between them, the first one as it stands first.
+
+    known: the limit's path, where it stands elsewhere too
+    """
+    places = _places(text, mark + "/") if text.startswith("/") else []
+    fits = [at for at in places if _is_below(text, at, at + len(mark), is_victim_first=is_victim_first)]
+    if len(places) == 1:  # the task may have moved in the meantime
+        fits = places
+    if len(fits) > 1:
+        fits = [at for at in fits if (text[at + len(mark) :] if is_victim_first else text[:at]) == known]
+    if len(fits) != 1:
+        return None
+    first, last = text[: fits[0]], text[fits[0] + len(mark) :]
+    if is_victim_first and known is not None and known != last and known.startswith(last):
+        return None  # the end of the line was lost
+    return first, last
+
+
+def _places(text: str, mark: str) -> list[int]:
+    places, at = [], text.find(mark)
+    while at >= 0:
+        places.append(at)
+        at = text.find(mark, at + len(mark))
+    return places
+
+
+def _is_below(text: str, end: int, begin: int, *, is_victim_first: bool) -> bool:
+    """Whether of `text[:end]` and `text[begin:]` the victim's path is at or below the limit's."""
+    size = len(text) - begin if is_victim_first else end
+    if size > (end if is_victim_first else len(text) - begin):
+        return False  # most cuts end here, without a copy
+    limit = text[begin:] if is_victim_first else text[:end]
+    victim_at, victim_end = (0, end) if is_victim_first else (begin, len(text))
+    if size == victim_end - victim_at:
+        return text.startswith(limit, victim_at)
+    return text.startswith(limit.removesuffix("/") + "/", victim_at)
+
+
+def _task_memcg(body: str, comm: str | None) -> str | None:
+    """The path in `<task_memcg>,task=<comm>`: the victim's own name decides, else the shortest possible name."""
+    begin = max(0, len(body) - 4 * TASK_COMM_BYTES - len(_TASK))
+    cuts = [(path, name) for path, name in _cuts(body, _TASK, begin) if is_comm(name)]
+    return next((path for path, name in cuts if name == comm), cuts[0][0] if cuts else None)
+
+
+def _memcg_paths(body: str, comm: str | None, known: str | None) -> tuple[str | None, str | None]:
+    """(oom_memcg, task_memcg) of `<oom_memcg>,task_memcg=<task_memcg>,task=<comm>`."""
+    path = _task_memcg(body, comm)
+    found = None if path is None else _nested(path, _TASK_MEMCG, is_victim_first=False, known=known)
+    return found or (None, None)

@@ -1,0 +1,242 @@
+"""The kernel log device, the only place that opens and reads it. One read(2) is one record.
+
+Rules:
+- THE STAMP IS THE WALL CLOCK RIGHT AFTER THE READ. The record's own time is never used for it: the kernel log's
+  clock stands still while a virtual machine is suspended, and is then wrong by the time slept for the rest of the
+  boot. Whoever wants to "improve" the precision of a stamp by that time brings the fault back that this agent
+  exists to cure.
+- Every loss is exact: the sequence numbers of one boot have no gaps, so a gap is what was overwritten before the
+  read (EPIPE) or did not fit into the buffer (EINVAL, which consumes the record).
+- Waiting is poll(2) on the device and on a pipe of our own, never a timer that looks.
+- A hang-up or an error is an outcome (`Closed`), for the agent to say and to open the device again.
+
+Source: Documentation/ABI/testing/dev-kmsg, kernel/printk/printk.c (devkmsg_read, devkmsg_poll, devkmsg_llseek).
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+import stat
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final, Protocol, TypeAlias
+
+from otel_oom.errors import NoDeviceError, NoPermissionError
+from otel_oom.kernel.kmsg_record import sequence_of
+
+RECORD_BYTES: Final = 8192  # CONSOLE_EXT_LOG_MAX: the longest record that any kernel formats
+_KMSG: Final = os.makedev(1, 11)  # Documentation/admin-guide/devices.txt: 1 char, 11 = /dev/kmsg
+
+Clock: TypeAlias = Callable[[], int]
+"""Wall clock in ns since the Unix epoch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One record as read. observed_ns: wall clock right after the read."""
+
+    raw: bytes
+    observed_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """`count` records were overwritten before they could be read.
+
+    observed_ns: when that was seen; first: sequence of the first of them, where it is known
+    """
+
+    count: int
+    observed_ns: int
+    first: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """The device can be read no more: why."""
+
+    reason: str
+
+
+Reading: TypeAlias = Item | Lost | Closed | None
+"""None: there is nothing to read now."""
+
+
+class Source(Protocol):
+    """What the agent reads: the device, or a recording of one."""
+
+    @property
+    def next_sequence(self) -> int | None:
+        """Of the record that `read` gives next; None where records are not numbered, or none was seen."""
+
+    def open(self) -> None:
+        """Stand where reading starts. Raises: NoPermissionError, NoDeviceError."""
+
+    def read(self) -> Reading:
+        """One record, the number of those that were lost before it, or None when all is read."""
+
+    def wait(self, timeout_s: float) -> None:
+        """Sleep until there is something to read, `wake` is called or the time is over."""
+
+    def wake(self) -> None:
+        """End a `wait`, from any thread or signal handler."""
+
+    @property
+    def wake_fd(self) -> int:
+        """What ends a `wait` too when a byte is written to it; -1: there is no such thing."""
+
+    def close(self) -> None:
+        """Close everything."""
+
+
+class Device:
+    """/dev/kmsg, read from its end, or from the oldest record that it still holds (from_ring), or from a record on.
+
+    resume_at: sequence of that record. What was overwritten since then is `Lost`. So it is too after a `Closed`:
+    opened again the device goes on where it stopped.
+    """
+
+    def __init__(
+        self,
+        path: str = "/dev/kmsg",
+        *,
+        from_ring: bool = False,
+        resume_at: int | None = None,
+        clock: Clock = time.time_ns,
+    ) -> None:
+        self._path = path
+        self._from_ring = from_ring
+        self._clock = clock
+        self._fd = -1
+        self._why_closed = "it was not opened"
+        self._next_sequence = resume_at
+        self._overrun = False
+        self._after_lost: Item | None = None
+        self._poll = select.poll()
+        self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._poll.register(self._wake_read, select.POLLIN)
+
+    @property
+    def next_sequence(self) -> int | None:  # noqa: D102 see Source
+        if self._after_lost is not None and self._next_sequence is not None:
+            return self._next_sequence - 1  # the record behind a gap waits to be read
+        return self._next_sequence
+
+    def open(self) -> None:  # noqa: D102 see Source
+        try:
+            self._fd = os.open(self._path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            self._check_device()
+            os.lseek(self._fd, 0, os.SEEK_SET)
+            if self._next_sequence is None and not self._from_ring:
+                self._skip_to_end()
+        except PermissionError as error:
+            self._close_device()
+            raise NoPermissionError(
+                f"no permission to read {self._path}",
+                "run as root, or give the process CAP_SYSLOG (kernel.dmesg_restrict=1) and read access to the device",
+            ) from error
+        except OSError as error:
+            self._close_device()
+            raise NoDeviceError(
+                f"cannot open {self._path}: {error.strerror}",
+                "give the container the host's device (docker run --device=/dev/kmsg) or name it with --device",
+            ) from error
+        self._poll.register(self._fd, select.POLLIN)
+
+    def read(self) -> Reading:  # noqa: D102 see Source
+        if self._after_lost is not None:
+            item, self._after_lost = self._after_lost, None
+            return item
+        if self._fd < 0:
+            return Closed(self._why_closed)  # again: whoever missed it the first time must not wait for ever
+        while True:
+            try:
+                raw = os.read(self._fd, RECORD_BYTES)
+            except BlockingIOError:
+                return None
+            except OSError as error:
+                if error.errno in {errno.EPIPE, errno.EINVAL}:
+                    self._overrun = True  # the gap before the next record says how many
+                    continue
+                return self._closed(error.strerror or str(error))
+            item = Item(raw, self._clock())
+            if not raw:
+                return self._closed("end of file: not a kernel log device")
+            sequence = sequence_of(raw)
+            if sequence is None:
+                return item  # no record; the parser says so
+            expected, overrun = self._next_sequence, self._overrun
+            if expected is not None and sequence < expected:
+                continue  # read before the device was opened again
+            self._next_sequence, self._overrun = sequence + 1, False
+            # Before the first record the number that went missing cannot be known: at least one.
+            lost = int(overrun) if expected is None else sequence - expected
+            if lost:
+                self._after_lost = item
+                return Lost(lost, item.observed_ns, expected)
+            return item
+
+    def wait(self, timeout_s: float) -> None:  # noqa: D102 see Source
+        for fd, events in self._poll.poll(max(0, timeout_s) * 1000):
+            if fd == self._wake_read:
+                os.read(self._wake_read, 512)
+            elif not events & select.POLLIN:  # an overrun is POLLERR too, but with POLLIN
+                self._poll.unregister(fd)  # read() will say why; poll would return at once for ever
+
+    def wake(self) -> None:  # noqa: D102 see Source
+        if self._wake_write >= 0:  # a second SIGTERM comes after the end, when the number may be another's socket
+            with suppress(BlockingIOError):  # the pipe is full of wake-ups already
+                os.write(self._wake_write, b"\0")
+
+    @property
+    def wake_fd(self) -> int:  # noqa: D102 see Source
+        return self._wake_write
+
+    def close(self) -> None:
+        """Close everything. The object is of no use afterwards, and does no harm."""
+        self._close_device()
+        ends = [fd for fd in (self._wake_write, self._wake_read) if fd >= 0]
+        self._wake_write = self._wake_read = -1
+        for fd in ends:
+            os.close(fd)
+
+    def _skip_to_end(self) -> None:
+        """By reading: SEEK_END would not say which record comes next, and a restart must know where it was."""
+        while True:
+            try:
+                raw = os.read(self._fd, RECORD_BYTES)
+            except BlockingIOError:
+                return
+            except OSError as error:
+                if error.errno not in {errno.EPIPE, errno.EINVAL}:
+                    raise
+                continue
+            if not raw:
+                return
+            if (sequence := sequence_of(raw)) is not None:
+                self._next_sequence = sequence + 1
+
+    def _check_device(self) -> None:
+        """Containers are given /dev/null or /dev/console for it: no kernel log is no news, not good news."""
+        about = os.fstat(self._fd)
+        if not stat.S_ISCHR(about.st_mode) or about.st_rdev != _KMSG:
+            self._close_device()
+            raise NoDeviceError(
+                f"{self._path} is no kernel log device", "name it with --device: it is character device 1:11"
+            )
+
+    def _closed(self, reason: str) -> Closed:
+        self._close_device()
+        self._why_closed = reason
+        return Closed(reason)
+
+    def _close_device(self) -> None:
+        if self._fd >= 0:
+            with suppress(KeyError):
+                self._poll.unregister(self._fd)
+            os.close(self._fd)
+            self._fd = -1

@@ -1,0 +1,99 @@
+"""What this machine says about itself and about a victim: /proc, /etc and psutil. Reads, and raises nothing.
+
+Rules:
+- Absent is None: a kernel without a counter, a process that is gone.
+- A pid is a number that is used again: what /proc says is taken only if the name still fits the kill line.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from otel_oom.machine.victim_process import safe_text
+from otel_oom.totals import ResourceIdentity
+from otel_oom.uuid5 import uuid5
+
+_INSTANCE_NAMESPACE: Final = uuid.UUID("1c9bfad8-2c8c-5b55-a353-52ba67b6afd8")
+_MARK_BYTES: Final = 4096
+_GLANCE_S: Final = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class MachineIdentity:
+    """Who this machine is. boot_id, machine_id: empty where the system has none.
+
+    mark: what the identity file says, empty without one
+    """
+
+    boot_id: str
+    machine_id: str
+    host_name: str
+    kernel_release: str
+    page_size: int
+    mark: str = ""
+
+    @property
+    def instance_id(self) -> str:
+        """Stable id of the agent on this machine: UUIDv5 over machine id, host name and mark, joined by NUL."""
+        parts = (self.machine_id, self.host_name, *([self.mark] if self.mark else []))
+        return uuid5(_INSTANCE_NAMESPACE, "\0".join(parts))
+
+    def resource_identity(self, *, unique_suffix: str = "") -> ResourceIdentity:
+        """As whom the agent sends. of_its_own: a part that no other run or fork of this machine has."""
+        return ResourceIdentity(
+            "-".join(filter(None, (self.instance_id, unique_suffix))), self.host_name, self.machine_id
+        )
+
+
+def read_machine_identity(identity_file: Path | None = None) -> MachineIdentity:
+    """Read it from the running system, and from a file that tells copies of it apart."""
+    return MachineIdentity(
+        boot_id=_first_line("/proc/sys/kernel/random/boot_id"),
+        machine_id=_first_line("/etc/machine-id") or _first_line("/var/lib/dbus/machine-id"),
+        host_name=socket.gethostname(),
+        kernel_release=os.uname().release,
+        page_size=os.sysconf("SC_PAGE_SIZE"),
+        mark=_mark(identity_file) if identity_file else "",
+    )
+
+
+class BackgroundRead:
+    """Looks at what may lie on a disk that hangs, and does not wait for it."""
+
+    def __init__(self, look: Callable[[], MachineIdentity | None]) -> None:
+        self._look = look
+        self._found: list[MachineIdentity | None] = []
+        self._thread: threading.Thread | None = None
+
+    def __call__(self) -> MachineIdentity | None:
+        """What was seen; None where there was nothing to see, or no time."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=lambda: self._found.append(self._look()), daemon=True)
+            self._thread.start()
+        self._thread.join(_GLANCE_S)
+        if self._thread.is_alive():
+            return None  # the next one finds it
+        self._thread = None
+        return self._found.pop() if self._found else None
+
+
+def _mark(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return safe_text(file.read(_MARK_BYTES).strip())
+    except OSError:
+        return ""
+
+
+def _first_line(path: str) -> str:
+    try:
+        return Path(path).read_text("ascii").strip()
+    except (OSError, ValueError):
+        return ""

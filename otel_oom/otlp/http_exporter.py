@@ -1,0 +1,194 @@
+"""OTLP over HTTP: one POST with the configuration of the stock exporters, and its whole answer.
+
+Source: OTLP specification, "OTLP/HTTP Response" (success, partial success, failures, throttling).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from google.protobuf.message import DecodeError
+from h11 import RemoteProtocolError
+from opentelemetry.exporter.otlp.common.http import _extract_retry_after
+from opentelemetry.exporter.otlp.proto.common._log_encoder import encode_logs
+from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
+from opentelemetry.exporter.otlp.proto.http import Compression
+from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
+from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
+
+from otel_oom.config.otlp_export import Export
+from otel_oom.otlp.export_outcome import KEY_REMEDY, OK, Outcome, accepted, encoded
+from otel_oom.otlp.http_connection import Connection, check, tls
+from otel_oom.otlp.http_date_header import offset_s
+
+if TYPE_CHECKING:
+    from opentelemetry.exporter.http.transport._base import BaseHTTPResult
+    from opentelemetry.exporter.otlp.common.http import _OTLPHTTPClient
+    from opentelemetry.sdk.metrics.export import MetricsData
+
+# The request itself is at fault and would be again; anything else may be mended on the way (a wrong path, a missing
+# key, a proxy), so the data is kept. 400 and 422 are taken for a refusal only in a form of OTLP: a Status, as the
+# Collector (v0.159.0) answers in the request's own type. A server of TLS says 400 to plain HTTP too, Go's without a
+# type and nginx as text/html, and has not seen the data. Loki sends its Status as an octet stream.
+_TOO_LARGE: Final = 413
+_BAD_REQUEST: Final = frozenset({400, 422})
+_OTLP_TYPES: Final = frozenset({"application/x-protobuf", "application/json", "application/octet-stream"})
+_SHARP_S: Final = 1.0
+_EVIDENCE: Final = 200  # bytes of an answer that is not OTLP: the first line says it
+
+_MENDS: Final = {
+    400: "the answer is not OTLP; if the port speaks TLS, write https://",
+    401: KEY_REMEDY,
+    403: KEY_REMEDY,
+    404: "OTEL_EXPORTER_OTLP_ENDPOINT names the base URL, to which v1/logs and v1/metrics are added",
+}
+_NOT_HTTP_MEND: Final = "if it speaks gRPC, set OTEL_EXPORTER_OTLP_PROTOCOL=grpc, or name the collector's HTTP port"
+_ERRNO: Final = re.compile(r"\[Errno -?\d+\] ")
+
+
+class HttpLogs(OTLPLogExporter):
+    """Log records over HTTP."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        check(self._client._headers)
+
+    def send(self, batch: Sequence[Any]) -> Outcome:
+        """POST one batch of SDK log records."""
+        request: bytes = encoded(lambda records: encode_logs(records).SerializeToString(), batch)
+        return _post(self._client, request, ExportLogsServiceResponse)
+
+    def reconnect(self) -> None:
+        """Leave the connection, if there is one."""
+        self._client._transport.close()  # of its pools, which make new ones
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.shutdown()  # type: ignore[no-untyped-call]
+
+
+class HttpMetrics(OTLPMetricExporter):
+    """Metrics over HTTP."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        check(self._client._headers)
+
+    def send(self, data: MetricsData) -> Outcome:
+        """POST one collection."""
+        request: bytes = encoded(lambda collection: encode_metrics(collection).SerializeToString(), data)
+        return _post(self._client, request, ExportMetricsServiceResponse)
+
+    def reconnect(self) -> None:
+        """Leave the connection, if there is one."""
+        self._client._transport.close()  # of its pools, which make new ones
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.shutdown()
+
+
+def arguments(export: Export) -> dict[str, Any]:
+    """Constructor arguments of the stock exporters; all else they read from the environment themselves."""
+    lean = _lean_transport(os.environ, export)
+    return {
+        "endpoint": export.url,
+        "timeout": export.timeout_s,
+        "compression": Compression(export.compression),
+        **({"_transport": lean} if lean else {}),
+    }
+
+
+def _lean_transport(env: Mapping[str, str], export: Export) -> Connection | None:
+    """Our own connection: 10 MiB lighter than requests, which the exporters take by default, and bounded as a whole.
+
+    None where only requests will do: a proxy, or a credential provider.
+    """
+
+    def value(name: str) -> str | None:
+        return env.get(f"OTEL_EXPORTER_OTLP_{export.signal.upper()}_{name}") or env.get(f"OTEL_EXPORTER_OTLP_{name}")
+
+    proxies = {name.lower() for name, where in env.items() if where and name.lower().endswith("_proxy")} - {"no_proxy"}
+    if proxies or any(name.endswith("_CREDENTIAL_PROVIDER") for name in env):
+        return None
+    if not export.url.lower().startswith("https:"):
+        return Connection()
+    context = partial(tls, value("CERTIFICATE"), value("CLIENT_CERTIFICATE"), value("CLIENT_KEY"))
+    context()  # what is wrong with the files is said at the start
+    return Connection(context)
+
+
+def _post(client: _OTLPHTTPClient, data: bytes, response: type[Any]) -> Outcome:
+    body = client._compress(data)
+    asked_ns, asked_s = time.time_ns(), time.monotonic()
+    result = client._transport.request(
+        "POST", client._endpoint, headers=client._headers, data=body, timeout=client._timeout
+    )
+    if result.status_code is None:
+        return _no_answer(result.error)
+    answered_ns, took_s = time.time_ns(), time.monotonic() - asked_s
+    # A slow answer says little of the clock, and nothing if the clock was set while it was on its way.
+    is_sharp = took_s < _SHARP_S and abs((answered_ns - asked_ns) / 1e9 - took_s) < _SHARP_S
+    offset = offset_s(result.headers().get("date"), asked_ns, answered_ns) if is_sharp else None
+    return replace(_answered(result, response), clock_offset_s=offset)
+
+
+def _answered(result: BaseHTTPResult, response: type[Any]) -> Outcome:
+    status = result.status_code or 0
+    if 200 <= status < 300:
+        return _partial_success(result.content(), response)
+    why = f"HTTP {status} {result.reason or ''}".strip()
+    if status == _TOO_LARGE or (status in _BAD_REQUEST and _is_otlp(result.headers())):
+        return Outcome("rejected", why)
+    if status in _BAD_REQUEST:
+        why = f"{why}: {result.content()[:_EVIDENCE].decode(errors='replace')}".rstrip(": \r\n")
+    if 300 <= status < 400:
+        where = result.headers().get("location", "another place")
+        return Outcome("retry", f"{why}: to {where}", remedy="OTEL_EXPORTER_OTLP_ENDPOINT must name the final place")
+    return Outcome("retry", why, _extract_retry_after(result), remedy=_MENDS.get(status, ""))
+
+
+def _is_otlp(headers: Mapping[str, str]) -> bool:
+    """By the content type, whose parameters (`; charset=utf-8`) say nothing here."""
+    return headers.get("content-type", "").partition(";")[0].strip().lower() in _OTLP_TYPES
+
+
+def _partial_success(content: bytes, response: type[Any]) -> Outcome:
+    try:
+        partial = response.FromString(content).partial_success
+    except DecodeError:
+        return OK  # accepted, in words that we do not know
+    return accepted(partial)
+
+
+def _no_answer(error: Exception | None) -> Outcome:
+    """What failed behind requests' wrappings, or without any: `Connection refused`, not three lines around it."""
+    cause = error
+    while inner := _wrapped(cause):
+        cause = inner
+    # By the name of the module: neither ssl nor http.client is loaded where plain HTTP is spoken.
+    module = type(cause).__module__
+    if isinstance(cause, RemoteProtocolError) or (module == "http.client" and not isinstance(cause, OSError)):
+        return Outcome("retry", "the answer is not HTTP", remedy=_NOT_HTTP_MEND)
+    if module == "ssl":
+        why = f"TLS: {getattr(cause, 'verify_message', '') or getattr(cause, 'reason', '') or cause}"
+    elif isinstance(cause, OSError) and cause.strerror:
+        why = cause.strerror
+    elif "timed out" in str(cause):
+        why = "timed out"
+    else:
+        why = _ERRNO.sub("", str(cause).rpartition(": ")[2]) or type(cause).__name__
+    return Outcome("retry", why, is_silent=True)
+
+
+def _wrapped(error: Exception | None) -> Exception | None:
+    inside = (getattr(error, "reason", None), *getattr(error, "args", ()))
+    return next((one for one in inside if isinstance(one, Exception)), None)

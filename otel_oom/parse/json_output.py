@@ -1,0 +1,37 @@
+"""A kill as one flat object: the attributes that the agent would send, as far as a text can say them. No I/O.
+
+Rules:
+- Keys and values are those of the agent's event; what a text does not say is left out.
+- Never there: `log.record.uid` (it needs the boot and the sequence), and what only the running system knows.
+- `oom.group.id` ties the victims of one group in this text; the agent's own has another value.
+"""
+
+from __future__ import annotations
+
+import json
+
+from otel_oom import schema
+from otel_oom.kernel.oom_kill import OomKill
+from otel_oom.parse.found import where
+from otel_oom.telemetry.event import Attributes, without_unknown
+from otel_oom.telemetry.kill_event import Sighting, kill_values
+
+_AS_SEEN = Sighting()
+_ENCODER = json.JSONEncoder(ensure_ascii=False, check_circular=False)
+
+
+def attributes(kill: OomKill) -> Attributes:
+    """The attributes of a kill out of a text."""
+    record = where(kill)
+    values = kill_values(kill, _AS_SEEN)
+    if not record.has_sequence:
+        del values[schema.KMSG_SEQUENCE]
+    if not record.line.has_clock:
+        del values[schema.KMSG_TIMESTAMP]
+    head = {schema.EVENT_NAME: schema.OOM_KILL, schema.BOOT_ID: record.line.boot_id}
+    return without_unknown(head) | without_unknown(values)
+
+
+def as_json(kill: OomKill) -> str:
+    """One line of JSON."""
+    return _ENCODER.encode(attributes(kill))

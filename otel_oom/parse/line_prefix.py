@@ -1,0 +1,168 @@
+"""What stands before the kernel's own words in a line of a log: taken off, and read for time and origin. No I/O.
+
+Who puts what there, outermost first:
+
+    > | (mail)   [pod/name/container] (kubectl)   2026-11-21T05:18:58.1Z stdout F (CRI)
+    Nov 21 05:18:58 host kernel: (syslog, journalctl)   <3>1 2026-11-21T05:18:58Z host kernel - - - (RFC 5424)
+    <3> (dmesg -r)   kern  :err   : (dmesg -x)   10.5.0.2: kern: err: (talosctl)
+    [  580.355669] (the kernel)   [Fri Nov 21 05:18:58 2026] (dmesg -T)   [ T123] (CONFIG_PRINTK_CALLER)
+
+Rules:
+- Total: any bytes give a `Line`. What is no prefix stays part of the text.
+- Behind the kernel's own clock nothing but the caller and one blank is taken off: what follows may be a name.
+- Another program's tag (`sshd[7]:`) is no prefix: what it quotes is not the kernel's.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final, NamedTuple
+
+from otel_oom.kernel.kmsg_record import Record
+
+_KERNEL_INFO: Final = 6
+_USER_INFO: Final = 14
+
+_QUOTE: Final = rb"(?:[\s>#|]|\xc2\xa0)*"
+_ISO: Final = rb"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?: ?Z| ?[+-]\d\d:?\d\d| [A-Z]{2,5}(?= ))?"
+_WORD: Final = rb"[^\s\d\[\]<>{}\"':=,/-]{2,12}"  # a month or a weekday, in any language
+_TRADITIONAL: Final = (
+    rb"(?:"
+    + _WORD
+    + rb" )?(?:"
+    + _WORD
+    + rb" +\d{1,2}|\d{1,2} "
+    + _WORD
+    + rb") \d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?: \d{4}(?= ))?"
+)
+_STAMP: Final = rb"(?:(?:" + _WORD + rb" )?" + _ISO + rb"|" + _TRADITIONAL + rb"|\d{9,11}\.\d{6}(?= \S+ kernel:))"
+_TAG: Final = rb"(?:\S*[^\s:\]] )?(?:[a-z0-9]+\.[a-z]+ )?kernel(?:\[\d+\])?: ?"
+_TAG_5424: Final = rb"\S+ kernel \S+ \S+ (?:-|\[[^\]]*\]) ?(?:\xef\xbb\xbf)?"
+_FACILITY: Final = rb"(?P<facility>kern|user|mail|daemon|auth|syslog|lpr|news|uucp|cron|authpriv|ftp|local\d|res\d)"
+
+_PREFIX: Final = re.compile(
+    rb"(?:\xef\xbb\xbf)?" + _QUOTE
+    + rb"(?:\[pod/\S+\] )?"
+    + rb"(?:" + _ISO + rb" std(?:out|err) [FP] )?"
+    + rb"(?:MESSAGE=)?"
+    + rb"(?:<(?P<pri>\d{1,3})>1? ?)?"
+    + rb"(?:(?P<stamp>" + _STAMP + rb") )?"
+    + rb"(?:" + _TAG + rb"|" + _TAG_5424 + rb")?"
+    + rb"(?:(?:\S+: )?" + _FACILITY + rb" *: *[a-z]+ *: *(?=\[))?"
+    + rb"(?:<(?P<level>\d{1,3})>)?"
+    + rb"(?:\[ *(?P<s>\d{1,12})\.(?P<us>\d{6})(?: *<[ \d.]+>)?\]"
+    + rb"|\[(?P<wall>[^\[\]]{0,30}\d\d:\d\d[^\[\]]{0,30}|<? *\+?\d+\.\d{6}>?)\]:?)?"
+    + rb"(?P<caller>(?: ?\[ *[TC]\d{1,10}\])?(?: \[\d: *[^\[\]]{1,16}: *\d+\])?)"
+)  # fmt: skip
+# The usual ones of these, in a fifth of the time: dmesg, dmesg -r, syslog with the kernel's clock.
+_USUAL: Final = re.compile(
+    rb"(?:<(?P<level>\d{1,3})>)?(?:(?P<stamp>[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d) [^\s:\]]+ kernel: )?"
+    rb"\[ *(?P<s>\d{1,12})\.(?P<us>\d{6})\](?:\[ *[TC]\d{1,10}\])? (?!\s|\[ *[TC]\d|\[\d:)"
+)
+# A whole line of such a form, of plain ASCII without a backslash: all but a few of a log.
+PLAIN: Final = re.compile(_USUAL.pattern + rb"(?P<text>[ -\[\]-~]{0,1000})\n")
+# A serial console may have printed half a line of something else before the kernel's.
+_CLOCK: Final = re.compile(rb"\[ *(?P<s>\d{1,12})\.(?P<us>\d{6})\](?:\[ *[TC]\d{1,10}\])?")
+_CLOCK_WITHIN: Final = 200
+_COLOR: Final = re.compile(rb"\x1b\[[\d;]*m")
+_TIME_OF_DAY: Final = re.compile(rb"(\d{1,2})[^\d:]+(\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,6}))?)?")
+_KMSG: Final = re.compile(rb"(?:.{0,200}?[ >])??(?=\d{1,4},\d{1,18},\d{1,18},[-c+][^;]{0,100};)")
+_OPENER: Final = b" invoked oom-killer"
+
+
+class Line(NamedTuple):
+    """A line of text without what was put before it.
+
+    head: what was taken off; text: the kernel's own words, as bytes
+    us: the kernel's clock, or the time of day where there is none, µs; None where the line says no time
+    has_clock: whether `us` is the kernel's clock; wall: the date and time before the text, as it stands there
+    priority: syslog facility * 8 + level; record: where the line is a record of /dev/kmsg itself
+    """
+
+    head: bytes
+    text: bytes
+    us: int | None = None
+    has_clock: bool = False
+    wall: bytes | None = None
+    priority: int = _KERNEL_INFO
+    boot_id: str | None = None
+    record: Record | None = None
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether nothing but quoting and blanks stood before the text."""
+        return not self.head.strip(b" \t>#|")
+
+
+def usual(line: bytes) -> Line | None:
+    """Take a line of a usual form apart: what `split` says of it too."""
+    found = _USUAL.match(line)
+    if found is None:
+        return None
+    level, stamp, seconds, fraction = found.groups()
+    end = found.end()
+    priority = _KERNEL_INFO if level is None else int(level)
+    return Line(line[:end], line[end:], int(seconds) * 1_000_000 + int(fraction), True, stamp, priority)
+
+
+def split(line: bytes) -> Line:
+    """Take a line apart."""
+    if line.startswith(b"\x1b["):  # dmesg --color: names inside are escaped there, so each of these is dmesg's
+        line = _COLOR.sub(b"", line)
+    found = _PREFIX.match(line)
+    if found is None:  # pragma: no cover: every piece is optional
+        return Line(b"", line)
+    stamp, wall, seconds = found["stamp"], found["wall"], found["s"]
+    if seconds is None and wall is None and (clock := _half_a_line(line, found.end())):
+        found, seconds = clock, clock["s"]
+    end = found.end()
+    is_stamped = seconds is not None or wall is not None
+    if is_stamped and line.startswith(b" ", end):
+        end += 1
+    text = line[end:]
+    if not is_stamped or _OPENER not in text:
+        text = text.lstrip(b" \t")
+    if seconds is not None:
+        us: int | None = int(seconds) * 1_000_000 + int(found["us"])
+    else:
+        us = time_of_day(wall) if wall is not None else None
+        us = time_of_day(stamp) if us is None and stamp is not None else us
+    return Line(line[:end], text, us, seconds is not None, stamp or wall, _priority(found))
+
+
+_ANCHORED: Final = (b"Memory cgroup out of memory", b"Out of memory", b"Killed process", b"oom-kill:", b"Tasks in ")
+
+
+def _half_a_line(line: bytes, start: int) -> re.Match[bytes] | None:
+    """The kernel's clock within a line, if words of an OOM report follow it."""
+    clock = _CLOCK.search(line, start, _CLOCK_WITHIN)
+    if clock is not None and (line.startswith(_ANCHORED, clock.end() + 1) or line.find(_OPENER, clock.end()) >= 0):
+        return clock
+    return None
+
+
+def kmsg_start(line: bytes) -> int | None:
+    """Where in a line a record of /dev/kmsg begins, behind what kubectl or a mail put before it."""
+    found = _KMSG.match(line)
+    return None if found is None else found.end()
+
+
+def time_of_day(stamp: bytes) -> int | None:
+    """Microseconds since the first of the month, of a date in any language: enough to tell a report's end."""
+    if b":" not in stamp:  # journalctl -o short-unix; a difference between lines (dmesg -d) is none
+        seconds, _, fraction = stamp.partition(b".")
+        return int(seconds) * 1_000_000 + int(fraction[:6]) if seconds.isdigit() and fraction.isdigit() else None
+    found = _TIME_OF_DAY.search(stamp)
+    if found is None:
+        return None
+    day, hour, minute, second = (int(found[group] or 0) for group in (1, 2, 3, 4))
+    fraction = (found[5] or b"").ljust(6, b"0")
+    return (((day * 24 + hour) * 60 + minute) * 60 + second) * 1_000_000 + int(fraction)
+
+
+def _priority(found: re.Match[bytes]) -> int:
+    groups = found.groupdict()
+    if groups.get("facility") not in (None, b"kern"):
+        return _USER_INFO
+    level = groups.get("level") or groups.get("pri")
+    return _KERNEL_INFO if level is None else int(level)

@@ -1,0 +1,42 @@
+"""Log lines at most once a minute for each kind of failure.
+
+Rules:
+- The first line of a kind is logged at once. The following ones are counted, and the next line says how many there were.
+- Every line is one printable line, whatever a collector or a process put into it.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Final
+
+log = logging.getLogger("otel_oom")
+
+REPEAT_AFTER_S: Final = 60.0
+_MAX_CHARACTERS: Final = 600  # a server's answer may be a page of HTML
+
+
+class RateLimitedLog:
+    """Logs under the name `otel_oom`. Each kind belongs to one thread; a race costs one line too many."""
+
+    def __init__(self) -> None:
+        self._logged: dict[str, tuple[float, int]] = {}
+        """By kind: monotonic time of the last line, and the number of lines left out since."""
+
+    def log(self, kind: str, level: int, message: str, *arguments: object) -> bool:
+        """Log a line unless one of this kind was logged in the last minute. Returns whether it was logged."""
+        now_s = time.monotonic()
+        last_s, left_out = self._logged.get(kind, (float("-inf"), 0))
+        if now_s - last_s < REPEAT_AFTER_S:
+            self._logged[kind] = (last_s, left_out + 1)
+            return False
+        self._logged[kind] = (now_s, 0)
+        line = _one_line(message % arguments)
+        log.log(level, "%s%s", line, f" ({left_out} more like it before)" if left_out else "")
+        return True
+
+
+def _one_line(text: str) -> str:
+    printable = "".join(character if character.isprintable() else " " for character in text)
+    return " ".join(printable.split())[:_MAX_CHARACTERS]

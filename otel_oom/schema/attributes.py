@@ -1,0 +1,116 @@
+"""The attributes of log records: name, type, unit, meaning, and the events that carry them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from otel_oom.schema.events import AGENT_KILLED, CLOCK_JUMPED, EVENTS, NO_VICTIM, OOM_KILL, RECORDS_LOST, UNACCOUNTED
+
+Kind = Literal["int", "string", "double", "bool", "map[]"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)  # each is itself, and a key that costs nothing
+class Attribute:
+    """An attribute of log records. events: where it can occur; unit: UCUM, empty for none."""
+
+    name: str
+    kind: Kind
+    brief: str
+    unit: str = ""
+    events: tuple[str, ...] = (OOM_KILL,)
+
+
+_ALL: Final = tuple(EVENTS)
+_WITH_RECORD: Final = (OOM_KILL, NO_VICTIM, AGENT_KILLED)
+_OF_VICTIM: Final = (OOM_KILL, AGENT_KILLED)
+
+EVENT_NAME: Final = Attribute("event.name", "string", "Equal to the record's EventName.", events=_ALL)
+RECORD_UID: Final = Attribute(
+    "log.record.uid", "string", "Equal in every repeat of this event: count distinct uids.", events=_ALL
+)
+RECORD_ORIGINAL: Final = Attribute(
+    "log.record.original", "string", r"The kernel's own line, as /dev/kmsg escapes it.", events=_WITH_RECORD
+)
+COUNT: Final = Attribute(
+    "oom.count",
+    "int",
+    "How many: kills unaccounted for, records lost, tries without a victim.",
+    events=(NO_VICTIM, UNACCOUNTED, RECORDS_LOST),
+)
+SCOPE: Final = Attribute("oom.scope", "string", "`system` or `cgroup`: whose memory ran out. Always present.")
+CONSTRAINT: Final = Attribute(
+    "oom.constraint", "string", "`none`, `memcg`, `cpuset`, `memory_policy`, or the kernel's own word in lower case."
+)
+PID: Final = Attribute("process.pid", "int", "The victim, in the host's pid namespace.", events=_OF_VICTIM)
+TGID: Final = Attribute("oom.victim.tgid", "int", "Its thread group, where the kernel names another thread.")
+REAL_USER_ID: Final = Attribute("process.real_user.id", "int", "The victim's user id, in the first user namespace.")
+COMM: Final = Attribute("oom.victim.comm", "string", r"The victim's name: up to 15 bytes that it chose itself.")
+TOTAL_VM: Final = Attribute("oom.victim.total_vm", "int", "Address space.", "By")
+RSS: Final = Attribute(
+    "oom.victim.rss", "int", "Resident memory: anonymous, file and shared together.", "By", _OF_VICTIM
+)
+RSS_ANON: Final = Attribute("oom.victim.rss_anon", "int", "Resident anonymous memory.", "By")
+RSS_FILE: Final = Attribute("oom.victim.rss_file", "int", "Resident file pages.", "By")
+RSS_SHMEM: Final = Attribute("oom.victim.rss_shmem", "int", "Resident shared memory.", "By")
+PGTABLES: Final = Attribute("oom.victim.pgtables", "int", "Page tables.", "By")
+SCORE_ADJ: Final = Attribute("oom.victim.score_adj", "int", "Its oom_score_adj, -1000 to 1000.", events=_OF_VICTIM)
+VICTIM_CGROUP: Final = Attribute("oom.victim.cgroup", "string", "Where the victim lived (kernel: task_memcg).")
+MEMCG_PATH: Final = Attribute("oom.memcg.path", "string", "Whose limit was hit (kernel: oom_memcg).")
+MEMCG_USAGE: Final = Attribute("oom.memcg.usage", "int", "Memory charged to that cgroup.", "By")
+MEMCG_LIMIT: Final = Attribute("oom.memcg.limit", "int", "Its limit; left out where it has none.", "By")
+CONTAINER_ID: Final = Attribute(
+    "container.id", "string", "The innermost container in the cgroup's path; LXC and nspawn: its name."
+)
+CONTAINER_RUNTIME: Final = Attribute(
+    "container.runtime.name",
+    "string",
+    "`docker`, `containerd`, `cri-o`, `podman`, `lxc`, `nomad` or `systemd-nspawn`, if the path says.",
+)
+POD_UID: Final = Attribute(
+    "k8s.pod.uid", "string", "The pod in that path; a static pod's is the 32-digit hash of its manifest."
+)
+UNIT: Final = Attribute(
+    "systemd.unit.name", "string", "The innermost unit in that path; a slice only where no smaller unit is named."
+)
+TRIGGER_COMM: Final = Attribute("oom.trigger.comm", "string", "Whose allocation started it.")
+TRIGGER_PID: Final = Attribute("oom.trigger.pid", "int", "The thread that asked for memory.")
+TRIGGER_GFP_MASK: Final = Attribute("oom.trigger.gfp_mask", "string", "The allocation's flags.")
+TRIGGER_ORDER: Final = Attribute("oom.trigger.order", "int", "It asked for 2^order pages; -1: sysrq.")
+MEMORY_TOTAL: Final = Attribute("oom.memory.total", "int", "RAM of the machine (system OOM).", "By")
+MEMORY_FREE: Final = Attribute("oom.memory.free", "int", "Free RAM (system OOM).", "By")
+SWAP_TOTAL: Final = Attribute("oom.swap.total", "int", "Swap of the machine (system OOM).", "By")
+SWAP_FREE: Final = Attribute("oom.swap.free", "int", "Free swap (system OOM).", "By")
+TOP_TASKS: Final = Attribute("oom.top_tasks", "map[]", "Up to 5 tasks by rss: pid, comm, rss (By), score_adj.")
+TOP_TASK_KEYS: Final = ("pid", "comm", "rss", "score_adj")
+GROUP_ID: Final = Attribute("oom.group.id", "string", "Ties the victims of one memory.oom.group kill together.")
+REPORT: Final = Attribute(
+    "oom.report", "string", "`full`, `partial`, or `suppressed`: the kernel prints ten reports in 5 s."
+)
+BACKLOG: Final = Attribute("oom.backlog", "bool", "True: older than the agent's start, found in the ring.")
+EXECUTABLE_NAME: Final = Attribute("process.executable.name", "string", "If /proc still knew the victim.")
+EXECUTABLE_PATH: Final = Attribute("process.executable.path", "string", "If /proc still knew the victim.")
+PARENT_PID: Final = Attribute("process.parent_pid", "int", "If /proc still knew the victim.")
+CREATION_TIME: Final = Attribute("process.creation.time", "string", "ISO 8601; if /proc still knew the victim.")
+COMMAND_LINE: Final = Attribute("process.command_line", "string", "Only with `--command-line`: it may hold secrets.")
+KMSG_SEQUENCE: Final = Attribute("oom.kmsg.sequence", "int", "Number of the record.", events=_WITH_RECORD)
+KMSG_TIMESTAMP: Final = Attribute(
+    "oom.kmsg.timestamp",
+    "double",
+    "The kernel log's own clock, since boot. Not in sleep.",
+    "s",
+    events=_WITH_RECORD,
+)
+KMSG_SKEW: Final = Attribute(
+    "oom.kmsg.skew", "double", "How far that clock lags: a reader of it would be this wrong.", "s"
+)
+CLOCK_JUMP: Final = Attribute(
+    "oom.clock.jump",
+    "double",
+    "By how much the wall clock left the kernel's clock between two looks; negative: it was set back.",
+    "s",
+    (CLOCK_JUMPED,),
+)
+BOOT_ID: Final = Attribute("oom.boot.id", "string", "The boot that it happened in.", events=_ALL)
+
+ATTRIBUTES: Final = tuple(value for value in tuple(globals().values()) if isinstance(value, Attribute))

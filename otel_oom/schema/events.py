@@ -1,0 +1,45 @@
+"""The events: each EventName of a log record, with its severity and meaning."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal, get_args
+
+# Events: the EventName of a log record.
+OOM_KILL: Final = "system_oom_kill"
+NO_VICTIM: Final = "system_oom_no_victim"
+UNACCOUNTED: Final = "system_oom_unaccounted"
+RECORDS_LOST: Final = "kmsg_records_lost"
+CLOCK_JUMPED: Final = "wall_clock_jumped"
+AGENT_KILLED: Final = "otel_oom_agent_killed"
+
+Scope = Literal["system", "cgroup"]
+SCOPES: Final = get_args(Scope)
+
+
+@dataclass(frozen=True, slots=True)
+class EventKind:
+    """A kind of log record. severity: OTLP severity number."""
+
+    name: str
+    severity: int
+    severity_text: str
+    brief: str
+
+
+EVENTS: Final = {
+    event.name: event
+    for event in (
+        EventKind(OOM_KILL, 17, "ERROR", "The kernel's OOM killer ended one process."),
+        EventKind(NO_VICTIM, 21, "FATAL", "The OOM killer found nothing that it may kill. At most one a minute."),
+        EventKind(UNACCOUNTED, 13, "WARN", "The kernel counted kills that its log did not show."),
+        EventKind(RECORDS_LOST, 13, "WARN", "The log's ring overran before it was read; kills may be among the lost."),
+        EventKind(
+            CLOCK_JUMPED,
+            9,
+            "INFO",
+            "The wall clock left the kernel's by more than a second: the machine slept, or the clock was set.",
+        ),
+        EventKind(AGENT_KILLED, 13, "WARN", "The agent itself was a victim: the next one found it in the log."),
+    )
+}

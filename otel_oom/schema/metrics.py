@@ -1,0 +1,91 @@
+"""The metrics."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal, get_args
+
+from otel_oom.schema.attributes import SCOPE
+from otel_oom.schema.events import SCOPES
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A metric. unit: UCUM; attributes: each with all its values (empty: see brief)."""
+
+    name: str
+    kind: Literal["counter", "updowncounter", "gauge"]
+    unit: str
+    brief: str
+    attributes: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+    @property
+    def prometheus_name(self) -> str:
+        """The name that a Prometheus exporter makes of it: with its unit (but for braces), a counter with `_total`."""
+        unit = "_seconds" if self.unit == "s" else ""
+        return self.name.replace(".", "_") + unit + ("_total" if self.kind == "counter" else "")
+
+
+SIGNAL: Final = "signal"
+OUTCOME: Final = "outcome"
+REASON: Final = "reason"
+
+# Values of these attributes as types: a counter of a misspelt one would be dead, and nobody would know.
+Signal = Literal["logs", "metrics"]
+RecordOutcome = Literal["read", "lost", "malformed", "refused"]
+ExportOutcome = Literal["ok", "retry", "rejected"]
+DropReason = Literal["overflow", "rejected"]
+
+KILLS: Final = Metric(
+    "oom.kills", "counter", "{kill}", "Kill lines seen: the one to alert on.", ((SCOPE.name, SCOPES),)
+)
+KERNEL_KILLS: Final = Metric(
+    "oom.kernel.kills", "counter", "{kill}", "The kernel's own count since boot: oom_kill in /proc/vmstat (4.13+)."
+)
+UNACCOUNTED_KILLS: Final = Metric(
+    "oom.unaccounted_kills", "counter", "{kill}", "Kills that the kernel counted and its log did not show (4.13+)."
+)
+RECORDS: Final = Metric(
+    "otel_oom.records",
+    "counter",
+    "{record}",
+    "Records of the kernel log. `refused`: looks like OOM, but user space wrote it.",
+    ((OUTCOME, get_args(RecordOutcome)),),
+)
+SPOOL_EVENTS: Final = Metric("otel_oom.spool.events", "updowncounter", "{event}", "Events not yet delivered.")
+SPOOL_DROPPED: Final = Metric(
+    "otel_oom.spool.dropped",
+    "counter",
+    "{event}",
+    "Events given up. `overflow`: the queue was full; `rejected`: the collector refused them for good.",
+    ((REASON, get_args(DropReason)),),
+)
+SPOOL_DURABLE: Final = Metric(
+    "otel_oom.spool.durable",
+    "gauge",
+    "",
+    "1, or 0 while the disk fails or hangs: events and totals are then in memory alone. Absent with `--spool none`.",
+)
+EXPORTS: Final = Metric(
+    "otel_oom.exports",
+    "counter",
+    "{request}",
+    "Requests to the collector.",
+    ((SIGNAL, get_args(Signal)), (OUTCOME, get_args(ExportOutcome))),
+)
+UP: Final = Metric(
+    "otel_oom.up",
+    "gauge",
+    "",
+    "Heartbeat: 1, or 0 while the kernel log cannot be read. A second series names the `reason`; it ends at 1.",
+    ((REASON, ()),),
+)
+
+CLOCK_OFFSET: Final = Metric(
+    "otel_oom.clock.offset",
+    "gauge",
+    "s",
+    "This machine's wall clock minus the collector's (HTTP `Date`, so to about 0.5 s). Absent over gRPC.",
+)
+
+METRICS: Final = tuple(value for value in tuple(globals().values()) if isinstance(value, Metric))

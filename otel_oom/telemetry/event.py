@@ -1,0 +1,65 @@
+"""One log record to deliver, as a plain value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from otel_oom import schema
+
+if TYPE_CHECKING:
+    from otel_oom.totals import ResourceIdentity
+
+
+Scalar: TypeAlias = str | int | float | bool
+Value: TypeAlias = Scalar | tuple[Mapping[str, Scalar], ...]
+Attributes: TypeAlias = dict[str, Value]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One log record to deliver.
+
+    observed_ns: wall clock at the observation, ns since the Unix epoch
+    identity: who sends it, whatever becomes of this machine; None: nobody yet
+    """
+
+    name: str
+    observed_ns: int
+    body: str
+    attributes: Attributes
+    identity: ResourceIdentity | None = None
+
+    @property
+    def uid(self) -> str:
+        """Equal in every repeat of this event."""
+        return str(self.attributes[schema.RECORD_UID.name])
+
+    @property
+    def size_bytes(self) -> int:
+        """About what the event takes on the wire."""
+        return 64 + len(self.body) + sum(len(name) + _size(value) for name, value in self.attributes.items())
+
+
+def event_attributes(name: str, uid: str, boot_id: str, values: Mapping[schema.Attribute, Value | None]) -> Attributes:
+    attributes: Attributes = {
+        schema.EVENT_NAME.name: name,
+        schema.RECORD_UID.name: uid,
+        schema.BOOT_ID.name: boot_id,
+    }
+    attributes.update(without_unknown(values))
+    return attributes
+
+
+def without_unknown(values: Mapping[schema.Attribute, Value | None]) -> Attributes:
+    """Values by their attributes' names, without those that nobody knows."""
+    return {attribute.name: value for attribute, value in values.items() if value is not None}
+
+
+def _size(value: Value) -> int:
+    if isinstance(value, str):
+        return len(value.encode())
+    if isinstance(value, tuple):
+        return sum(len(name) + _size(part) for row in value for name, part in row.items())
+    return 8

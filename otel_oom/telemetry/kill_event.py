@@ -1,0 +1,98 @@
+"""Findings to telemetry: a kill becomes an `Event` (one log record), the agent's totals become instruments.
+
+Rules:
+- Timestamp and ObservedTimestamp are one value, `Event.observed_ns`: the wall clock at the moment of observation.
+- A value that the kernel did not say is left out.
+- Instruments observe totals that are kept elsewhere, so an export shows one state, and a restart can go on with it.
+- Of OpenTelemetry only the public metrics API is imported here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from otel_oom import schema
+from otel_oom.kernel.oom_kill import OomKill
+from otel_oom.kernel.oom_report import Task
+from otel_oom.telemetry import container_from_cgroup
+from otel_oom.telemetry.event import Event, Scalar, Value, event_attributes
+from otel_oom.telemetry.event_bodies import kill_sentence
+
+if TYPE_CHECKING:
+    pass
+
+
+_PID, _COMM, _RSS, _SCORE_ADJ = schema.TOP_TASK_KEYS
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """What the agent knows about a kill besides its line.
+
+    skew_s: how far the kernel log's clock lags, seconds; None where it cannot be known
+    is_backlog: the kill is older than the agent's start
+    process: what /proc still knew of the victim, by attribute name
+    """
+
+    skew_s: float | None = None
+    is_backlog: bool = False
+    process: Mapping[str, Scalar] | None = None
+
+
+def kill_event(kill: OomKill, sighting: Sighting) -> Event:
+    """The `system_oom_kill` event of one kill."""
+    attributes = event_attributes(schema.OOM_KILL, kill.uid, kill.boot_id, kill_values(kill, sighting))
+    attributes.update(sighting.process or {})
+    return Event(schema.OOM_KILL, kill.observed_ns, kill_sentence(kill), attributes)
+
+
+def kill_values(kill: OomKill, sighting: Sighting) -> dict[schema.Attribute, Value | None]:
+    """What that event says of its kill; None is what nobody knows."""
+    context = kill.context
+    # The memcg whose limit was hit is the victim's or one above it: what it says of an owner holds for the victim too.
+    owner = container_from_cgroup.owner(kill.cgroup or context.memcg_path or "")
+    return {
+        schema.SCOPE: kill.scope,
+        schema.CONSTRAINT: context.constraint,
+        schema.PID: kill.pid,
+        schema.TGID: kill.tgid,
+        schema.REAL_USER_ID: kill.real_user_id,
+        schema.COMM: kill.comm,
+        schema.TOTAL_VM: kill.total_vm,
+        schema.RSS: kill.rss,
+        schema.RSS_ANON: kill.rss_anon,
+        schema.RSS_FILE: kill.rss_file,
+        schema.RSS_SHMEM: kill.rss_shmem,
+        schema.PGTABLES: kill.pgtables,
+        schema.SCORE_ADJ: kill.score_adj,
+        schema.VICTIM_CGROUP: kill.cgroup,
+        schema.MEMCG_PATH: context.memcg_path,
+        schema.MEMCG_USAGE: context.memcg_usage,
+        schema.MEMCG_LIMIT: context.memcg_limit,
+        schema.CONTAINER_ID: owner.container_id,
+        schema.CONTAINER_RUNTIME: owner.runtime,
+        schema.POD_UID: owner.pod_uid,
+        schema.UNIT: owner.unit,
+        schema.TRIGGER_COMM: context.trigger_comm,
+        schema.TRIGGER_PID: context.trigger_pid,
+        schema.TRIGGER_GFP_MASK: context.trigger_gfp_mask,
+        schema.TRIGGER_ORDER: context.trigger_order,
+        schema.MEMORY_TOTAL: context.memory_total,
+        schema.MEMORY_FREE: context.memory_free,
+        schema.SWAP_TOTAL: context.swap_total,
+        schema.SWAP_FREE: context.swap_free,
+        schema.TOP_TASKS: tuple(_task(task) for task in context.top_tasks) or None,
+        schema.GROUP_ID: kill.group_id,
+        schema.REPORT: context.completeness,
+        schema.BACKLOG: sighting.is_backlog or None,
+        schema.KMSG_SEQUENCE: kill.record.sequence,
+        schema.KMSG_TIMESTAMP: kill.record.monotonic_us / 1e6,
+        schema.KMSG_SKEW: sighting.skew_s,
+        schema.RECORD_ORIGINAL: kill.record.text,
+    }
+
+
+def _task(task: Task) -> Mapping[str, Scalar]:
+    return {_PID: task.pid, _COMM: task.comm, _RSS: task.rss, _SCORE_ADJ: task.score_adj}

@@ -1,0 +1,212 @@
+"""The loop over a scripted source: what goes in as readings comes out as events, totals and numbers."""
+
+from __future__ import annotations
+
+import time
+from types import SimpleNamespace
+
+import pytest
+from support.agent_rig import Rig, kill, line
+from support.kernel import eventually
+
+from otel_oom import schema
+from otel_oom.errors import NoDeviceError
+from otel_oom.kernel.device import Closed, Lost, Reading
+
+
+def frozen(now: list[float]) -> SimpleNamespace:
+    """`time` for the agent, standing where the test says; the test's own goes on."""
+    return SimpleNamespace(monotonic=lambda: now[0], monotonic_ns=time.monotonic_ns, sleep=time.sleep)
+
+
+def test_kills_are_counted_and_shipped_in_their_order() -> None:
+    rig = Rig().run(kill(1), kill(2, cause="Out of memory"), line("usb 1-1: new device", 3), kill(4))
+    assert [event.attributes[schema.PID.name] for event in rig.events] == [1001, 1002, 1004]
+    assert rig.kills == {"cgroup": 2, "system": 1}
+    assert rig.spool.totals.stamps_ns["cgroup"] == rig.events[2].observed_ns
+    assert rig.health.records == {"read": 4}
+
+
+def test_whose_the_victim_was_is_read_out_of_its_cgroup() -> None:
+    pod, container = "1f2e3d4c-0000-4111-8222-333344445555", "ab" * 32
+    where = f"/kubepods/burstable/pod{pod}"
+    summary = (
+        f"oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,mems_allowed=0,oom_memcg={where},"
+        f"task_memcg={where}/{container},task=victim,pid=1003,uid=0"
+    )
+    opener = line("victim invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0, oom_score_adj=0", 1)
+    rig = Rig().run(opener, line(summary, 2), kill(3), kill(4))
+    known, unknown = (event.attributes for event in rig.events)
+    assert (known[schema.CONTAINER_ID.name], known[schema.POD_UID.name]) == (container, pod)
+    assert {schema.CONTAINER_ID.name, schema.POD_UID.name, schema.UNIT.name} & set(unknown) == set()
+
+
+def test_what_user_space_wrote_is_refused() -> None:
+    rig = Rig().run(kill(1, priority=12), line("hello", 2, 12), line("x invoked oom-killer: y", 3, 14), kill(4))
+    assert rig.health.records == {"read": 4, "refused": 2}
+    assert (rig.names, rig.kills) == ([schema.OOM_KILL], {"cgroup": 1})
+
+
+def test_what_is_no_record_is_counted() -> None:
+    rig = Rig().run(b"", b"\0" * 100, b"6,x,1,-;oom-kill:\n", kill(1))
+    assert rig.health.records == {"read": 4, "malformed": 3}
+    assert rig.kills == {"cgroup": 1}
+
+
+def test_a_loss_is_an_event_and_a_count() -> None:
+    rig = Rig().run(kill(1), Lost(5, 77), Lost(2, 99), kill(9))
+    assert rig.health.records == {"read": 2, "lost": 7}
+    (event,) = [event for event in rig.events if event.name == schema.RECORDS_LOST]
+    assert (event.attributes[schema.COUNT.name], event.observed_ns) == (7, 99)
+    assert rig.kills == {"cgroup": 2}
+
+
+@pytest.mark.parametrize("jump_s", [30.0, -3600.0])
+def test_a_jump_of_the_wall_clock_is_an_event(jump_s: float) -> None:
+    step_ns = 0
+    rig = Rig(wall_ns=lambda: time.time_ns() + step_ns)
+    with rig.running():
+        step_ns = int(jump_s * 1e9)
+        rig.source.put(kill(1))
+        assert eventually(lambda: rig.kills)
+    jump, killed = rig.events
+    assert (jump.name, killed.name) == (schema.CLOCK_JUMPED, schema.OOM_KILL)
+    assert jump.attributes[schema.CLOCK_JUMP.name] == pytest.approx(jump_s, abs=0.1)
+    assert jump.observed_ns == pytest.approx(time.time_ns() + step_ns, abs=5e9), "by the clock as it is now"
+    assert rig.health.reconnect_epoch == 1
+
+
+def test_a_flood_without_a_victim_is_one_event_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [1000.0]
+    monkeypatch.setattr("otel_oom.agent.event_builder.time", frozen(now))
+    rig = Rig()
+    flood = [line("Out of memory and no killable processes...", number) for number in range(1, 903)]
+    rig.source.put(*flood)
+    with rig.running():
+        assert eventually(lambda: rig.health.records["read"] == 902)
+        assert eventually(lambda: rig.names == [schema.NO_VICTIM])
+        now[0] += 61.0
+        rig.source.put(line("Out of memory and no killable processes...", 903))
+        assert eventually(lambda: len(rig.events) == 2)
+    assert [event.attributes[schema.COUNT.name] for event in rig.events] == [1, 902]
+    assert not rig.kills
+
+
+def test_a_device_that_closed_is_opened_again() -> None:
+    rig = Rig()
+    with rig.running():
+        assert rig.health.down_reason is None
+        rig.source.put(kill(1), Closed("No such device"))
+        assert eventually(lambda: rig.health.down_reason == "No such device")
+        assert rig.kills == {"cgroup": 1}, "what came before is passed on first"
+        rig.source.put(kill(2))
+        assert eventually(lambda: rig.health.down_reason is None)
+        assert eventually(lambda: rig.kills == {"cgroup": 2})
+    assert rig.source.opened == 2
+    assert rig.health.down_reasons == {"No such device"}
+
+
+def test_a_device_that_does_not_open_again_is_tried_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = Rig()
+    with rig.running():
+        with monkeypatch.context() as patch:
+            patch.setattr(rig.source, "open", lambda: (_ for _ in ()).throw(NoDeviceError("cannot open it", "mend")))
+            rig.source.put(Closed("gone"))
+            assert eventually(lambda: rig.health.down_reason == "gone")
+            rig.source.wake()
+            assert eventually(lambda: rig.health.down_reason == "cannot open it")
+        rig.source.wake()
+        assert eventually(lambda: rig.health.down_reason is None)
+    assert rig.health.down_reasons == {"gone", "cannot open it"}
+
+
+def test_a_stop_ends_a_device_that_stays_away() -> None:
+    rig = Rig()
+    began = time.monotonic()
+    with rig.running():
+        rig.source.put(Closed("gone"))
+        assert eventually(lambda: rig.health.down_reason == "gone")
+    assert time.monotonic() - began < 2
+
+
+def test_what_the_kernel_counted_and_did_not_print_is_published(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [1000.0]
+    monkeypatch.setattr("otel_oom.agent.loop.time", frozen(now))
+    rig = Rig(counted=40)
+
+    def look_again() -> None:
+        now[0] += 5.0
+        rig.source.wake()
+
+    with rig.running():
+        rig.counted = 43
+        rig.source.put(kill(1))
+        assert eventually(lambda: rig.kills == {"cgroup": 1})
+        for _ in range(3):
+            look_again()
+            time.sleep(0.05)
+        assert eventually(lambda: rig.spool.totals.unaccounted == 2)
+        look_again()
+        time.sleep(0.05)
+    assert rig.names == [schema.OOM_KILL, schema.UNACCOUNTED]
+    assert rig.events[1].attributes[schema.COUNT.name] == 2
+    assert rig.kills == {"cgroup": 1}, "they are not counted as kills seen"
+
+
+def test_a_kill_while_the_log_is_read_is_not_missing_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = Rig(counted=7)
+    rig.agent.open()
+    read = rig.source.read
+
+    def killing() -> Reading:
+        """As the kernel does: first it counts, then it prints."""
+        if rig.counted == 7:
+            rig.counted = 8
+            rig.source.put(kill(1))
+        return read()
+
+    monkeypatch.setattr(rig.source, "read", killing)
+    rig.agent._turn()
+    assert rig.kills == {"cgroup": 1}
+    assert rig.spool.checkpoint.base == 7
+
+
+def test_what_was_there_before_the_start_is_backlog() -> None:
+    rig = Rig(has_backlog=True)
+    rig.source.put(kill(1))
+    with rig.running():
+        assert eventually(lambda: len(rig.events) == 1)
+        rig.source.put(kill(2))
+        assert eventually(lambda: len(rig.events) == 2)
+    assert [event.attributes.get(schema.BACKLOG.name) for event in rig.events] == [True, None]
+    assert [schema.KMSG_SKEW.name in event.attributes for event in rig.events] == [False, True]
+
+
+def test_what_was_in_the_log_before_the_stop_is_passed_on() -> None:
+    rig = Rig()
+    rig.source.put(kill(1))
+    rig.agent.open()
+    rig.agent.stop()
+    rig.agent.run()
+    assert rig.kills == {"cgroup": 1}
+
+
+def test_a_stop_reads_to_the_end_of_a_log_longer_than_a_burst() -> None:
+    lines = [line("usb 1-1: new device", number) for number in range(1, 3_500)]
+    rig = Rig()
+    rig.agent.stop()
+    rig.run(*lines[:999], kill(1_000), *lines[1_000:], kill(3_500))
+    assert rig.kills == {"cgroup": 2}
+    assert rig.health.records == {"read": 3_500}
+
+
+def test_a_collector_is_told_at_once_that_the_device_is_back() -> None:
+    rig = Rig()
+    with rig.running():
+        version = rig.spool.wait(0, 0)
+        rig.source.put(Closed("gone"))
+        down = rig.spool.wait(version, 10)
+        assert (down > version, rig.health.down_reason) == (True, "gone")
+        rig.source.wake()
+        up = rig.spool.wait(down, 10)
+        assert (up > down, rig.health.down_reason) == (True, None)

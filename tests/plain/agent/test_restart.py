@@ -1,0 +1,268 @@
+"""A restart anywhere in the log: counted and shipped once, whatever was read twice."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.agent_rig import Rig, first_checkpoint, kill, line
+from support.kernel import eventually
+from support.klog import CAPTURES
+from support.sources import Script
+
+from otel_oom import schema
+from otel_oom.kernel.device import Item, Lost, Reading
+from otel_oom.kernel.kmsg_record import sequence_of
+from otel_oom.spool.checkpoint import Checkpoint, resume
+from otel_oom.totals import ResourceIdentity, Totals
+
+FIRST = first_checkpoint()
+NEXT = replace(FIRST, totals=Totals(9_000))
+
+
+class Log:
+    """A kernel log, and what a device gives that begins at a record of it."""
+
+    def __init__(self, raw: bytes) -> None:
+        self.records = raw.splitlines(keepends=True)
+
+    def since(self, cursor: int | None, upto: int) -> list[Reading]:
+        items = [Item(one, place) for place, one in enumerate(self.records[:upto])]
+        return [one for one in items if (sequence_of(one.raw) or 0) >= (cursor or 0)]
+
+
+def stopped_at(log: Log, upto: int, checkpoint: Checkpoint) -> Rig:
+    """An agent that has read so far, and is gone."""
+    rig = Rig(checkpoint=checkpoint, has_backlog=checkpoint is not FIRST)
+    return rig.run(*log.since(checkpoint.cursor, upto))
+
+
+def essence(rig: Rig) -> list[tuple[object, ...]]:
+    """Events without what depends on the moment of reading."""
+    keys = (schema.RECORD_UID.name, schema.GROUP_ID.name, schema.MEMCG_PATH.name, schema.REPORT.name, schema.COUNT.name)
+    return [(event.name, *(event.attributes.get(key) for key in keys)) for event in rig.events]
+
+
+@pytest.mark.parametrize("capture", CAPTURES, ids=lambda capture: str(capture.stem))
+def test_a_restart_after_any_record_changes_nothing(capture: Path) -> None:
+    """But for the id of a group, where its first victim went out before the line that makes it one."""
+    log = Log(capture.read_bytes())
+    whole = stopped_at(log, len(log.records), FIRST)
+    places = range(len(log.records)) if len(log.records) < 200 else range(0, len(log.records), 7)
+    for place in places:
+        before = stopped_at(log, place, FIRST)
+        after = stopped_at(log, len(log.records), resume(before.spool.checkpoint, NEXT))
+        assert [one[:2] for one in essence(before) + essence(after)] == [one[:2] for one in essence(whole)]
+        assert essence(after) == essence(whole)[len(before.events) :]
+        assert after.kills == whole.kills
+        assert after.spool.checkpoint.lines == whole.spool.checkpoint.lines
+        assert after.spool.totals.start_ns == FIRST.totals.start_ns
+
+
+def log_of(sequences: list[int]) -> Log:
+    return Log(b"".join(kill(one) if one % 3 == 0 else line("usb 1-1: new device", one) for one in sequences))
+
+
+@given(st.lists(st.integers(0, 40), min_size=1, max_size=8).map(sorted))
+def test_any_number_of_restarts_count_each_kill_once(stops: list[int]) -> None:
+    log = log_of(list(range(100, 140)))
+    checkpoint, uids = FIRST, []
+    for stop in [*stops, 40]:
+        rig = stopped_at(log, stop, checkpoint)
+        uids += [event.uid for event in rig.events]
+        checkpoint = resume(rig.spool.checkpoint, NEXT)
+    expected = [event.uid for event in stopped_at(log, 40, FIRST).events]
+    assert uids == expected
+    assert checkpoint.totals.kills == {"cgroup": len(expected)}
+    assert checkpoint.lines == len(expected)
+
+
+def resumed(*readings: Reading | bytes, counted: int | None = None, **fields: int) -> Rig:
+    """An agent that was at record 75 and must read again from 70."""
+    stored = replace(
+        FIRST, totals=Totals(5).plus("cgroup", 7).plus_unaccounted(1), cursor=70, first_uncounted=75, lines=2
+    )
+    checkpoint = replace(stored, **fields)  # type: ignore[arg-type]  # numbers all
+    return Rig(checkpoint=checkpoint, has_backlog=True, counted=counted).run(*readings)
+
+
+def test_what_was_counted_before_is_context_alone() -> None:
+    rig = resumed(kill(72), kill(74), kill(75), kill(76))
+    assert [event.attributes[schema.KMSG_SEQUENCE.name] for event in rig.events] == [75, 76]
+    assert (rig.kills, rig.spool.checkpoint.lines) == ({"cgroup": 3}, 4)
+    assert {event.attributes[schema.BACKLOG.name] for event in rig.events} == {True}
+
+
+@pytest.mark.parametrize(
+    ("lost", "missing"),
+    [
+        pytest.param(Lost(3, 9, 70), 0, id="all of it was counted"),
+        pytest.param(Lost(5, 9, 70), 0, id="up to the last that was"),
+        pytest.param(Lost(6, 9, 70), 1, id="one more"),
+        pytest.param(Lost(30, 9, 70), 25, id="many more"),
+        pytest.param(Lost(1, 9, None), 1, id="it is not known which"),
+    ],
+)
+def test_a_gap_is_what_nobody_has_read(lost: Lost, missing: int) -> None:
+    behind = (lost.first or 90) + lost.count
+    rig = resumed(lost, kill(max(behind, 75)), counted=40, base=30)
+    assert rig.health.records["lost"] == missing
+    counts = [one.attributes[schema.COUNT.name] for one in rig.events if one.name == schema.RECORDS_LOST]
+    assert counts == ([missing] if missing else [])
+    if missing:
+        assert rig.kills == {"cgroup": 1}, "they begin again at 0"
+        assert rig.spool.totals.start_ns > 5
+        assert (rig.spool.checkpoint.base, rig.spool.checkpoint.lines) == (33, 1), "2 lines and 1 told before"
+    else:
+        assert (rig.kills, rig.spool.totals.start_ns) == ({"cgroup": 2}, 5)
+        assert (rig.spool.checkpoint.base, rig.spool.checkpoint.lines) == (30, 3)
+
+
+def test_totals_that_begin_again_are_those_of_the_first_export() -> None:
+    """The gap is known before the first export, though nothing behind it was read yet."""
+    rig = Rig(checkpoint=replace(FIRST, totals=Totals(5).plus("cgroup", 7), cursor=70, first_uncounted=75))
+    rig.source.put(Lost(30, 9, 70), kill(100))
+    rig.agent.open()
+    assert (rig.spool.exportable.totals.kills, rig.events) == ({}, [])
+    assert rig.spool.checkpoint.first_uncounted == 75, "the loss is still to be told"
+    rig.agent.stop()
+    rig.agent.run()
+    assert rig.names == [schema.RECORDS_LOST, schema.OOM_KILL]
+    assert rig.spool.checkpoint.first_uncounted == 101
+
+
+def test_an_agent_that_ends_before_its_first_burst_counts_nothing_again() -> None:
+    """What is committed at once must not go back to where reading begins."""
+    first = Rig().run(kill(10), kill(11))
+    second = Rig(checkpoint=first.spool.checkpoint)
+    second.source.put(kill(11))
+    second.agent.open()
+    third = Rig(checkpoint=second.spool.checkpoint).run(kill(11))
+    assert (third.kills, third.events) == ({"cgroup": 2}, [])
+
+
+def test_kills_that_no_collector_was_told_of_are_the_first_increase_of_new_totals() -> None:
+    """A machine that was restarted out of its misery, with its collector away: the totals are gone, their kills not."""
+    totals = Totals(5).plus("cgroup", 7).plus("cgroup", 8).plus_unaccounted(1)
+    stored = replace(
+        FIRST, boot_id="before", totals=totals, acknowledged=Totals(5).plus("cgroup", 7), cursor=70, first_uncounted=75
+    )
+    rig = Rig(checkpoint=resume(stored, NEXT), has_backlog=True, counted=1)
+    rig.agent.open()
+    assert (rig.spool.exportable.totals.kills, rig.spool.exportable.totals.start_ns) == ({}, 9_000), "0 first"
+    rig.source.put(kill(3))
+    rig.agent._turn()
+    assert rig.kills == {"cgroup": 2}
+    assert rig.spool.totals.unaccounted == 1
+    assert rig.spool.checkpoint.carried_over is None
+    assert (rig.spool.checkpoint.base, rig.spool.checkpoint.lines) == (-1, 1), "what is owed is not of this boot"
+    again = Rig(checkpoint=resume(rig.spool.checkpoint, NEXT), has_backlog=True, counted=1).run()
+    assert again.kills == {"cgroup": 2}
+
+
+def test_what_was_refused_before_is_not_refused_again() -> None:
+    rig = resumed(kill(72, priority=12), kill(76, priority=12))
+    assert rig.health.records["refused"] == 1
+
+
+def test_a_gap_while_it_runs_does_not_begin_anew() -> None:
+    rig = resumed(kill(75), Lost(5, 9, 76), kill(81))
+    assert rig.kills == {"cgroup": 3}
+    assert rig.health.records["lost"] == 5
+
+
+@pytest.mark.parametrize(
+    ("previous_pid", "names"),
+    [
+        (1075, [schema.OOM_KILL, schema.AGENT_KILLED, schema.OOM_KILL]),
+        (1077, [schema.OOM_KILL, schema.OOM_KILL]),
+        (0, [schema.OOM_KILL, schema.OOM_KILL]),
+    ],
+)
+def test_the_agent_before_this_one_was_a_victim(previous_pid: int, names: list[str]) -> None:
+    stored = replace(FIRST, cursor=70, first_uncounted=75)
+    rig = Rig(checkpoint=stored, has_backlog=True, previous_pid=previous_pid).run(kill(75), kill(76))
+    assert rig.names == names
+    acknowledged = [event for event in rig.events if event.name == schema.AGENT_KILLED]
+    for event in acknowledged:
+        assert event.attributes[schema.PID.name] == previous_pid
+        assert event.uid != rig.events[0].uid
+        assert set(event.attributes) <= {one.name for one in schema.ATTRIBUTES if schema.AGENT_KILLED in one.events}
+    assert rig.kills == {"cgroup": 2}, "it is one kill"
+
+
+def test_a_pid_that_is_used_again_is_not_the_agent() -> None:
+    again = kill(76).replace(b"1076", b"1075")
+    rig = Rig(checkpoint=FIRST, has_backlog=True, previous_pid=1075).run(kill(75), again)
+    assert rig.names.count(schema.AGENT_KILLED) == 1
+    live = Rig(checkpoint=FIRST, previous_pid=1075)
+    with live.running():
+        live.source.put(kill(75))
+    assert live.names == [schema.OOM_KILL], "nor is one that was killed after the start"
+
+
+def test_after_a_crash_the_first_export_holds_what_the_log_holds() -> None:
+    """The agent before may have exported it from memory, while its disk hung: a total must not go back."""
+    rig = Rig(
+        checkpoint=replace(FIRST, totals=Totals(5).plus("cgroup", 7), cursor=70, first_uncounted=75), has_backlog=True
+    )
+    rig.source.put(kill(75), kill(76))
+    rig.agent.open()
+    assert rig.spool.exportable.totals.kills == {"cgroup": 1}
+    rig.agent.read_backlog()
+    assert rig.spool.exportable.totals.kills == {"cgroup": 3}
+    rig.source.put(kill(77))
+    rig.agent.stop()
+    rig.agent.run()
+    assert [event.attributes.get(schema.BACKLOG.name) for event in rig.events] == [True, True, None]
+
+
+@pytest.mark.parametrize(
+    ("earlier", "acknowledged", "base"),
+    [
+        pytest.param({}, [76, 79], 30 + 2 + 1, id="it stood in the middle"),
+        pytest.param({"first_uncounted": 78}, [79], 30 + 2 + 1, id="it had counted up to there"),
+        pytest.param({"boot_id": "before"}, [73, 76, 79], 0, id="it lived in another boot"),
+        pytest.param({"cursor": None}, [], 40, id="it never read a record"),
+    ],
+)
+def test_a_spool_that_is_found_late_is_caught_up_with(
+    earlier: dict[str, object], acknowledged: list[int], base: int
+) -> None:
+    """From where the earlier agent stood to where this one began; what this one has read itself is not read again."""
+    log = [kill(73), kill(76), kill(79), kill(80), kill(81)]
+    opened: list[int] = []
+
+    def source_at(cursor: int) -> Script:
+        opened.append(cursor)
+        script = Script()
+        script.put(*[one for one in log if (sequence_of(one) or 0) >= cursor])
+        return script
+
+    rig = Rig(counted=40, source_at=source_at)
+    rig.source.next_sequence = 80
+    totals = Totals(5).plus("cgroup", 7).plus_unaccounted(1)
+    stood = replace(
+        FIRST,
+        identity=ResourceIdentity("another"),
+        totals=totals,
+        acknowledged=totals,
+        cursor=70,
+        first_uncounted=75,
+        base=30,
+        lines=2,
+    )
+    with rig.running():
+        rig.source.put(kill(80))
+        assert eventually(lambda: rig.kills == {"cgroup": 1})
+        rig.spool.earlier = replace(stood, **earlier)  # type: ignore[arg-type]  # each of its field's type
+        rig.source.put(kill(81))
+        assert eventually(lambda: rig.kills == {"cgroup": 2 + len(acknowledged)})
+    sequences = [one.attributes[schema.KMSG_SEQUENCE.name] for one in rig.events]
+    assert sequences == [80, 81, *acknowledged]
+    assert [one.attributes.get(schema.BACKLOG.name) for one in rig.events] == [None, None, *[True] * len(acknowledged)]
+    assert (rig.spool.checkpoint.base, rig.spool.checkpoint.lines) == (base, 2 + len(acknowledged))
+    assert opened == ([] if earlier.get("cursor", 0) is None else [0 if "boot_id" in earlier else 70])

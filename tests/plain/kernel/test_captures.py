@@ -1,0 +1,67 @@
+"""Captures with their golden results: a .kmsg file dropped into data/ is a test.
+
+    OTEL_OOM_GOLDEN=write pytest tests/plain/kernel/test_captures.py
+
+writes the results anew; read the difference before you keep it.
+"""
+
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support import corpus
+from support.klog import CAPTURES
+
+from otel_oom.kernel import kmsg_record
+from otel_oom.kernel.kill_assembler import Assembler
+from otel_oom.kernel.oom_kill import Finding, OomKill
+
+IS_WRITING = os.environ.get("OTEL_OOM_GOLDEN") == "write"
+
+
+def shown(finding: Finding) -> dict[str, Any]:
+    """A finding as its file holds it: what the kernel did not say is left out, the record is its number."""
+    fields = asdict(finding) | {"record": finding.record.sequence, "event": type(finding).__name__}
+    if isinstance(finding, OomKill):
+        fields["context"] = said(asdict(finding.context))
+        fields = {"uid" if key == "boot_id" else key: value for key, value in fields.items()} | {"uid": finding.uid}
+    return said(fields)
+
+
+def said(fields: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in fields.items() if value not in (None, ())}
+
+
+def test_there_are_captures() -> None:
+    assert len(CAPTURES) > 5
+
+
+@pytest.mark.parametrize("capture", CAPTURES, ids=lambda capture: str(capture.stem))
+def test_the_result_is_the_golden_one(capture: Path) -> None:
+    findings, assembler = corpus.findings(capture.read_bytes())
+    result = {"kill_lines": assembler.kill_lines, "findings": [shown(finding) for finding in findings]}
+    found = json.dumps(result, indent=2, ensure_ascii=False) + "\n"
+    golden = capture.with_suffix(".json")
+    if IS_WRITING:
+        golden.write_text(found, encoding="utf-8")
+    assert golden.exists(), f"no {golden.name}: write it with OTEL_OOM_GOLDEN=write"
+    assert golden.read_text(encoding="utf-8") == found
+
+
+CRASHES = sorted((Path(__file__).parents[1] / "data" / "crashes").iterdir())
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize("crash", CRASHES, ids=lambda crash: str(crash.name))
+def test_what_once_broke_it_does_no_harm(crash: Path) -> None:
+    """Records as fuzzing left them: the file's name says what went wrong."""
+    assembler = Assembler("boot", 4096)
+    found: list[Finding] = []
+    for line in crash.read_bytes().splitlines():
+        if isinstance(record := kmsg_record.parse(line), kmsg_record.Record):
+            found += assembler.feed(record, 1)
+    found += assembler.settle()
+    assert len(found) <= assembler.kill_lines

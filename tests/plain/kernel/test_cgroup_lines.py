@@ -1,0 +1,175 @@
+"""The `oom-kill:` line and `Task in`: two paths and a name, each chosen by somebody, taken apart."""
+
+import pytest
+from support import klog
+
+from otel_oom.kernel import cgroup_lines
+from otel_oom.kernel.cgroup_lines import Summary
+
+GLOBAL = (
+    "oom-kill:constraint=CONSTRAINT_CPUSET,nodemask=0,2,cpuset=c,mems_allowed=0,2,global_oom,task_memcg={},task={},"
+)
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        (klog.summary(), Summary("CONSTRAINT_MEMCG", 100, 7, is_global=False, oom_memcg="/g", task_memcg="/g/x")),
+        (
+            GLOBAL.format("/y", "t") + "pid=5,uid=6",
+            Summary("CONSTRAINT_CPUSET", 5, 6, is_global=True, oom_memcg=None, task_memcg="/y"),
+        ),
+        (  # no CONFIG_MEMCG
+            "oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),cpuset=/,mems_allowed=0,task=t,pid=5,uid=6",
+            Summary("CONSTRAINT_NONE", 5, 6, is_global=False, oom_memcg=None, task_memcg=None),
+        ),
+        (  # no CONFIG_CPUSETS
+            "oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),global_oom,task_memcg=/,task=t,pid=5,uid=6",
+            Summary("CONSTRAINT_NONE", 5, 6, is_global=True, oom_memcg=None, task_memcg="/"),
+        ),
+        (  # neither
+            "oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),task=t,pid=5,uid=6",
+            Summary("CONSTRAINT_NONE", 5, 6, is_global=False, oom_memcg=None, task_memcg=None),
+        ),
+        (  # cpuset names can hold anything but `/`
+            klog.summary().replace("cpuset=/", "cpuset=x,global_oom,y,oom_memcg=,z"),
+            Summary("CONSTRAINT_MEMCG", 100, 7, is_global=False, oom_memcg="/g", task_memcg="/g/x"),
+        ),
+        (
+            klog.summary(memcg="(name too long)", cgroup="(name too long)"),
+            Summary("CONSTRAINT_MEMCG", 100, 7, is_global=False, oom_memcg=None, task_memcg=None),
+        ),
+    ],
+)
+def test_summaries(line: str, expected: Summary) -> None:
+    assert expected == cgroup_lines.summary(line)
+
+
+@pytest.mark.parametrize("line", ["oom-kill:", klog.summary()[:-1].rpartition(",")[0], klog.summary() + "x", "", "x"])
+def test_what_is_no_summary(line: str) -> None:
+    assert cgroup_lines.summary(line) is None
+
+
+HOSTILE_CGROUPS = [
+    "/a,task=evil,pid=1,uid=0",
+    "/x,oom_memcg=/x",
+    "/,oom_memcg=x",
+    "/task_memcg=",
+    "/x,task_memcg=/x",
+    "/,task_memcg=/x",
+    "/x,task_memcg=/x,task=y",
+    "/,global_oom,task_memcg=",
+    "/100%s%n",
+    r"/a b\x5c\xff:",
+    "/x killed as a result of limit of /x",
+    "/x killed as a result of limit of y",
+    "/",
+]
+
+
+@pytest.mark.parametrize("below", ["", "/pod,task=a"])
+@pytest.mark.parametrize("cgroup", HOSTILE_CGROUPS)
+@pytest.mark.parametrize("comm", klog.HOSTILE_COMMS)
+def test_no_name_can_shift_a_summary(comm: str, cgroup: str, below: str) -> None:
+    path = cgroup.removesuffix("/") + below or "/"
+    expected = Summary("CONSTRAINT_MEMCG", 100, 7, is_global=False, oom_memcg=cgroup, task_memcg=path)
+    assert expected == cgroup_lines.summary(klog.summary(100, comm, cgroup, path), comm=comm, oom_memcg=cgroup)
+    expected = Summary("CONSTRAINT_NONE", 5, 7, is_global=True, oom_memcg=None, task_memcg=path)
+    line = klog.global_summary(5, comm).replace("task_memcg=/y", f"task_memcg={path}", 1)
+    assert expected == cgroup_lines.summary(line, comm=comm)
+
+
+@pytest.mark.parametrize("cgroup", HOSTILE_CGROUPS)
+def test_no_name_can_shift_where_a_task_was(cgroup: str) -> None:
+    below = cgroup.removesuffix("/") + "/pod"
+    for path in (cgroup, below):
+        line = f"Task in {path} killed as a result of limit of {cgroup}"
+        assert (path, cgroup) == cgroup_lines.task_in(line)
+
+
+@pytest.mark.parametrize(
+    ("known", "expected"),
+    [
+        ("/a", ("/a", "/a/c,task_memcg=/a,task_memcg=/a/c")),
+        ("/a,task_memcg=/a/c", ("/a,task_memcg=/a/c", "/a,task_memcg=/a/c")),
+        (None, (None, None)),
+        ("/b", (None, None)),
+    ],
+)
+def test_of_two_readings_the_statistics_decide_or_nobody(known: str | None, expected: tuple[str | None, ...]) -> None:
+    line = klog.summary(memcg="/a", cgroup="/a/c,task_memcg=/a,task_memcg=/a/c")
+    found = cgroup_lines.summary(line, comm="vic", oom_memcg=known)
+    assert expected == (found and (found.oom_memcg, found.task_memcg))
+
+
+@pytest.mark.parametrize(
+    ("line", "comm", "oom_memcg", "task_memcg"),
+    [
+        ("oom_memcg=/g,task_memcg=/g/x,task=vic,pid=9", "vic", "/g", "/g/x"),
+        ("oom_memcg=/g,task_memcg=/g/x,task=vic,pid=9,uid=", "vic", "/g", "/g/x"),
+        ("oom_memcg=/g,task_memcg=/g/x,task=vi", "vic", "/g", "/g/x"),
+        ("oom_memcg=/g,task_memcg=/g/x,task=vi", "other", "/g", None),
+        ("oom_memcg=/g,task_memcg=/g/x,task=vi", None, "/g", None),
+        ("oom_memcg=/g,task_memcg=/g/x,task=", "vic", "/g", None),
+        ("oom_memcg=/g,task_memcg=/g/x0", "vic", "/g", None),
+        ("oom_memcg=/ltp/test-9552,task_memcg=/ltp/test-95520", "vic", "/ltp/test-9552", None),
+        ("oom_memcg=/g,task_me", "vic", None, None),
+        ("oom_memcg=/g", "vic", None, None),
+        ("oom_memcg=/g,task_memcg=/x,task_memcg=/g", "vic", None, None),  # whose words the first ones are is open
+        ("global_oom,task_memcg=/g,task=vic,", "vic", None, "/g"),
+        ("global_oom,task_memcg=/g,task=vic,task=vic,", "vic", None, "/g,task=vic"),
+        ("global_oom,task_memcg=/g,task=v,task=v", "v", None, "/g,task=v"),
+        ("global_oom,task_memcg=/g,task=a,task=a", "a,task=a", None, None),  # either could be the kernel's
+        ("global_oom", "vic", None, None),
+        ("mems_allow...", "vic", None, None),
+    ],
+)
+def test_a_line_without_its_end_says_what_is_certain(
+    line: str, comm: str | None, oom_memcg: str | None, task_memcg: str | None
+) -> None:
+    text = f"oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),cpuset=/,mems_allowed=0,{line}"
+    assert cgroup_lines.summary(text) is None
+    found = cgroup_lines.summary_without_end(text, comm=comm)
+    assert (oom_memcg, task_memcg) == (found and (found.oom_memcg, found.task_memcg))
+    assert (found and (found.pid, found.uid, found.constraint)) == (None, None, "CONSTRAINT_NONE")
+
+
+def test_a_task_that_moved_is_read_where_only_one_cut_is_possible() -> None:
+    assert cgroup_lines.task_in("Task in /mem2 killed as a result of limit of /mem3") == ("/mem2", "/mem3")
+    found = cgroup_lines.summary(klog.summary(memcg="/a", cgroup="/b"))
+    assert (found and (found.oom_memcg, found.task_memcg)) == ("/a", "/b")
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("Memory cgroup stats for /a:", "/a"),
+        ("Memory cgroup stats for /a: cache:0KB rss:20260KB rss_huge:0KB", "/a"),
+        ("Memory cgroup stats for /a: cache:1KB: cache:0KB rss:1KB", "/a: cache:1KB"),
+        ("Memory cgroup stats for /a: cache:1KB:", "/a: cache:1KB"),
+        ("Memory cgroup stats for /a: b:", "/a: b"),
+        ("Memory cgroup stats for /a", None),
+        ("Memory cgroup stats for ", None),
+        ("Memory cgroup stats for a:", None),
+    ],
+)
+def test_statistics(line: str, expected: str | None) -> None:
+    assert expected == cgroup_lines.stats(line)
+
+
+def test_where_nothing_else_is_known_the_shortest_name_is_taken() -> None:
+    found = cgroup_lines.summary(klog.summary(100, "leader", "/g,task=a", "/g,task=a"), comm="thread")
+    expected = "/g,task=a"
+    assert expected == (found and found.task_memcg)
+
+
+def test_a_summary_of_the_longest_path_takes_no_time() -> None:
+    path = "/" + ",task=,task_memcg=/" * 400
+    found = cgroup_lines.summary(klog.summary(memcg=path, cgroup=path), comm="vic", oom_memcg=path)
+    assert (path, path) == (found and (found.oom_memcg, found.task_memcg))
+
+
+def test_a_limit_whose_end_was_lost_is_what_its_statistics_say() -> None:
+    cut = "Task in /g/x/y killed as a result of limit of /g"
+    assert cgroup_lines.task_in(cut, oom_memcg="/g/x") is None
+    assert cgroup_lines.task_in(cut, oom_memcg="/g") == ("/g/x/y", "/g")

@@ -1,0 +1,24 @@
+"""Captures of real kernels with names built to fool a parser: every answer of the index is met."""
+
+from typing import Any
+
+import pytest
+from support import answers, corpus
+
+from otel_oom.kernel.oom_kill import OomKill
+
+INDEX = [entry for entry in corpus.index("hostile") if entry["file"].endswith(".kmsg")]
+
+
+def named(answer: dict[str, Any]) -> str:
+    return str(answer["file"])
+
+
+@pytest.mark.parametrize("answer", INDEX, ids=named)
+def test_every_answer_of_the_index_is_met(answer: dict[str, Any]) -> None:
+    findings, assembler = corpus.findings((corpus.CORPUS / "hostile" / answer["file"]).read_bytes())
+    kills = [finding for finding in findings if isinstance(finding, OomKill)]
+    assert answers.theirs(answer["kills"]) == answers.ours(kills, answer["kills"])
+    assert [kill["seq"] for kill in answer["kills"]] == [kill.record.sequence for kill in kills]
+    if "kill_lines" in answer:
+        assert answer["kill_lines"] == assembler.kill_lines

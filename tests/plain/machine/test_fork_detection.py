@@ -1,0 +1,249 @@
+"""A machine that may be another one now: what makes it so, and what the agent then does."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from support.agent_rig import IDENTITY, Rig, kill, line
+from support.kernel import eventually
+
+from otel_oom.kernel import oom_lines
+from otel_oom.machine.fork_detection import SETTLES_S, ForkDetection
+from otel_oom.machine.identity import BackgroundRead, MachineIdentity, read_machine_identity
+from otel_oom.totals import ResourceIdentity, Totals
+
+COPY = replace(IDENTITY, mark="copy")
+
+
+def fork(sequence: int, priority: int = 5) -> bytes:
+    return line(oom_lines.FORKED, sequence, priority)
+
+
+def origins(rig: Rig) -> list[str]:
+    """Of all events, in order."""
+    found = []
+    while batch := rig.spool.peek(10_000, 1 << 30):
+        found += [event.identity.instance_id for event in batch if event.identity]
+        rig.spool.settle(len(batch))
+    return found
+
+
+class World:
+    """A machine whose identity is looked at."""
+
+    def __init__(self, *, is_always: bool = False, unique_suffix: str = "") -> None:
+        self.machine: MachineIdentity | None = IDENTITY
+        self.looks = 0
+        self.identity = IDENTITY.resource_identity()
+        self._forks = ForkDetection(
+            self._look, is_always=is_always, unique_suffix=lambda: unique_suffix, now_s=-math.inf
+        )
+
+    def changed_identity(self, now_s: float, *, is_forked: bool) -> ResourceIdentity | None:
+        identity = self._forks.changed_identity(self.identity, now_s, is_forked=is_forked)
+        self.identity = identity or self.identity
+        return identity
+
+    def _look(self) -> MachineIdentity | None:
+        self.looks += 1
+        return self.machine
+
+
+def test_without_a_fork_nobody_looks() -> None:
+    world = World()
+    world.machine = COPY
+    assert world.changed_identity(10.0, is_forked=False) is None
+    assert world.looks == 0
+
+
+@pytest.mark.parametrize("copy", [COPY, replace(IDENTITY, host_name="b"), replace(IDENTITY, machine_id="b")])
+def test_a_fork_with_another_identity_makes_another_machine(copy: MachineIdentity) -> None:
+    world = World()
+    world.machine = copy
+    assert world.changed_identity(10.0, is_forked=True) == copy.resource_identity()
+    assert world.changed_identity(20.0, is_forked=True) is None, "once"
+
+
+def test_ten_resumes_of_one_machine_make_none() -> None:
+    world = World()
+    assert [world.changed_identity(float(at), is_forked=True) for at in range(10)] == [None] * 10
+
+
+def test_a_name_that_comes_later_is_waited_for() -> None:
+    world = World()
+    assert world.changed_identity(100.0, is_forked=True) is None
+    world.machine = COPY
+    assert world.changed_identity(100.0 + SETTLES_S, is_forked=False) == COPY.resource_identity()
+    world.machine = IDENTITY
+    assert world.changed_identity(101.0 + SETTLES_S, is_forked=False) is None, "not for ever"
+
+
+def test_an_identity_that_cannot_be_told_is_no_difference() -> None:
+    world = World()
+    world.machine = None
+    assert world.changed_identity(1.0, is_forked=True) is None
+    world.machine = IDENTITY
+    assert world.changed_identity(2.0, is_forked=False) is None
+    world.machine = COPY
+    assert world.changed_identity(3.0, is_forked=False) == COPY.resource_identity()
+
+
+def test_a_machine_id_that_is_written_just_now_is_no_difference() -> None:
+    world = World()
+    world.machine = replace(IDENTITY, machine_id="")
+    assert world.changed_identity(1.0, is_forked=True) is None
+
+
+def test_for_a_minute_after_the_start_a_name_may_come() -> None:
+    forks = ForkDetection(lambda: COPY, is_always=False, unique_suffix=str, now_s=100.0)
+    assert (
+        forks.changed_identity(IDENTITY.resource_identity(), 100.0 + SETTLES_S, is_forked=False)
+        == COPY.resource_identity()
+    )
+    assert forks.changed_identity(IDENTITY.resource_identity(), 101.0 + SETTLES_S, is_forked=False) is None
+    own = IDENTITY.resource_identity(unique_suffix="run")
+    same = ForkDetection(lambda: IDENTITY, is_always=False, unique_suffix=str, now_s=100.0)
+    assert same.changed_identity(own, 100.0, is_forked=True) is None, "the part of one run is no difference"
+
+
+def test_a_glance_does_not_wait_for_a_disk() -> None:
+    hanging = threading.Event()
+    looks: list[int] = []
+
+    def look() -> MachineIdentity:
+        looks.append(1)
+        hanging.wait(10.0)
+        return COPY
+
+    glance = BackgroundRead(look)
+    began_s = time.monotonic()
+    assert (glance(), glance()) == (None, None)
+    assert time.monotonic() - began_s < 1.0
+    hanging.set()
+    assert eventually(glance) == COPY
+    assert len(looks) == 1, "one at a time"
+
+
+@pytest.mark.parametrize("machine", [IDENTITY, None])
+def test_always_is_each_time(machine: MachineIdentity | None) -> None:
+    world = World(is_always=True, unique_suffix="f00")
+    world.machine = machine
+    expected = ResourceIdentity(f"{IDENTITY.instance_id}-f00", "host", "machine")
+    assert world.changed_identity(1.0, is_forked=True) == expected
+    assert world.changed_identity(2.0, is_forked=False) is None
+    assert world.changed_identity(3.0, is_forked=True) == expected, "its own part does not grow"
+
+
+def test_the_identity_file_tells_copies_apart(tmp_path: Path) -> None:
+    file = tmp_path / "identity"
+    file.write_bytes(b" i-0123\n\xff\x1b[31m\n")
+    marked, unmarked = read_machine_identity(file), read_machine_identity()
+    assert marked.mark == r"i-0123\x0a\xff\x1b[31m", "any bytes, and harmless"
+    assert marked.instance_id != unmarked.instance_id == read_machine_identity(tmp_path / "none").instance_id
+    file.write_bytes(b"x" * 100_000)
+    assert len(read_machine_identity(file).mark) == 4096
+
+
+def test_what_was_before_a_fork_stays_what_the_machine_was() -> None:
+    rig = Rig(machine=COPY).run(kill(1), fork(2), kill(3, cause="Out of memory"), kill(4))
+    assert rig.spool.checkpoint.identity == COPY.resource_identity()
+    assert rig.kills == {"system": 1, "cgroup": 1}
+    retired = rig.spool.retired
+    assert retired is not None
+    assert (retired.series.identity, retired.series.totals.kills) == (ResourceIdentity("instance"), {"cgroup": 1})
+    assert origins(rig) == ["instance", COPY.instance_id, COPY.instance_id]
+
+
+def test_before_the_first_export_and_at_the_stop_too() -> None:
+    rig, another = Rig(machine=COPY), replace(COPY, mark="another")
+    rig.source.put(kill(1), fork(2), kill(3))
+    rig.agent.open()
+    rig.agent.read_backlog()
+    assert (rig.spool.checkpoint.identity, rig.kills) == (COPY.resource_identity(), {"cgroup": 1})
+    assert rig.spool.exportable.totals.kills == {"cgroup": 1}
+    rig.machine = another
+    rig.source.put(kill(4), fork(5), kill(6))
+    rig.agent.stop()
+    rig.agent.run()
+    assert (rig.spool.checkpoint.identity, rig.kills) == (another.resource_identity(), {"cgroup": 1})
+    assert origins(rig) == ["instance", *[COPY.instance_id] * 2, another.instance_id]
+
+
+def test_a_machine_that_became_another_while_no_agent_ran() -> None:
+    """What the log holds from before is the old one's, as it is in each copy."""
+    rig = Rig(machine=COPY, started_s=math.inf)
+    rig.source.put(kill(1), kill(2))
+    rig.agent.open()
+    rig.agent.read_backlog()
+    retired = rig.spool.retired
+    assert retired is not None
+    assert (retired.series.totals.kills, rig.kills) == ({"cgroup": 2}, {})
+    assert origins(rig) == ["instance"] * 2
+
+
+def test_what_could_not_be_passed_on_stays_before_the_fork(monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = Rig(machine=COPY)
+    rig.fail_puts(monkeypatch, MemoryError(), MemoryError())
+    with rig.running():
+        rig.source.put(kill(1), fork(2), kill(3))
+        assert eventually(lambda: rig.spool.checkpoint.identity == COPY.resource_identity() and rig.kills)
+    assert origins(rig) == ["instance", COPY.instance_id]
+
+
+def test_a_fork_of_the_same_machine_changes_nothing() -> None:
+    rig = Rig().run(kill(1), fork(2), kill(3))
+    assert (rig.kills, rig.spool.retired) == ({"cgroup": 2}, None)
+    assert rig.health.reconnect_epoch == 1, "but the connections may be dead"
+    assert origins(rig) == ["instance"] * 2
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        pytest.param(fork(2, priority=13), id="user space wrote it"),
+        pytest.param(line(f"x: {oom_lines.FORKED}", 2), id="another line's end"),
+        pytest.param(line(f"{oom_lines.FORKED} x", 2), id="another line's beginning"),
+        pytest.param(b"5;" + oom_lines.FORKED.encode(), id="no record"),
+    ],
+)
+def test_only_the_kernel_says_that_it_was_forked(forged: bytes) -> None:
+    rig = Rig(machine=COPY).run(kill(1), forged, kill(3))
+    assert rig.spool.checkpoint.identity == ResourceIdentity("instance")
+    assert (rig.kills, rig.health.reconnect_epoch) == ({"cgroup": 2}, 0)
+
+
+def test_a_fork_that_was_read_before_a_restart_is_an_old_one() -> None:
+    stored = replace(Rig().spool.checkpoint, cursor=1, first_uncounted=3)
+    rig = Rig(checkpoint=stored, machine=COPY).run(kill(1), fork(2), kill(3))
+    assert rig.spool.checkpoint.identity == ResourceIdentity("instance")
+
+
+def test_the_kernels_counter_is_still_compared_with_all_that_was_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kills before the fork, unaccounted ones too, are the old machine's; the new one does not tell them again."""
+    monkeypatch.setattr("otel_oom.agent.loop._LOOK_S", 0.01)
+    monkeypatch.setattr("otel_oom.agent.reconciliation.APART_S", 0.02)
+    rig = Rig(machine=COPY, counted=10)
+    with rig.running():
+        rig.counted = 13
+        rig.source.put(kill(1))
+        assert eventually(lambda: rig.spool.totals.unaccounted == 2)
+        rig.source.put(fork(2))
+        assert eventually(lambda: rig.spool.checkpoint.identity == COPY.resource_identity())
+        assert rig.spool.totals.unaccounted == 0
+        rig.counted = 15
+        rig.source.put(kill(3))
+        assert eventually(lambda: rig.spool.totals.unaccounted == 1)
+        time.sleep(0.1)
+    assert (rig.kills, rig.spool.totals.unaccounted) == ({"cgroup": 1}, 1)
+    assert origins(rig).count("instance") == 2
+
+
+def test_new_totals_begin_when_the_machine_became_another() -> None:
+    rig = Rig(machine=COPY).run(fork(1))
+    assert rig.spool.totals == Totals(rig.spool.totals.start_ns)
+    assert time.time_ns() - rig.spool.totals.start_ns < 10**10

@@ -1,0 +1,88 @@
+"""When a try comes after a failure."""
+
+from __future__ import annotations
+
+import pytest
+
+from otel_oom.otlp.retry_backoff import Backoff
+
+
+def longest(_low: float, high: float) -> float:
+    return high
+
+
+def waits(*, is_loopback: bool, failures: int, began_s: float = 1000.0) -> list[float]:
+    backoff, now_s, found = Backoff(is_loopback=is_loopback, jitter=longest), began_s, []
+    for _ in range(failures):
+        backoff.failed(now_s, None)
+        found.append(backoff.due_s - now_s)
+        now_s = backoff.due_s
+    return found
+
+
+def test_a_new_one_is_due_at_once() -> None:
+    assert Backoff(is_loopback=False, jitter=longest).due_s == 0
+
+
+def test_waits_double_up_to_the_cap() -> None:
+    assert waits(is_loopback=False, failures=8) == [0.25, 0.5, 1, 2, 4, 5, 5, 5]
+    assert waits(is_loopback=True, failures=5) == [0.25, 0.5, 1, 1, 1]
+
+
+def test_a_long_outage_is_tried_less_often() -> None:
+    found = waits(is_loopback=False, failures=100)
+    assert set(found[5:60]) == {5}
+    assert found[-1] == 30
+    assert set(waits(is_loopback=True, failures=1000)[2:]) == {1}
+
+
+def test_the_jitter_is_full() -> None:
+    asked: list[tuple[float, float]] = []
+
+    def jitter(low: float, high: float) -> float:
+        asked.append((low, high))
+        return 0.1
+
+    backoff = Backoff(is_loopback=False, jitter=jitter)
+    backoff.failed(1.0, None)
+    assert (asked, backoff.due_s) == ([(0.0, 0.25)], 1.1)
+
+
+@pytest.mark.parametrize(
+    ("told_s", "due_s"), [(None, 10.25), (0.0, 10.25), (0.1, 10.25), (7.0, 17.0), (1e12, 3610.0), (-5.0, 10.25)]
+)
+def test_the_server_is_obeyed_within_reason(told_s: float | None, due_s: float) -> None:
+    backoff = Backoff(is_loopback=False, jitter=longest)
+    backoff.failed(10.0, told_s)
+    assert backoff.due_s == due_s
+
+
+def test_a_probe_comes_early_but_not_twice_a_second_nor_before_the_servers_time() -> None:
+    backoff = Backoff(is_loopback=False, jitter=lambda *_: 20.0)
+    backoff.failed(10.0, None)
+    backoff.probe()
+    assert backoff.due_s == 11.0
+    backoff.failed(11.0, 5.0)
+    backoff.probe()
+    assert backoff.due_s == 16.0
+    backoff.hurry()
+    assert backoff.due_s == 16.0
+
+
+def test_a_stop_hurries() -> None:
+    backoff = Backoff(is_loopback=False, jitter=longest)
+    backoff.failed(10.0, None)
+    backoff.hurry()
+    assert backoff.due_s == 10.0
+
+
+def test_a_success_ends_the_outage() -> None:
+    backoff = Backoff(is_loopback=False, jitter=longest)
+    for _ in range(5):
+        backoff.failed(10.0, 60.0)
+    backoff.succeeded()
+    assert backoff.due_s == 0
+    backoff.failed(20.0, None)
+    assert backoff.due_s == 20.25
+    backoff.probe()
+    assert backoff.due_s == 20.25, "a probe never makes it later"

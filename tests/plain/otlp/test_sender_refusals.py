@@ -1,0 +1,85 @@
+"""What a collector refuses for good costs that one event alone, and is counted."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from support.kernel import eventually
+from support.otlp_receiver import OtlpReceiver, Protocol
+from support.otlp_servers import Answer
+from support.pipelines import REFUSING, name, sending, settings
+
+from otel_oom.otlp import log_records
+
+BOTH = pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
+UIDS = [f"kill {number}" for number in range(20)]
+
+
+@pytest.mark.parametrize(("protocol", "answer"), REFUSING, ids=name)
+def test_the_one_bad_event_alone_is_given_up(
+    protocol: Protocol, answer: Answer, caplog: pytest.LogCaptureFixture
+) -> None:
+    def is_bad(request: object) -> bool:
+        return "kill 13" in getattr(request, "uids", [])
+
+    with OtlpReceiver(protocol) as receiver:
+        for _ in range(20):
+            receiver.script.logs.append(replace(answer, when=is_bad))
+        with sending(settings(receiver), early=tuple(UIDS)) as rig:
+            receiver.wait(lambda: "kill 19" in receiver.delivered)
+            assert receiver.delivered == [uid for uid in UIDS if uid != "kill 13"]
+            assert [len(request.uids) for request in receiver.of("logs")][:4] == [20, 10, 10, 5], "halved"
+            assert rig.health.dropped == {"rejected": 1}
+            assert eventually(lambda: not len(rig.spool))
+    assert "gave up 1 undelivered event(s): the collector refuses kill 13 for good: " in caplog.text
+
+
+@BOTH
+def test_what_a_partial_success_rejects_is_counted(protocol: Protocol, caplog: pytest.LogCaptureFixture) -> None:
+    with OtlpReceiver(protocol) as receiver:
+        receiver.script.logs.append(Answer(rejected=2, details="no room\nfor two"))
+        receiver.script.metrics.append(Answer(rejected=3, details="too old"))
+        with sending(settings(receiver), early=("first", "second", "third")) as rig:
+            assert eventually(lambda: not len(rig.spool))
+            assert rig.health.dropped == {"rejected": 2}
+            assert len(receiver.of("logs")) == 1, "it must not be sent again"
+            assert eventually(lambda: "refused 3 metric point(s): too old" in caplog.text)
+            assert "gave up 2 undelivered event(s): partial success: no room for two" in caplog.text
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("error", "arrives"), [(ValueError("no such value"), False), (MemoryError(), True), (OSError("no thread"), True)]
+)
+def test_only_what_cannot_be_encoded_is_given_up(
+    protocol: Protocol, error: Exception, *, arrives: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the machine has no memory left the kill is the one thing that must not be thrown away."""
+    emit, failures = log_records.LogSender._emit, [error]
+
+    def failing(self: log_records.LogSender, events: object) -> None:
+        if failures:
+            raise failures.pop()
+        emit(self, events)  # type: ignore[arg-type]
+
+    if isinstance(error, OSError):
+        monkeypatch.setattr(log_records.LogSender, "send", _once(log_records.LogSender.send, error))
+    else:
+        monkeypatch.setattr(log_records.LogSender, "_emit", failing)
+    with OtlpReceiver(protocol) as receiver, sending(settings(receiver)) as rig:
+        rig.kill("first")
+        assert eventually(lambda: not len(rig.spool))
+        assert receiver.delivered == (["first"] if arrives else [])
+        assert rig.health.dropped["rejected"] == int(not arrives)
+
+
+def _once(send: object, error: Exception) -> object:
+    errors = [error]
+
+    def failing(*arguments: object) -> object:
+        if errors:
+            raise errors.pop()
+        return send(*arguments)  # type: ignore[operator]
+
+    return failing

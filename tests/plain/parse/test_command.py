@@ -1,0 +1,345 @@
+"""`otel-oom parse` as a person and as a script use it: files, pipes, exit codes, both outputs."""
+
+from __future__ import annotations
+
+import bz2
+import errno
+import gzip
+import io
+import json
+import lzma
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from support.klog import CAPTURES
+
+from otel_oom import schema
+from otel_oom.errors import UsageError
+from otel_oom.parse import command
+from otel_oom.parse.input_files import shown
+from otel_oom.parse.text_layout import Style, fold, size, width
+
+LOG = b"".join(
+    b"[   37.%06d] %s\n" % (us, line)
+    for us, line in [
+        (0, b"java invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0, oom_score_adj=0"),
+        (1, b"CPU: 1 PID: 7 Comm: java Not tainted 6.1.0 #1"),
+        (2, b"memory: usage 6144kB, limit 12288kB, failcnt 82"),
+        (3, b"[  pid  ]   uid  tgid total_vm      rss pgtables_bytes swapents oom_score_adj name"),
+        (4, b"[      7]  1000     7     9000     2048    65536        0             0 java"),
+        (5, b"[      8]  1000     8     9000     1024    65536        0             0 sh"),
+        (
+            6,
+            (
+                b"oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,mems_allowed=0,"
+                b"oom_memcg=/a,task_memcg=/a/b,task=java,pid=7,uid=1000"
+            ),
+        ),
+        (
+            411555,
+            (
+                b"Memory cgroup out of memory: Killed process 7 (java) total-vm:36000kB, anon-rss:8192kB, file-rss:0kB,"
+                b" shmem-rss:0kB, UID:1000 pgtables:64kB oom_score_adj:0"
+            ),
+        ),
+    ]
+)
+QUIET = b"[    1.000000] nothing of note\n"
+CAPTURE = next(path for path in CAPTURES if path.stem == "v61-system")
+
+
+class Terminal(io.TextIOWrapper):
+    def __init__(self) -> None:
+        super().__init__(io.BytesIO(), encoding="utf-8", write_through=True)
+
+    def isatty(self) -> bool:
+        return True
+
+    def text(self) -> str:
+        return self.buffer.getvalue().decode()  # type: ignore[attr-defined,no-any-return]
+
+
+def file(directory: Path, name: str, content: bytes) -> str:
+    path = directory / name
+    path.write_bytes(content)
+    return str(path)
+
+
+def test_text_for_people(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert command.run([file(tmp_path, "log", LOG)], "text") == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "1. java was killed: pid 7, 8.0 MiB resident",
+        "  line 8 · 37.411555 s after the boot",
+        "  whose limit     cgroup /a",
+        "  how full        ███████████████                6.0 MiB of 12.0 MiB (50%)",
+        "  who asked       java (pid 7) for 1 page (4.0 KiB), 0xcc0(GFP_KERNEL)",
+        "  the victim      8.0 MiB anonymous, 0 B file, 0 B shared, 64.0 KiB page tables,",
+        "                  35.2 MiB address space",
+        "                  user id 1000, oom_score_adj 0",
+        "                  in cgroup /a/b",
+        "  largest tasks   7 java █████████████████████████████████████    8.0 MiB killed",
+        "                  8 sh   ██████████████████▌                      4.0 MiB",
+        "",
+        "Text proves nothing about who wrote it: anyone who could write to this log could",
+        "write these lines. Pages are taken for 4096 bytes (--page-size).",
+    ]
+
+
+def test_json_has_the_attributes_of_the_contract_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.run([file(tmp_path, "log", LOG + LOG)], "json") == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [row[schema.PID.name] for row in rows] == [7, 7]
+    assert rows[0].keys() <= {attribute.name for attribute in schema.ATTRIBUTES}
+    assert {schema.RECORD_UID.name, schema.BOOT_ID.name, schema.KMSG_SEQUENCE.name} & rows[0].keys() == set()
+    assert rows[0][schema.KMSG_TIMESTAMP.name] == 37.411555
+    assert rows[0][schema.TOP_TASKS.name][0] == {"pid": 7, "comm": "java", "rss": 2048 * 4096, "score_adj": 0}
+
+
+def test_what_a_text_knows_besides(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    journal = "\n".join(
+        json.dumps({"_TRANSPORT": "kernel", "MESSAGE": line.partition("] ")[2], "_BOOT_ID": "b0"})
+        for line in LOG.decode().splitlines()
+    )
+    command.run([file(tmp_path, "journal", journal.encode()), str(CAPTURE)], "json")
+    of_journal, of_device = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+    assert of_journal[schema.BOOT_ID.name] == "b0"
+    assert schema.KMSG_TIMESTAMP.name not in of_journal
+    assert schema.KMSG_SEQUENCE.name in of_device
+    assert schema.BOOT_ID.name not in of_device
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress, lzma.compress, bz2.compress])
+def test_compression_is_seen_whatever_the_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], pack: object
+) -> None:
+    assert callable(pack)
+    assert command.run([file(tmp_path, "log.txt", pack(LOG))], "json") == 0
+    assert capsys.readouterr().out.count("\n") == 1
+
+
+def test_no_kill_is_no_failure_and_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    assert command.run([file(tmp_path, "log", QUIET)], "text") == 0
+    assert caplog.messages == ["no OOM kill found"]
+
+
+def test_a_report_without_its_kill_line_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    assert command.run([file(tmp_path, "log", b"\n".join(LOG.splitlines()[:-1]))], "text") == 0
+    assert "1 report begins without a `Killed process` line" in caplog.text
+
+
+def test_a_report_that_found_nothing_to_kill_is_no_cut_text(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    lines = [*LOG.splitlines()[:-2], b"[   37.000006] Out of memory and no killable processes...", b""]
+    assert command.run([file(tmp_path, "log", b"\n".join(lines))], "text") == 0
+    assert caplog.messages == ["no OOM kill found"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "unsaid"),
+    [
+        (slice(7, 8), "all but the victim: the kernel prints at most ten reports in 5 s, or this text lost it"),
+        (slice(0, 8, 7), "whose limit, how full, where the victim lived, the largest tasks (the report is not whole)"),
+        (slice(1, 8), "who asked, how full, the largest tasks (the report is not whole)"),
+    ],
+)
+def test_what_a_report_could_not_say(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, lines: slice, unsaid: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", "140")
+    command.run([file(tmp_path, "log", b"\n".join(LOG.splitlines()[lines]))], "text")
+    assert f"  not said        {unsaid}" in capsys.readouterr().out.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("gone", None, "there is no"),
+        ("log.gz", gzip.compress(QUIET * 1000)[:60], "is damaged"),
+        ("log.gz", b"\x1f\x8bnonsense", "is damaged"),
+        ("log.xz", lzma.compress(QUIET * 1000)[:60], "is damaged"),
+        ("log.zst", b"\x28\xb5\x2f\xfd123", "compressed with zstd"),
+    ],
+)
+def test_what_cannot_be_read_is_said_and_the_others_are_read(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+    name: str,
+    content: bytes | None,
+    said: str,
+) -> None:
+    bad = str(tmp_path / name) if content is None else file(tmp_path, name, content)
+    assert command.run([bad, file(tmp_path, "log", LOG)], "json") == 66
+    assert capsys.readouterr().out.count("\n") == 1
+    assert said in caplog.text
+    assert "; " in caplog.text
+
+
+def test_what_was_read_before_the_damage_counts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    whole = gzip.compress(LOG * 2 + QUIET * 100_000)
+    assert command.run([file(tmp_path, "log.gz", whole[:-20])], "json") == 66
+    assert capsys.readouterr().out.count("\n") == 2
+
+
+def test_a_directory_is_no_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    assert command.run([str(tmp_path)], "json") == 66
+    assert "is a directory" in caplog.text
+
+
+@pytest.mark.parametrize("files", [[], ["-"]])
+def test_standard_input(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, files: list[str]
+) -> None:
+    with (tmp_path / "log").open("w+") as log:
+        log.write(LOG.decode())
+        log.seek(0)
+        monkeypatch.setattr(sys, "stdin", log)
+        assert command.run(files, "json") == 0
+    assert capsys.readouterr().out.count("\n") == 1
+
+
+def test_no_file_at_a_terminal_is_a_usage_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", Terminal())
+    with pytest.raises(UsageError, match="journalctl -k"):
+        command.run([], "text")
+
+
+@pytest.mark.parametrize("page_size", [0, -4096, 5000])
+def test_a_page_size_is_a_power_of_two(page_size: int) -> None:
+    with pytest.raises(UsageError, match="power of two"):
+        command.run(["log"], "text", page_size)
+
+
+def test_pages_of_another_size(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command.run([file(tmp_path, "log", LOG)], "json", 65536)
+    assert json.loads(capsys.readouterr().out)[schema.TOP_TASKS.name][0]["rss"] == 2048 * 65536
+
+
+def test_many_files_have_headings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    names = [file(tmp_path, "a", LOG), file(tmp_path, "b\x1b", LOG), file(tmp_path, "c", QUIET)]
+    command.run(names, "text")
+    out = capsys.readouterr().out
+    assert str(tmp_path / "a") in out
+    assert r"b\x1b" in out
+    assert "\x1b" not in out
+
+
+def test_a_capture_of_the_device_is_not_called_text_without_proof(capsys: pytest.CaptureFixture[str]) -> None:
+    command.run([str(CAPTURE)], "text")
+    out = " ".join(capsys.readouterr().out.split())
+    assert "facility 0" in out
+    assert "Text proves nothing" not in out
+
+
+def test_kill_lines_of_user_space_are_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    command.run([file(tmp_path, "log", LOG.replace(b"[", b"<12>["))], "text")
+    assert "1 kill line refused: user space wrote them" in caplog.text
+
+
+@pytest.mark.parametrize(("variable", "colour"), [("X", "\x1b["), ("NO_COLOR", "")])
+def test_colour_is_for_terminals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, colour: str) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv(variable, "1")
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stdout", terminal)
+    command.run([file(tmp_path, "log", LOG)], "text")
+    assert terminal.text().startswith(colour)
+    assert ("\x1b" in terminal.text()) is bool(colour)
+
+
+def test_a_terminal_without_utf8_gets_ascii(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", out)
+    command.run([file(tmp_path, "log", LOG.replace(b"(java)", "(jäva)".encode()))], "text")
+    assert b"j\\xe4va was killed" in out.buffer.getvalue()
+    assert b"####" in out.buffer.getvalue()
+
+
+@pytest.mark.parametrize("columns", [40, 59, 60, 80, 200])
+@pytest.mark.parametrize("path", CAPTURES, ids=lambda path: str(path.stem))
+def test_no_line_is_wider_than_the_terminal(
+    columns: int, path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    command.run([str(path)], "text")
+    out = capsys.readouterr().out
+    assert "was killed" in " ".join(out.split())
+    assert max(width(line) for line in out.splitlines()) <= columns
+    assert out.replace("\n", "").isprintable()
+
+
+def test_progress_is_drawn_for_large_files_and_taken_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setattr("otel_oom.parse.progress_bar.LARGE", 1 << 20)
+    monkeypatch.setattr("otel_oom.parse.progress_bar._INTERVAL_S", 0.0)
+    log = file(tmp_path, "log", QUIET * 100_000)
+    command.run([log], "json")
+    assert "% of 3 MiB" in terminal.text()
+    assert terminal.text().endswith("\r\x1b[K")
+    monkeypatch.setattr("otel_oom.parse.progress_bar.LARGE", 1 << 30)
+    before = terminal.text()
+    command.run([log], "json")
+    assert terminal.text() == before
+
+
+@pytest.mark.parametrize(
+    ("text", "columns", "lines"),
+    [("a b c", 3, ["a b", "c"]), ("abcdefg", 3, ["abc", "def", "g"]), ("", 3, [""]), ("日本語", 4, ["日本", "語"])],
+)
+def test_folding(text: str, columns: int, lines: list[str]) -> None:
+    assert lines == fold(text, columns)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (2**20 - 1, "1.0 MiB"), (2**40, "1.0 TiB")]
+)
+def test_sizes(value: int, text: str) -> None:
+    assert text == size(value)
+
+
+@pytest.mark.parametrize(
+    ("share", "bar"), [(0, "    "), (0.5, "██  "), (0.4, "█▋  "), (1, "████"), (9, "████"), (-1, "    ")]
+)
+def test_bars(share: float, bar: str) -> None:
+    assert bar == Style().bar(share, 4)
+
+
+def test_a_device_is_read_as_far_as_it_goes(capsys: pytest.CaptureFixture[str]) -> None:
+    """Like /dev/kmsg it has no end: nothing is waited for."""
+    master, slave = os.openpty()
+    try:
+        os.write(master, LOG)
+        assert command.run([os.ttyname(slave)], "json") == 0
+    finally:
+        os.close(master)
+        os.close(slave)
+    assert capsys.readouterr().out.count("\n") == 1
+
+
+def test_records_that_were_overwritten_do_not_end_the_reading(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reader of /dev/kmsg that was overtaken gets EPIPE once."""
+    readings: list[bytes | None] = [None, LOG, None, b""]
+
+    class Overtaken(io.BufferedIOBase):
+        def read1(self, _: int = -1) -> bytes:
+            reading = readings.pop(0)
+            if reading is None:
+                raise BrokenPipeError(errno.EPIPE, "overrun")
+            return reading
+
+    monkeypatch.setattr("otel_oom.parse.input_files._text", lambda *_: Overtaken())
+    assert command.run([file(tmp_path, "log", LOG)], "json") == 0
+    assert capsys.readouterr().out.count("\n") == 1
+
+
+def test_names_of_files_are_shown_printable() -> None:
+    assert (shown("a\x1b\udcff"), shown("-")) == (r"a\x1b\xff", "standard input")

@@ -1,0 +1,291 @@
+"""The spool on disk: what was committed is found again, and what cannot be read is kept."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import stat
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from support.agent_rig import Rig
+from support.pipelines import event
+
+from otel_oom.spool.checkpoint import Checkpoint
+from otel_oom.spool.spool import Commit
+from otel_oom.spool.sqlite_store import FORMAT, SqliteStore, Stored, StoreHeldError
+from otel_oom.telemetry.event import Event
+from otel_oom.totals import ResourceIdentity, RetiredSeries, Series, Totals
+
+CHECKPOINT = Checkpoint(
+    "boot",
+    ResourceIdentity("instance", "host", "machine"),
+    Totals(5).plus("cgroup", 7).plus_unaccounted(2),
+    cursor=70,
+    first_uncounted=75,
+    base=40,
+    lines=1,
+    log_epoch_ns=3,
+    exported_ns=8,
+    agent_pid=9,
+    acknowledged=Totals(5).plus("cgroup", 6),
+    carried_over=Totals(1).plus("system", 2),
+    retired=(
+        RetiredSeries(Series(ResourceIdentity("before"), Totals(1).plus("cgroup", 3)), Totals(1), 3),
+        RetiredSeries(Series(ResourceIdentity("in between"), Totals(2).plus("system", 4)), None, 0),
+    ),
+)
+
+
+def change(
+    *uids: str,
+    first: int = 1,
+    removed: Sequence[int] = (),
+    refused: Sequence[tuple[Event, str]] = (),
+    checkpoint: Checkpoint = CHECKPOINT,
+    replaces_all: bool = False,
+) -> Commit:
+    added = [(first + place, event(uid)) for place, uid in enumerate(uids)]
+    return Commit(added, removed, refused, checkpoint, replaces_all, 1)
+
+
+def kept(directory: Path) -> Stored:
+    """What another agent would find."""
+    journal = SqliteStore(directory)
+    try:
+        return journal.open()
+    finally:
+        journal.close()
+
+
+def written(directory: Path, *changes: Commit) -> SqliteStore:
+    journal = SqliteStore(directory)
+    journal.open()
+    for one in changes:
+        journal.commit(one)
+    return journal
+
+
+def uids(stored: Stored) -> list[tuple[int, str]]:
+    return [(number, one.uid) for number, one in stored.events]
+
+
+def test_what_was_committed_is_found_again(tmp_path: Path) -> None:
+    journal = written(tmp_path / "a" / "spool", change("a", "b"), change("c", first=3, removed=[1]))
+    journal.close()
+    stored = kept(tmp_path / "a" / "spool")
+    assert uids(stored) == [(2, "b"), (3, "c")]
+    assert (stored.checkpoint, stored.unreadable_file) == (CHECKPOINT, None)
+    assert kept(tmp_path / "new") == Stored()
+
+
+def test_every_event_comes_back_as_it_was(tmp_path: Path, golden_events: list[Event]) -> None:
+    written(tmp_path, replace(change(), added=list(enumerate(golden_events)))).close()
+    assert [one for _, one in kept(tmp_path).events] == golden_events
+
+
+@pytest.fixture
+def golden_events() -> list[Event]:
+    """Events of real kills, with task tables and names out of the kernel."""
+    captures = sorted((Path(__file__).parents[1] / "data").glob("*.kmsg"))
+    events = [one for path in captures for one in Rig().run(*path.read_bytes().splitlines(keepends=True)).events]
+    assert any(isinstance(value, tuple) for one in events for value in one.attributes.values())
+    assert {one.identity for one in events} == {ResourceIdentity("instance")}
+    return events
+
+
+def test_a_whole_change_replaces_everything(tmp_path: Path) -> None:
+    written(tmp_path, change("a", "b"), change("c", first=9, replaces_all=True)).close()
+    assert uids(kept(tmp_path)) == [(9, "c")]
+
+
+def test_a_change_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
+    journal = written(tmp_path, change("a"))
+    with pytest.raises(TypeError, match="not JSON serializable"):
+        journal.commit(change("b", first=2, removed=[1], checkpoint=replace(CHECKPOINT, boot_id={1, 2})))  # type: ignore[arg-type]
+    journal.close()
+    assert uids(kept(tmp_path)) == [(1, "a")]
+
+
+def test_what_a_collector_refused_is_set_aside_and_bounded(tmp_path: Path) -> None:
+    journal = written(tmp_path, change("a", removed=[], refused=[(event("bad"), "HTTP 400")]))
+    journal.commit(change(refused=[(event(f"r{number}"), "why") for number in range(1_000)]))
+    journal.close()
+    database = sqlite3.connect(tmp_path / "spool.db")
+    assert database.execute("SELECT count(*), min(uid), max(uid) FROM refused").fetchone() == (1_000, "r0", "r999")
+    database.close()
+
+
+def replaced(directory: Path) -> None:
+    directory.rename(directory.with_name("away"))
+    directory.mkdir()
+
+
+@pytest.mark.parametrize(
+    "remove",
+    [
+        pytest.param(shutil.rmtree, id="the directory"),
+        pytest.param(replaced, id="the directory, for another one"),
+        pytest.param(lambda path: (path / "spool.db").unlink(), id="the file"),
+        pytest.param(lambda path: (path / "lock").unlink(), id="the lock"),
+    ],
+)
+def test_what_is_removed_under_it_is_noticed(tmp_path: Path, remove: Callable[[Path], object]) -> None:
+    """SQLite would write on into a file without a name, and a second agent could start."""
+    journal = written(tmp_path / "spool", change("a"))
+    remove(tmp_path / "spool")
+    with pytest.raises(FileNotFoundError, match="was removed"):
+        journal.commit(change("b", first=2))
+    journal.close(keep_lock=True)
+    journal.open()
+    journal.commit(change("a", "b", replaces_all=True))
+    with pytest.raises(StoreHeldError):
+        SqliteStore(tmp_path / "spool").open()
+    journal.close()
+    assert uids(kept(tmp_path / "spool")) == [(1, "a"), (2, "b")]
+
+
+def test_a_directory_that_goes_and_returns_is_not_news(tmp_path: Path) -> None:
+    journal = written(tmp_path / "spool", change("a"))
+    for _ in range(2):
+        journal.close(keep_lock=True)
+        replaced(tmp_path / "spool")
+        assert journal.open() == Stored()
+        journal.close(keep_lock=True)
+        (tmp_path / "spool").rename(tmp_path / "other")
+        (tmp_path / "away").rename(tmp_path / "spool")
+        assert journal.open() == Stored(), "its own events"
+        shutil.rmtree(tmp_path / "other")
+    journal.close()
+
+
+def test_files_are_for_their_owner_alone(tmp_path: Path) -> None:
+    old = os.umask(0)
+    try:
+        journal = written(tmp_path / "spool", change("a"))
+    finally:
+        os.umask(old)
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "spool").iterdir()}
+    assert modes == dict.fromkeys(("spool.db", "spool.db-wal", "spool.db-shm", "lock"), 0o600)
+    assert stat.S_IMODE((tmp_path / "spool").stat().st_mode) == 0o700
+    journal.close()
+
+
+def test_one_agent_holds_it_as_long_as_it_lives(tmp_path: Path) -> None:
+    script = (
+        "import sys, pathlib\n"
+        "from otel_oom.spool.sqlite_store import SqliteStore\n"
+        "SqliteStore(pathlib.Path(sys.argv[1])).open()\n"
+        "print('it is mine', flush=True)\n"
+        "input()"
+    )
+    holder = subprocess.Popen(
+        [sys.executable, "-c", script, tmp_path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    with holder:
+        assert holder.stdout
+        assert holder.stdout.readline()
+        with pytest.raises(StoreHeldError) as raised:
+            SqliteStore(tmp_path).open()
+        assert raised.value.pid == str(holder.pid)
+        holder.kill()
+    assert kept(tmp_path) == Stored()
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[4096 : 4096 + 64] = b"\xff" * 64
+    path.write_bytes(content)
+
+
+def edit(statement: str) -> Callable[[Path], None]:
+    def run(path: Path) -> None:
+        database = sqlite3.connect(path)
+        with database:
+            database.execute(statement)
+        database.close()
+
+    return run
+
+
+BAD_FILES = [
+    pytest.param(edit(f"PRAGMA user_version = {FORMAT + 1}"), "spool.db.version-2.0", id="of a newer version"),
+    pytest.param(lambda path: path.write_bytes(b"garbage" * 1_000), "spool.db.damaged.0", id="no database"),
+    pytest.param(lambda path: os.truncate(path, 5_000), "spool.db.damaged.0", id="cut off"),
+    pytest.param(flip, "spool.db.damaged.0", id="overwritten in the middle"),
+    pytest.param(edit("DROP TABLE checkpoint"), "spool.db.damaged.0", id="without a table"),
+    pytest.param(edit("UPDATE checkpoint SET state = '{}'"), "spool.db.damaged.0", id="a checkpoint of other fields"),
+    pytest.param(edit("UPDATE checkpoint SET state = '[1'"), "spool.db.damaged.0", id="a checkpoint that is no JSON"),
+    pytest.param(edit("UPDATE events SET event = '{}'"), "spool.db.damaged.0", id="an event of another form"),
+    pytest.param(edit("UPDATE events SET event = '[1, 2, 3, 4]'"), "spool.db.damaged.0", id="no event at all"),
+]
+
+
+@pytest.mark.parametrize(("spoil", "name"), BAD_FILES)
+def test_what_cannot_be_read_is_kept_under_a_telling_name(
+    tmp_path: Path, spoil: Callable[[Path], object], name: str
+) -> None:
+    written(tmp_path, change("a", "b")).close()
+    spoil(tmp_path / "spool.db")
+    content = (tmp_path / "spool.db").read_bytes()
+    journal = SqliteStore(tmp_path)
+    assert journal.open() == Stored(unreadable_file=tmp_path / name)
+    assert (tmp_path / name).read_bytes() == content
+    journal.commit(change("c"))
+    journal.close()
+    assert uids(kept(tmp_path)) == [(1, "c")], "an empty file took its place"
+    edit(f"PRAGMA user_version = {FORMAT + 7}")(tmp_path / "spool.db")
+    assert kept(tmp_path).unreadable_file == tmp_path / "spool.db.version-8.0"
+    edit(f"PRAGMA user_version = {FORMAT + 7}")(tmp_path / "spool.db")
+    assert kept(tmp_path).unreadable_file == tmp_path / "spool.db.version-8.1", "nothing is overwritten"
+
+
+def test_what_is_still_in_the_write_ahead_log_goes_along(tmp_path: Path) -> None:
+    journal = written(tmp_path, change("a"))
+    edit(f"PRAGMA user_version = {FORMAT + 1}")(tmp_path / "spool.db")
+    reader = sqlite3.connect(tmp_path / "spool.db")  # keeps the log from being merged
+    reader.execute("SELECT * FROM events").fetchall()
+    journal.close()
+    assert (tmp_path / "spool.db-wal").exists()
+    assert kept(tmp_path).unreadable_file
+    reader.close()
+    database = sqlite3.connect(tmp_path / "spool.db.version-2.0")
+    assert database.execute("SELECT count(*) FROM events").fetchone() == (1,)
+    database.close()
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        pytest.param(lambda path: path.write_text("a file"), id="a file stands in its place"),
+        pytest.param(lambda path: (path / "spool.db").mkdir(parents=True), id="a folder stands in the file's place"),
+        pytest.param(lambda path: (path / "lock").mkdir(parents=True), id="and in the lock's"),
+        pytest.param(lambda path: path.symlink_to("/proc/self/nothing/here"), id="a place that cannot be made"),
+    ],
+)
+def test_a_place_that_does_not_work_is_an_error_of_the_disk(tmp_path: Path, block: Callable[[Path], object]) -> None:
+    block(tmp_path / "spool")
+    journal = SqliteStore(tmp_path / "spool")
+    with pytest.raises((OSError, sqlite3.OperationalError)):
+        journal.open()
+    with pytest.raises(sqlite3.OperationalError, match="not open"):
+        journal.commit(change("a"))
+    journal.close()
+
+
+def test_opened_again_it_gives_what_is_new_alone(tmp_path: Path) -> None:
+    journal = written(tmp_path / "spool", change("a"))
+    journal.close(keep_lock=True)
+    assert journal.open() == Stored(), "it is known"
+    journal.close(keep_lock=True)
+    (tmp_path / "spool").rename(tmp_path / "away")
+    written(tmp_path / "spool", change("of another")).close()
+    assert uids(journal.open()) == [(1, "of another")], "another disk stands there"
+    with pytest.raises(StoreHeldError):
+        SqliteStore(tmp_path / "spool").open()
+    journal.close()

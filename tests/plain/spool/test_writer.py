@@ -1,0 +1,366 @@
+"""The spool with its writer: what is on disk when, what may be exported when, and what a failing disk does to both."""
+
+from __future__ import annotations
+
+import logging
+import math
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.agent_rig import first_checkpoint
+from support.kernel import eventually
+from support.pipelines import event
+
+from otel_oom.health import Health
+from otel_oom.spool.spool import Spool
+from otel_oom.spool.sqlite_store import SqliteStore, Stored, StoreHeldError
+from otel_oom.spool.writer import SpoolWriter
+from otel_oom.totals import Series
+
+HOUR_S = 3600.0
+
+
+class Rig:
+    """A spool with a writer on a directory."""
+
+    def __init__(self, directory: Path, *, patience_s: float = 10.0, heartbeat_s: float = HOUR_S) -> None:
+        self.health = Health()
+        self.directory = directory
+        self.writer = SpoolWriter(directory, self.health, heartbeat_s)
+        self.stored = self.writer.load(patience_s)
+        checkpoint = (self.stored and self.stored.checkpoint) or first_checkpoint()
+        self.spool = Spool(self.health, checkpoint, stored=self.stored.events if self.stored else (), has_writer=True)
+        if self.stored is None:
+            self.spool.not_saved(self.writer.failure)
+        self.writer.follow(self.spool)
+
+    def put(self, *uids: str) -> None:
+        """Kills of these uids."""
+        totals = self.spool.totals
+        for _ in uids:
+            totals = totals.plus("cgroup", time.time_ns())
+        self.spool.put([event(uid) for uid in uids], replace(self.spool.checkpoint, totals=totals))
+
+    def deliver(self, count: int) -> None:
+        self.spool.settle(len(self.spool.peek(count, 1 << 30)))
+
+    @property
+    def exportable(self) -> int:
+        return self.spool.exportable.totals.kills.get("cgroup", 0)
+
+    @property
+    def queued(self) -> list[str]:
+        return [one.uid for one in self.spool.peek(10_000, 1 << 30)]
+
+    def on_disk(self) -> tuple[list[str], int]:
+        """Undelivered uids and the total, as another process sees them now."""
+        database = sqlite3.connect(f"file:{self.directory}/spool.db?mode=ro", uri=True)
+        try:
+            uids = [
+                row[0]
+                for row in database.execute("SELECT event ->> '$[3].\"log.record.uid\"' FROM events ORDER BY number")
+            ]
+            row = database.execute("SELECT state ->> '$.totals.kills.cgroup' FROM checkpoint").fetchone()
+            return uids, (row and row[0]) or 0
+        finally:
+            database.close()
+
+
+@contextmanager
+def mirrored(directory: Path, **options: Any) -> Iterator[Rig]:
+    rig = Rig(directory, **options)
+    try:
+        yield rig
+    finally:
+        assert rig.writer.stop(10.0)
+
+
+class Gate:
+    """Stands before every commit of a journal: lets it through, fails it, or holds it."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.error: Exception | None = None
+        self.is_open = threading.Event()
+        self.is_open.set()
+        self.commits: list[Any] = []
+        commit = SqliteStore.commit
+
+        def gated(journal: SqliteStore, change: Any) -> None:
+            self.is_open.wait(30)
+            if self.error:
+                raise self.error
+            commit(journal, change)
+            self.commits.append(change)
+
+        monkeypatch.setattr(SqliteStore, "commit", gated)
+
+
+@pytest.fixture
+def gate(monkeypatch: pytest.MonkeyPatch) -> Gate:
+    return Gate(monkeypatch)
+
+
+@pytest.fixture(autouse=True)
+def _retry_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("otel_oom.spool.writer._RETRY_S", 0.05)
+
+
+def test_what_is_put_is_on_disk_soon_and_leaves_it_when_delivered(tmp_path: Path) -> None:
+    with mirrored(tmp_path) as rig:
+        rig.put("a", "b")
+        assert eventually(lambda: rig.on_disk() == (["a", "b"], 2))
+        rig.put("c")
+        rig.deliver(2)
+        assert eventually(lambda: rig.on_disk() == (["c"], 3))
+    assert rig.health.is_durable
+
+
+def test_what_was_delivered_before_the_commit_is_never_written(tmp_path: Path, gate: Gate) -> None:
+    with mirrored(tmp_path) as rig:
+        assert eventually(lambda: len(gate.commits) == 1), "where reading begins"
+        rig.put("a")
+        rig.deliver(1)
+        assert eventually(lambda: rig.exportable == 1)
+    assert [change.added for change in gate.commits] == [[]] * len(gate.commits)
+
+
+def test_a_storm_is_written_in_few_commits(tmp_path: Path, gate: Gate) -> None:
+    with mirrored(tmp_path) as rig:
+        for number in range(200):
+            rig.put(str(number))
+            time.sleep(0.0005)
+        assert eventually(lambda: rig.exportable == 200)
+    assert len(gate.commits) < 30
+    assert len(rig.on_disk()[0]) == 200
+
+
+def test_totals_may_be_exported_once_they_are_committed(tmp_path: Path, gate: Gate) -> None:
+    with mirrored(tmp_path) as rig:
+        gate.is_open.clear()
+        rig.put("a")
+        version = rig.spool.wait(-1, 0)
+        assert (rig.exportable, rig.queued) == (0, ["a"]), "the event itself waits for nothing"
+        assert 0.5 < rig.spool.held_until_s - time.monotonic() <= 1.0
+        gate.is_open.set()
+        rig.spool.wait(version, 10)
+        assert eventually(lambda: rig.exportable == 1)
+        assert eventually(lambda: rig.spool.held_until_s == math.inf)
+
+
+def test_a_disk_that_hangs_holds_totals_up_for_a_second(
+    tmp_path: Path, gate: Gate, caplog: pytest.LogCaptureFixture
+) -> None:
+    with mirrored(tmp_path) as rig:
+        assert eventually(lambda: len(gate.commits) == 1)
+        gate.is_open.clear()
+        rig.put("a")
+        time.sleep(max(0.0, rig.spool.held_until_s - time.monotonic()))
+        assert (rig.exportable, rig.health.is_durable) == (1, False)
+        assert "cannot write the spool, going on in memory alone: the disk does not answer" in caplog.text
+        assert rig.spool.held_until_s == math.inf, "there is nothing left to wait for"
+        rig.put("b", "c")
+        assert rig.exportable == 3, "at once now"
+        caplog.set_level(logging.INFO)
+        gate.is_open.set()
+        assert eventually(lambda: rig.on_disk() == (["a", "b", "c"], 3))
+        assert eventually(lambda: bool(rig.health.is_durable))
+        assert rig.exportable == 3, "what was exported is never taken back"
+    assert "the spool is written again" in caplog.text
+
+
+def test_a_commit_of_older_totals_takes_nothing_back() -> None:
+    spool = Spool(Health(), first_checkpoint(), has_writer=True)
+    totals = spool.totals.plus("cgroup", 1)
+    spool.put([event("a")], replace(spool.checkpoint, totals=totals))
+    older = spool.unsaved(replaces_all=False)
+    spool.put([event("b")], replace(spool.checkpoint, totals=totals.plus("cgroup", 2)))
+    spool.not_saved("hanging")
+    assert spool.exportable.totals.kills == {"cgroup": 2}
+    spool.saved(older)
+    assert spool.exportable.totals.kills == {"cgroup": 2}
+    assert spool.held_until_s < math.inf
+    newer = spool.unsaved(replaces_all=False)
+    assert [one.uid for _, one in newer.added] == ["b"]
+    spool.saved(newer)
+    assert (spool.exportable.totals.kills, spool.held_until_s) == ({"cgroup": 2}, math.inf)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [sqlite3.OperationalError("database or disk is full"), OSError(5, "Input/output error"), ValueError("a bug")],
+    ids=str,
+)
+def test_a_disk_that_fails_mends_itself(
+    tmp_path: Path, gate: Gate, error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    with mirrored(tmp_path) as rig:
+        rig.put("a", "b")
+        assert eventually(lambda: rig.on_disk() == (["a", "b"], 2))
+        gate.error = error
+        rig.put("c")
+        assert eventually(lambda: rig.health.is_durable is False)
+        assert rig.exportable == 3, "nobody waits for a disk that fails"
+        assert f"{tmp_path}: {error}" in caplog.text
+        rig.deliver(2)
+        rig.put("d")
+        gate.error = None
+        assert eventually(lambda: bool(rig.health.is_durable))
+        assert rig.on_disk() == (["c", "d"], 4)
+    assert len([one for one in caplog.records if "cannot write" in one.message]) == 1
+
+
+def test_the_next_agent_goes_on(tmp_path: Path) -> None:
+    with mirrored(tmp_path) as rig:
+        rig.put("a", "b")
+    with mirrored(tmp_path) as rig:
+        assert (rig.queued, rig.exportable) == (["a", "b"], 2)
+        rig.put("c")
+        rig.deliver(1)
+        assert eventually(lambda: rig.on_disk() == (["b", "c"], 3))
+
+
+def test_what_a_collector_refused_is_set_aside_even_if_the_disk_fails_first(tmp_path: Path, gate: Gate) -> None:
+    with mirrored(tmp_path) as rig:
+        gate.error = OSError("full")
+        rig.put("a", "b")
+        (first,) = rig.spool.peek(1, 1 << 30)
+        rig.spool.settle(1, [(first, "HTTP 400")])
+        assert eventually(lambda: rig.health.is_durable is False)
+        gate.error = None
+        assert eventually(lambda: rig.on_disk() == (["b"], 2))
+    database = sqlite3.connect(tmp_path / "spool.db")
+    assert database.execute("SELECT uid, why FROM refused").fetchall() == [("a", "HTTP 400")]
+    database.close()
+
+
+def test_the_place_in_the_log_alone_is_written_with_a_heartbeat(tmp_path: Path, gate: Gate) -> None:
+    with mirrored(tmp_path, heartbeat_s=0.3) as rig:
+        assert eventually(lambda: len(gate.commits) == 1)
+        began = time.monotonic()
+        rig.spool.put((), replace(rig.spool.checkpoint, cursor=99))
+        assert eventually(lambda: gate.commits[-1].checkpoint.cursor == 99)
+        assert 0.2 < time.monotonic() - began < 2
+
+
+def late(directory: Path, monkeypatch: pytest.MonkeyPatch, hold: Callable[[], Any]) -> Rig:
+    """A spool whose journal is not to be had in time."""
+    take = SqliteStore.open
+
+    def open_late(journal: SqliteStore) -> Stored:
+        hold()
+        return take(journal)
+
+    monkeypatch.setattr(SqliteStore, "open", open_late)
+    rig = Rig(directory, patience_s=0.05)
+    rig.spool.wake_reader = lambda: setattr(rig.spool, "earlier", None)
+    return rig
+
+
+def test_a_journal_that_opens_late_is_taken_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with mirrored(tmp_path) as before:
+        before.put("old")
+    is_open = threading.Event()
+    rig = late(tmp_path, monkeypatch, lambda: is_open.wait(30))
+    assert (rig.stored, rig.writer.failure, rig.health.is_durable) == (None, "the disk does not answer", False)
+    rig.put("new")
+    assert (rig.queued, rig.exportable) == (["new"], 1)
+    is_open.set()
+    assert eventually(lambda: rig.queued == ["new", "old"])
+    assert eventually(lambda: rig.on_disk() == (["new", "old"], 1))
+    assert rig.health.is_durable
+    assert rig.writer.stop(10)
+
+
+def test_a_journal_that_fails_to_open_is_tried_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with mirrored(tmp_path) as before:
+        before.put("old")
+    failures = [OSError("no"), sqlite3.OperationalError("readonly"), StoreHeldError("77")]
+
+    def fail() -> None:
+        if failures:
+            raise failures.pop(0)
+
+    rig = late(tmp_path, monkeypatch, fail)
+    assert (rig.stored, rig.writer.failure) == (None, "no")
+    rig.put("new")
+    assert eventually(lambda: rig.queued == ["new", "old"])
+    assert eventually(lambda: rig.on_disk() == (["new", "old"], 1))
+    assert rig.writer.stop(10)
+
+
+def test_another_agent_is_said_at_once(tmp_path: Path) -> None:
+    with mirrored(tmp_path), pytest.raises(StoreHeldError, match=r"process \d+ holds it"):
+        Rig(tmp_path)
+
+
+def test_a_stop_writes_what_is_left_and_leaves_a_disk_that_hangs(tmp_path: Path, gate: Gate) -> None:
+    rig = Rig(tmp_path)
+    assert eventually(lambda: len(gate.commits) == 1)
+    gate.is_open.clear()
+    rig.put("a")
+    began = time.monotonic()
+    assert not rig.writer.stop(0.2)
+    assert time.monotonic() - began < 1
+    gate.is_open.set()
+    assert rig.writer.stop(10)
+    assert rig.on_disk() == (["a"], 1)
+
+
+def test_nothing_is_written_before_the_reader_took_what_an_earlier_agent_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A crash in between must find the earlier agent's place in the log, not this one's."""
+    with mirrored(tmp_path) as before:
+        before.put("old")
+    is_open = threading.Event()
+    monkeypatch.setattr("otel_oom.spool.writer._TAKE_S", 0.01)
+    rig = late(tmp_path, monkeypatch, lambda: is_open.wait(30))
+    rig.spool.wake_reader = lambda: None
+    rig.put("new")
+    is_open.set()
+    assert eventually(lambda: rig.queued == ["new", "old"])
+    time.sleep(0.3)
+    assert (rig.on_disk(), rig.health.is_durable) == ((["old"], 1), False)
+    assert rig.spool.earlier
+    rig.spool.earlier = None
+    assert eventually(lambda: rig.on_disk() == (["new", "old"], 1))
+    assert rig.writer.stop(10)
+
+
+def test_a_disk_that_hangs_is_seen_without_a_kill_too(tmp_path: Path, gate: Gate) -> None:
+    with mirrored(tmp_path, heartbeat_s=0.1) as rig:
+        assert eventually(lambda: bool(gate.commits))
+        gate.is_open.clear()
+        assert eventually(lambda: rig.spool.held_until_s < math.inf)
+        time.sleep(max(0.0, rig.spool.held_until_s - time.monotonic()))
+        assert rig.exportable == 0
+        assert rig.health.is_durable is False
+        gate.is_open.set()
+        assert eventually(lambda: bool(rig.health.is_durable))
+
+
+def test_what_was_told_and_a_log_that_runs_on_are_written_soon(tmp_path: Path, gate: Gate) -> None:
+    with mirrored(tmp_path) as rig:
+        assert eventually(lambda: len(gate.commits) == 1)
+        rig.spool.put((), replace(rig.spool.checkpoint, first_uncounted=499))
+        time.sleep(0.1)
+        assert len(gate.commits) == 1, "the place in the log alone is not worth a write"
+        rig.spool.put((), replace(rig.spool.checkpoint, first_uncounted=500))
+        assert eventually(lambda: gate.commits[-1].checkpoint.first_uncounted == 500)
+        rig.spool.acknowledge(Series(rig.spool.checkpoint.identity, rig.spool.totals), 77)
+        assert eventually(lambda: gate.commits[-1].checkpoint.exported_ns == 77)
+        assert gate.commits[-1].checkpoint.acknowledged == rig.spool.totals
+
+
+def test_a_file_that_was_set_aside_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "spool.db").write_bytes(b"garbage" * 1000)
+    with mirrored(tmp_path) as rig:
+        rig.put("a")
+    assert f"the spool could not be read, and is kept as {tmp_path}/spool.db.damaged.0" in caplog.text
