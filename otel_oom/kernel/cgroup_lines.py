@@ -38,7 +38,9 @@ _AS_A_RESULT: Final = " killed as a result of limit of "
 # Memory cgroup stats for /g:                                       (5.3+; the numbers follow in records of their own)
 # Memory cgroup stats for /g: cache:0KB rss:20260KB … unevictable:0KB       (3.8-5.2; once for each descendant of /g)
 STATS: Final = "Memory cgroup stats for "
-_STATS: Final = re.compile(r"Memory cgroup stats for (?P<path>/.*):(?: \w+:\d+KB)*")
+_STATS: Final = re.compile(r"Memory cgroup stats for (?P<path>/.*):(?: cache:\d+KB(?: \w+:\d+KB)*)?")
+# A cut `/g: cache:0KB rss:` looks like the whole 5.3+ line of a cgroup named `g: cache:0KB rss`.
+_AMBIGUOUS_STATS_PATH: Final = re.compile(r".*: cache(?::\d+KB(?: \w+:\d+KB)* \w+)?")
 
 HEADS: Final = (SUMMARY, TASK_IN, STATS)
 """How these lines begin. Their ends may come as fragments."""
@@ -117,9 +119,9 @@ def task_in(text: str, *, oom_memcg: str | None = None) -> tuple[str, str] | Non
 
 
 def stats(text: str) -> str | None:
-    """The path of a `Memory cgroup stats for` line."""
+    """The path of a `Memory cgroup stats for` line. None if it is cut, or if it may be cut inside its numbers."""
     line = _STATS.fullmatch(text)
-    return line["path"] if line else None
+    return line["path"] if line and not _AMBIGUOUS_STATS_PATH.fullmatch(line["path"]) else None
 
 
 def _parts(middle: str) -> tuple[str | None, str | None]:

@@ -47,6 +47,8 @@ GROWING = {
     "causes": ("Task in /a", " killed as a result of limit of /a", ""),
     "causes alike": ("Task in /", " killed as a result of limit of /", ""),
     "statistics": ("Memory cgroup stats for /", ": a:1KB", ""),
+    "cut statistics": ("Memory cgroup stats for /", ": cache:1KB a:1KB a", ":"),
+    "more cut statistics": ("Memory cgroup stats for /: cache:1KB", " a:1KB", " a:"),
     "more statistics": ("Memory cgroup stats for /:", " a:1KB", "'"),
     "lines of a policy": (OPENER, r"\x0aa=1", "'"),
     "nodes": ("x invoked oom-killer: gfp_mask=0x0(A), nodemask=", "0,", "x"),
