@@ -131,7 +131,7 @@ def test_a_line_without_its_end_says_what_is_certain(
     assert cgroup_lines.summary(text) is None
     found = cgroup_lines.summary_without_end(text, comm=comm)
     assert (oom_memcg, task_memcg) == (found and (found.oom_memcg, found.task_memcg))
-    assert (found and (found.pid, found.uid, found.constraint)) == (None, None, "CONSTRAINT_NONE")
+    assert (found and (found.pid, found.user_id, found.constraint)) == (None, None, "CONSTRAINT_NONE")
 
 
 def test_a_task_that_moved_is_read_where_only_one_cut_is_possible() -> None:

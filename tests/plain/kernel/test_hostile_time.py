@@ -4,9 +4,10 @@ import time
 
 import pytest
 
-from otel_oom.kernel import oom_lines
 from otel_oom.kernel.kill_assembler import Assembler
-from otel_oom.kernel.kmsg_record import Record, printable
+from otel_oom.kernel.kill_line import parse_kill_line
+from otel_oom.kernel.kmsg_record import Record
+from otel_oom.kernel.text_escapes import printable
 
 OPENER = "x invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0, oom_score_adj=0"
 SUMMARY = "oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,mems_allowed=0"
@@ -104,7 +105,7 @@ def test_no_line_takes_long(text: str) -> None:
     assembler = Assembler("boot", 4096)
     for sequence, line in enumerate([OPENER, "[  pid  ]   uid  tgid total_vm      rss name", text, text] * 20):
         assembler.feed(Record(6, sequence, sequence, "-", line), 1)
-        oom_lines.killed(line)
+        parse_kill_line(line)
 
 
 @pytest.mark.timeout(10)
