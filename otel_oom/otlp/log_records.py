@@ -18,7 +18,7 @@ from opentelemetry.sdk.resources import Resource
 from otel_oom import schema
 from otel_oom.config.otlp_export import Export
 from otel_oom.otlp.export_outcome import OK, Discard, Exporter, Outcome, encoded
-from otel_oom.otlp.instruments import SCOPE_NAME
+from otel_oom.otlp.resource import SCOPE_NAME
 from otel_oom.telemetry.event import Event
 from otel_oom.totals import ResourceIdentity
 
