@@ -5,18 +5,21 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from otel_oom.config.settings import Config
 from otel_oom.errors import UsageError
 from otel_oom.health import Health
 from otel_oom.otlp import log_records, metric_points
 from otel_oom.otlp.log_records import LogSender
-from otel_oom.otlp.metric_points import CounterStarts, MetricSender
-from otel_oom.otlp.metric_schedule import MetricSchedule
+from otel_oom.otlp.metric_schedule import Collection, MetricSchedule
 from otel_oom.otlp.point_times import Moment
 from otel_oom.otlp.resource import resources
 from otel_oom.otlp.sender import Sender
 from otel_oom.spool.spool import Spool
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.metrics.export import MetricsData
 
 
 def build(
@@ -41,27 +44,26 @@ def build(
     try:
         resource_of = resources(resource_defaults)
         logs = LogSender(resource_of, log_records.exporter(config.logs), spool.checkpoint.identity)
-        exporter = metric_points.exporter(config.metrics)
+        metrics = metric_points.exporter(config.metrics)
     # A limit that is no number, a file of TLS, a credential provider of another type, one that is not installed.
     except (ValueError, OSError, RuntimeError, ImportError) as error:
         raise UsageError(f"OpenTelemetry refuses its settings: {error}", "correct the OTEL_* variable") from error
     start = Moment(wall_ns(), time.monotonic_ns())
     # A point cannot carry a time below 0. Without a clock on the board the epoch is close to the boot.
     boot_ns = max(0, start.wall_ns - time.clock_gettime_ns(time.CLOCK_BOOTTIME))
-    schedule = MetricSchedule(
-        spool,
-        health,
-        kernel_kills,
-        is_delta=metric_points.is_delta(exporter),
-        heartbeat_s=config.heartbeat_s,
-        start=start,
-    )
+    is_delta = metric_points.is_delta(metrics)
+
+    def points(collection: Collection) -> MetricsData:
+        resource = resource_of(collection.series.identity)
+        return metric_points.points(collection, resource, boot_ns=boot_ns, agent_start_ns=start.wall_ns)
+
     return Sender(
         spool,
         logs,
-        MetricSender(resource_of, exporter, CounterStarts(boot_ns, start.wall_ns)),
-        schedule,
+        metrics,
+        MetricSchedule(spool, health, kernel_kills, is_delta=is_delta, heartbeat_s=config.heartbeat_s, start=start),
         health,
-        exports=(config.logs, config.metrics),
+        points=points,
         now=lambda: Moment(wall_ns(), time.monotonic_ns()),
+        exports=(config.logs, config.metrics),
     )

@@ -9,9 +9,7 @@ Rules:
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from opentelemetry.sdk.metrics import ObservableCounter
 from opentelemetry.sdk.metrics.export import (
@@ -30,122 +28,55 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from otel_oom import schema
 from otel_oom.config.otlp_export import Export
-from otel_oom.otlp.export_outcome import OK, Discard, Exporter, Outcome
+from otel_oom.otlp.export_outcome import Exporter, LocalExporter
 from otel_oom.otlp.metric_schedule import Collection
-from otel_oom.otlp.metric_values import Attributes
 from otel_oom.otlp.resource import SCOPE_NAME
-from otel_oom.totals import ResourceIdentity
 
 _SCOPE: Final = InstrumentationScope(SCOPE_NAME)
 
 
-@dataclass(frozen=True, slots=True)
-class CounterStarts:
-    """Where counters that do not survive this process were 0, wall clock ns: the kernel's own, and the agent's own."""
+def points(collection: Collection, resource: Resource, *, boot_ns: int, agent_start_ns: int) -> MetricsData:
+    """The collection as metrics.
 
-    boot_ns: int
-    agent_ns: int
-
-
-def points(collection: Collection, resource: Resource, starts: CounterStarts) -> MetricsData:
-    """The collection as metrics. resource: of its series."""
-    metrics = [_metric(collection, metric, starts) for metric in collection.values]
+    resource: of its identity
+    boot_ns, agent_start_ns: when the kernel's counter and the agent's own counters were 0, ns since the Unix epoch
+    """
+    zero_ns = {
+        schema.KERNEL_KILLS: boot_ns,
+        schema.KILLS: collection.series.totals.start_ns,
+        schema.UNACCOUNTED_KILLS: collection.series.totals.start_ns,
+    }
+    metrics = [_metric(collection, metric, zero_ns.get(metric, agent_start_ns)) for metric in collection.values]
     return MetricsData([ResourceMetrics(resource, [ScopeMetrics(_SCOPE, metrics, "")], resource.schema_url)])
 
 
-def _metric(collection: Collection, metric: schema.Metric, starts: CounterStarts) -> Metric:
-    values = collection.values[metric]
-    if metric.kind == "counter" and collection.base is not None:
-        before = collection.base.values.get(metric, {})
-        values = {attributes: value - before.get(attributes, 0) for attributes, value in values.items()}
-    data_points = [
-        NumberDataPoint(
-            dict(attributes),
-            _start_ns(collection, metric, attributes, starts),  # type: ignore[arg-type]  # None: a gauge has none
-            collection.times.of(_scope(metric, attributes)),
-            value,
-        )
-        for attributes, value in values.items()
-    ]
-    is_delta = collection.base is not None
-    return Metric(metric.name, metric.brief, metric.unit, _data(metric, data_points, is_delta=is_delta))
-
-
-def _data(metric: schema.Metric, data_points: list[NumberDataPoint], *, is_delta: bool) -> Sum | Gauge:
+def _metric(collection: Collection, metric: schema.Metric, zero_ns: int) -> Metric:
+    base = collection.base if metric.kind == "counter" else None
+    before = base.values.get(metric, {}) if base is not None else {}
+    data_points = []
+    for attributes, value in collection.values[metric].items():
+        scope = dict(attributes).get(schema.SCOPE.name)
+        start_ns: Any = None if metric.kind == "gauge" else zero_ns
+        if base is not None:
+            start_ns = base.times.of(scope)
+        time_ns = collection.times.of(scope)
+        data_points.append(NumberDataPoint(dict(attributes), start_ns, time_ns, value - before.get(attributes, 0)))
     if metric.kind == "gauge":
-        return Gauge(data_points)
+        return Metric(metric.name, metric.brief, metric.unit, Gauge(data_points))
+    temporality = AggregationTemporality.CUMULATIVE if base is None else AggregationTemporality.DELTA
     is_monotonic = metric.kind == "counter"
-    temporality = AggregationTemporality.DELTA if is_delta and is_monotonic else AggregationTemporality.CUMULATIVE
-    return Sum(data_points, temporality, is_monotonic)
-
-
-def _start_ns(
-    collection: Collection, metric: schema.Metric, attributes: Attributes, starts: CounterStarts
-) -> int | None:
-    if metric.kind == "gauge":
-        return None
-    if metric.kind == "counter" and collection.base is not None:
-        return collection.base.times.of(_scope(metric, attributes))
-    if metric == schema.KERNEL_KILLS:
-        return starts.boot_ns
-    is_of_totals = metric in {schema.KILLS, schema.UNACCOUNTED_KILLS}
-    return collection.series.totals.start_ns if is_of_totals else starts.agent_ns
-
-
-def _scope(metric: schema.Metric, attributes: Attributes) -> str | None:
-    """The scope of kills that a series counts, if it does."""
-    return dict(attributes)[schema.SCOPE.name] if metric == schema.KILLS else None
-
-
-class MetricSender:
-    """Exports collections. resource_of: the resource of an identity."""
-
-    def __init__(
-        self,
-        resource_of: Callable[[ResourceIdentity], Resource],
-        exporter: Exporter[MetricsData],
-        starts: CounterStarts,
-    ) -> None:
-        self._resource_of = resource_of
-        self._exporter = exporter
-        self._starts = starts
-
-    def send(self, collection: Collection) -> Outcome:
-        """Make one request."""
-        return self._exporter.send(points(collection, self._resource_of(collection.series.identity), self._starts))
-
-    def reconnect(self) -> None:
-        """Close the connection: the next request opens a new one."""
-        self._exporter.reconnect()
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._exporter.close()
-
-
-class _Console(ConsoleMetricExporter):
-    """JSON on stdout."""
-
-    def send(self, data: MetricsData) -> Outcome:
-        self.export(data)
-        return OK
-
-    def reconnect(self) -> None:
-        """Do nothing: only stdout is open."""
-
-    def close(self) -> None:
-        """Do nothing: stdout stays open."""
+    return Metric(metric.name, metric.brief, metric.unit, Sum(data_points, temporality, is_monotonic))
 
 
 def exporter(export: Export) -> Exporter[MetricsData]:
     """The exporter that the settings name; its library is imported here and not before.
 
-    Raises: what the exporter raises for settings that it refuses.
+    Raises: ValueError, OSError, RuntimeError or ImportError for settings that it refuses.
     """
     if export.exporter == "none":
-        return Discard()
+        return LocalExporter(lambda _: None)
     if export.exporter == "console":
-        return _Console(sys.stdout)
+        return LocalExporter(ConsoleMetricExporter(sys.stdout).export)
     if export.protocol == "grpc":
         from otel_oom.otlp import grpc_exporter
 

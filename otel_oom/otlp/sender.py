@@ -15,18 +15,20 @@ import random
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from otel_oom.config.otlp_export import Export
 from otel_oom.health import Health
-from otel_oom.otlp.export_outcome import NotEncodableError, Outcome
+from otel_oom.otlp.export_outcome import Exporter, NotEncodableError, Outcome
 from otel_oom.otlp.log_records import LogSender
-from otel_oom.otlp.metric_points import MetricSender
-from otel_oom.otlp.metric_schedule import MetricSchedule
+from otel_oom.otlp.metric_schedule import Collection, MetricSchedule
 from otel_oom.otlp.point_times import Moment
 from otel_oom.otlp.retry_backoff import Backoff
 from otel_oom.spool.spool import Spool
 from otel_oom.telemetry.event import Event
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.metrics.export import MetricsData
 
 _BATCH_EVENTS: Final = 512
 _BATCH_BYTES: Final = 512 << 10
@@ -37,19 +39,20 @@ Data = TypeVar("Data")
 class Sender(threading.Thread):
     """Drains the spool into the exporters until it is stopped.
 
-    exports: settings of logs and of metrics; now: reads both clocks
+    points: a collection as the data of `metrics`; now: reads both clocks; exports: settings of logs and of metrics
     """
 
     def __init__(
         self,
         spool: Spool,
         logs: LogSender,
-        metrics: MetricSender,
+        metrics: Exporter[MetricsData],
         schedule: MetricSchedule,
         health: Health,
         *,
-        exports: tuple[Export, Export],
+        points: Callable[[Collection], MetricsData],
         now: Callable[[], Moment],
+        exports: tuple[Export, Export],
     ) -> None:
         super().__init__(name="otlp-sender", daemon=True)
         self._spool = spool
@@ -57,8 +60,9 @@ class Sender(threading.Thread):
         self._metrics = metrics
         self._schedule = schedule
         self._health = health
-        self._logs_export, self._metrics_export = exports
+        self._points = points
         self._now = now
+        self._logs_export, self._metrics_export = exports
         self._log_backoff = Backoff(is_loopback=self._logs_export.is_loopback, jitter=random.uniform)
         self._metric_backoff = Backoff(is_loopback=self._metrics_export.is_loopback, jitter=random.uniform)
         self._batch_events = _BATCH_EVENTS
@@ -161,7 +165,7 @@ class Sender(threading.Thread):
 
     def _send_metrics(self) -> None:
         collection = self._schedule.collect(self._now())
-        outcome = _attempt(self._metrics.send, collection)
+        outcome = _attempt(self._metrics.send, self._points(collection))
         if outcome.is_silent:
             self._logs.reconnect()
         if self._is_settled(outcome, self._metrics_export, self._metric_backoff, is_required=collection.is_required):
