@@ -110,6 +110,7 @@ class Sender(threading.Thread):
             backoff.hurry()
 
     def _send_due_metrics(self) -> None:
+        self._spool.check_disk(time.monotonic())
         if self._metrics_next_s() <= time.monotonic():
             self._send_metrics()
 
