@@ -135,6 +135,7 @@ class Sender(threading.Thread):
         self._metric_backoff.hurry()
 
     def _send_due_metrics(self) -> None:
+        self._spool.check_disk(time.monotonic())
         if self._metrics_due_s <= time.monotonic():
             self._send_metrics()
 
