@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
 OTHERS := plain fuzz kernel crash faults disk collector packaging
 SOURCES := pyproject.toml README.md $(shell find otel_oom -type f -not -name '*.pyc')
 
-.PHONY: demo help test test-vm test-others plain check lint types coverage collector readme crash outage peers fuzz bench clean FORCE
+.PHONY: demo help test test-vm test-others plain check lint types coverage collector readme docs crash outage peers fuzz bench clean FORCE
 
 demo: $(VENV)/demo.stamp ## show a first OOM kill on the screen
 	@$(BIN)/otel-oom demo
@@ -51,8 +51,11 @@ coverage: $(VENV)/test.stamp ## measure the branch coverage of the plain level; 
 collector: $(VENV)/test.stamp
 	-@$(BIN)/python tests/collector/otelcol.py
 
-readme: $(VENV)/test.stamp ## write the tables of the documents that come from the code
-	OTEL_OOM_README=write $(BIN)/python -m pytest -q tests/plain/test_readme.py
+readme: $(VENV)/test.stamp ## write the tables of docs/ that are made from the code and from benchmarks/results
+	OTEL_OOM_README=write $(BIN)/python -m pytest -q tests/plain/docs/test_generated.py
+
+docs: $(VENV)/test.stamp ## build the site in build/site
+	$(BIN)/mkdocs build --strict
 
 crash: $(VENV)/test.stamp ## the long form of the crash tests: 200 SIGKILLs and pauses of 60 s, both protocols (12 min)
 	OTEL_OOM_CRASHES=200 OTEL_OOM_PAUSE_S=60 $(BIN)/python -m pytest -q tests/crash
@@ -78,7 +81,7 @@ $(VENV)/demo.stamp: $(SOURCES) | $(BIN)/python
 	@touch $@
 
 $(VENV)/test.stamp: pyproject.toml | $(BIN)/python
-	$(PIP) --editable '.[test]'
+	$(PIP) --editable '.[test,docs]'
 	@touch $@
 
 # An interpreter as one line: whether it is new enough, its version, and where it is installed (the same in its venvs).

@@ -15,13 +15,13 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from otel_oom.health import Health
-from otel_oom.kernel import kmsg_record, oom_lines
+from otel_oom.kernel import kmsg_record, oom_lines, vm_fork_line
 from otel_oom.kernel.device import Closed, Item, Lost, Reading, Source
 from otel_oom.kernel.kill_assembler import Assembler
-from otel_oom.kernel.oom_kill import Finding
+from otel_oom.kernel.oom_kill import Finding, NoVictim, OomKill, Repeat
 from otel_oom.machine.identity import MachineIdentity
 
-_FORKED: Final = oom_lines.FORKED.encode()
+_VM_FORK: Final = vm_fork_line.VM_FORK.encode()
 _BURST: Final = 1_000  # records read before what was found goes out, in a flood that never ends
 
 
@@ -29,7 +29,7 @@ _BURST: Final = 1_000  # records read before what was found goes out, in a flood
 class ReadBatch:
     """What reading brought. lost_ns: when the last loss was seen; is_forked: the last record tells of a fork."""
 
-    findings: list[Finding] = field(default_factory=list)
+    findings: list[OomKill | NoVictim] = field(default_factory=list)
     lost: int = 0
     lost_ns: int = 0
     is_forked: bool = False
@@ -56,15 +56,12 @@ class Reader:
         self._machine = machine
         self._first_uncounted = first_uncounted
         self._until = until
-        self._assembler = self._fresh_assembler(0)
+        self._assembler = Assembler(machine.boot_id, machine.page_size)
         self._ahead: Reading = None
         self.found = ReadBatch()
         """What reading brought since its taker last emptied it."""
-
-    @property
-    def kill_lines(self) -> int:
-        """Kill lines seen since the start: what the kernel's own counter counts."""
-        return self._assembler.kill_lines
+        self.kill_lines = 0
+        """Kill lines counted since the start, repeats included: what the kernel's own counter counts."""
 
     @property
     def next_sequence(self) -> int | None:
@@ -104,7 +101,7 @@ class Reader:
                         return True, None
                     self._health.records["read"] += 1
                     self.found.findings += self._feed(reading)
-                    if _FORKED in reading.raw and self._is_fork(reading):
+                    if _VM_FORK in reading.raw and self._is_fork(reading):
                         self.found.is_forked = True
                         return False, None
                 elif isinstance(reading, Lost):
@@ -113,7 +110,7 @@ class Reader:
                     return True, reading
             return False, None
         finally:
-            self.found.findings += self._new(self._assembler.settle())
+            self.found.findings += self._counted(self._assembler.settle())
 
     def read_all(self) -> None:
         """Open the source, read what it holds, and close it. Raises: NoDeviceError, NoPermissionError."""
@@ -140,27 +137,24 @@ class Reader:
         record = kmsg_record.parse(item.raw)
         if not isinstance(record, kmsg_record.Record) or record.sequence < self._first_uncounted:
             return False
-        return record.facility == kmsg_record.FACILITY_KERNEL and record.text == oom_lines.FORKED
+        return vm_fork_line.is_vm_fork(record)
 
-    def _feed(self, item: Item) -> tuple[Finding, ...]:
+    def _feed(self, item: Item) -> list[OomKill | NoVictim]:
         sequence = kmsg_record.sequence_of(item.raw)
         is_anchor = oom_lines.OOM_MARKER.search(item.raw) is not None
         if not is_anchor and not self._assembler.is_open and sequence is not None:
-            return ()
-        lines = self._assembler.kill_lines
+            return []
         try:
             found = self._understand(item, is_anchor=is_anchor)
         except Exception as error:  # noqa: BLE001 whatever a record does, the next one is read
             self._health.record_failed(item.raw, error)
             found = self._understand_alone(item, is_anchor=is_anchor)
-        if sequence is not None and sequence < self._first_uncounted:
-            self._assembler.kill_lines = lines
-        return self._new(found)
+        return self._counted(found)
 
     def _understand_alone(self, item: Item, *, is_anchor: bool) -> tuple[Finding, ...]:
         """Once more, without what came before it: the report around a kill line may be at fault, not the line."""
         held = self._assembler.settle()
-        self._assembler = self._fresh_assembler(self._assembler.kill_lines)
+        self._assembler = Assembler(self._machine.boot_id, self._machine.page_size)
         try:
             return (*held, *self._understand(item, is_anchor=is_anchor))
         except Exception:  # noqa: BLE001 it was said; a kill line that was not counted here shows in the reconciliation
@@ -177,10 +171,8 @@ class Reader:
             return ()
         return self._assembler.feed(record, item.observed_ns)
 
-    def _new(self, findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
-        return tuple(finding for finding in findings if finding.record.sequence >= self._first_uncounted)
-
-    def _fresh_assembler(self, kill_lines: int) -> Assembler:
-        assembler = Assembler(self._machine.boot_id, self._machine.page_size)
-        assembler.kill_lines = kill_lines
-        return assembler
+    def _counted(self, findings: tuple[Finding, ...]) -> list[OomKill | NoVictim]:
+        """Count kill lines. Returns the findings without repeats and without those counted before a restart."""
+        new = [finding for finding in findings if finding.record.sequence >= self._first_uncounted]
+        self.kill_lines += sum(isinstance(finding, OomKill | Repeat) for finding in new)
+        return [finding for finding in new if not isinstance(finding, Repeat)]

@@ -88,7 +88,7 @@ def _load(config: Config, health: Health) -> tuple[SpoolWriter | None, Stored | 
     from otel_oom.spool.sqlite_store import StoreHeldError
     from otel_oom.spool.writer import SpoolWriter
 
-    writer = SpoolWriter(config.spool, health, config.heartbeat_s)
+    writer = SpoolWriter(config.spool, config.heartbeat_s)
     try:
         stored = writer.load(_SPOOL_PATIENCE_S)
     except StoreHeldError as held:
@@ -180,7 +180,6 @@ def _start(
         kernel_kills=procfs.oom_kills,
         wall_ns=wall_ns,
     )
-    spool.wake_reader = agent.wake
     is_gone_on = previous is not None and previous.series.key == spool.checkpoint.series.key
     is_moved = known_machine is not None and not checkpoint.written_by(known_machine.instance_id)
     if (crashed and is_gone_on and checkpoint.carried_over is None) or is_moved:

@@ -161,7 +161,7 @@ def test_memory_that_runs_out_in_the_middle_counts_nothing_twice(monkeypatch: py
     queue = spool()
     after = replace(queue.checkpoint, totals=queue.totals.plus("cgroup", 1))
     with monkeypatch.context() as patch:
-        patch.setattr("otel_oom.spool.spool._Entry", lambda *_: (_ for _ in ()).throw(MemoryError()))
+        patch.setattr("otel_oom.spool.event_queue._Entry", lambda *_: (_ for _ in ()).throw(MemoryError()))
         with pytest.raises(MemoryError):
             queue.put([event("01")], after)
     assert (everything(queue), queue.totals.kills) == ([], {})
