@@ -1,14 +1,14 @@
-"""The tree of errors that end a command: each carries its exit code and how to mend it.
+"""The errors that end a command. Each has an exit code and a remedy.
 
-Exit codes follow sysexits(3) where it has a fitting one. Failures that must not end the agent (an export, a
-full queue, a malformed record) are no exceptions: they are counted and said in `health`.
+The exit codes follow sysexits(3) where it has a fitting one. A failure that must not end the agent (an export, a full
+queue, a malformed record) is not an exception: `health` counts and logs it.
 """
 
 from __future__ import annotations
 
 
 class OtelOomError(Exception):
-    """A command cannot go on. `str()` is one line: what is wrong, then how to mend it."""
+    """A command cannot continue. `str()` is one line: the problem, then the remedy."""
 
     exit_code = 70  # EX_SOFTWARE: a bug, unless a subclass says otherwise
 
@@ -19,19 +19,19 @@ class OtelOomError(Exception):
 
 
 class UsageError(OtelOomError):
-    """A flag, an environment variable or a combination of them that cannot be meant."""
+    """A flag, an environment variable or a combination of them that makes no sense."""
 
     exit_code = 2
 
 
 class NoDeviceError(OtelOomError):
-    """There is no kernel log device to read (a container without it, a kernel without printk)."""
+    """There is no kernel log device (a container without it, a kernel without printk)."""
 
     exit_code = 69  # EX_UNAVAILABLE
 
 
 class NoSpoolError(OtelOomError):
-    """The spool is required, and its disk does not let it be opened."""
+    """The spool is required and cannot be opened."""
 
     exit_code = 73  # EX_CANTCREAT
 
@@ -43,6 +43,6 @@ class SpoolHeldError(OtelOomError):
 
 
 class NoPermissionError(OtelOomError):
-    """The kernel log device is there and may not be read by this user."""
+    """The kernel log device exists, and this user may not read it."""
 
     exit_code = 77  # EX_NOPERM
