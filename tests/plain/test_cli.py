@@ -108,6 +108,20 @@ def test_the_version_is_printed() -> None:
     assert run("--version").stdout == f"otel-oom {__version__}\n"
 
 
+@pytest.mark.parametrize("protocol", ["grpc", "http/protobuf"])
+def test_a_malformed_header_is_not_shown(protocol: str) -> None:
+    """It may be a key. The other setting ends the agent at its start."""
+    done = run(
+        "run",
+        OTEL_EXPORTER_OTLP_PROTOCOL=protocol,
+        OTEL_EXPORTER_OTLP_HEADERS="authorization Bearer secret",
+        OTEL_ATTRIBUTE_COUNT_LIMIT="many",
+    )
+    assert done.returncode == 2
+    assert "otel-oom: warning: OTEL_EXPORTER_OTLP_HEADERS: a header is left out because it is malformed" in done.stderr
+    assert "secret" not in done.stderr
+
+
 def test_without_a_command_the_help_is_shown() -> None:
     done = run()
     assert (done.returncode, done.stderr) == (0, "")
