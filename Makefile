@@ -51,11 +51,12 @@ coverage: $(VENV)/test.stamp ## measure the branch coverage of the plain level; 
 collector: $(VENV)/test.stamp
 	-@$(BIN)/python tests/collector/otelcol.py
 
-readme: $(VENV)/test.stamp ## write the tables of docs/ that are made from the code and from benchmarks/results
+readme: $(VENV)/test.stamp ## write the tables of docs/ that come from the code and from benchmarks/results
 	OTEL_OOM_README=write $(BIN)/python -m pytest -q tests/plain/docs/test_generated.py
 
-docs: $(VENV)/test.stamp ## build the site in build/site
-	$(BIN)/mkdocs build --strict
+# The variable silences a notice about the future of MkDocs, see pyproject.toml.
+docs: $(VENV)/test.stamp ## build the documents as a site, in build/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 crash: $(VENV)/test.stamp ## the long form of the crash tests: 200 SIGKILLs and pauses of 60 s, both protocols (12 min)
 	OTEL_OOM_CRASHES=200 OTEL_OOM_PAUSE_S=60 $(BIN)/python -m pytest -q tests/crash
