@@ -154,12 +154,12 @@ def _run(options: argparse.Namespace) -> int:
 
     def stop(*_: object) -> None:
         signal.set_wakeup_fd(-1)  # once is enough, and the number may soon be another's
-        agent.agent.stop()
+        agent.stop()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
     # A signal may come to another thread, or just before the wait for the log: it must end that wait all the same.
-    signal.set_wakeup_fd(agent.agent.wake_fd, warn_on_full_buffer=False)
+    signal.set_wakeup_fd(agent.wake_fd, warn_on_full_buffer=False)
     log.info("watching %s; logs go to %s, metrics to %s", settings.device, settings.logs.where, settings.metrics.where)
     agent.run()
     log.info("stopped")

@@ -155,7 +155,7 @@ def test_what_the_kernel_counted_and_did_not_print_is_published(monkeypatch: pyt
 
 def test_a_kill_while_the_log_is_read_is_not_missing_later(monkeypatch: pytest.MonkeyPatch) -> None:
     rig = Rig(counted=7)
-    rig.agent.open()
+    agent = rig.open()
     read = rig.source.read
 
     def killing() -> Reading:
@@ -166,7 +166,7 @@ def test_a_kill_while_the_log_is_read_is_not_missing_later(monkeypatch: pytest.M
         return read()
 
     monkeypatch.setattr(rig.source, "read", killing)
-    rig.agent._turn()
+    agent._turn()
     assert rig.kills == {"cgroup": 1}
     assert rig.spool.checkpoint.base == 7
 
@@ -185,17 +185,15 @@ def test_what_was_there_before_the_start_is_backlog() -> None:
 def test_what_was_in_the_log_before_the_stop_is_passed_on() -> None:
     rig = Rig()
     rig.source.put(kill(1))
-    rig.agent.open()
-    rig.agent.stop()
-    rig.agent.run()
+    rig.finish(rig.open())
     assert rig.kills == {"cgroup": 1}
 
 
 def test_a_stop_reads_to_the_end_of_a_log_longer_than_a_burst() -> None:
     lines = [line("usb 1-1: new device", number) for number in range(1, 3_500)]
     rig = Rig()
-    rig.agent.stop()
-    rig.run(*lines[:999], kill(1_000), *lines[1_000:], kill(3_500))
+    rig.source.put(*lines[:999], kill(1_000), *lines[1_000:], kill(3_500))
+    rig.finish(rig.open())
     assert rig.kills == {"cgroup": 2}
     assert rig.health.records == {"read": 3_500}
 

@@ -125,11 +125,10 @@ def test_totals_that_begin_again_are_those_of_the_first_export() -> None:
     """The gap is known before the first export, though nothing behind it was read yet."""
     rig = Rig(checkpoint=replace(FIRST, totals=Totals(5).plus("cgroup", 7), cursor=70, first_uncounted=75))
     rig.source.put(Lost(30, 9, 70), kill(100))
-    rig.agent.open()
+    agent = rig.open()
     assert (rig.spool.exportable.totals.kills, rig.events) == ({}, [])
     assert rig.spool.checkpoint.first_uncounted == 75, "the loss is still to be told"
-    rig.agent.stop()
-    rig.agent.run()
+    rig.finish(agent)
     assert rig.names == [schema.RECORDS_LOST, schema.OOM_KILL]
     assert rig.spool.checkpoint.first_uncounted == 101
 
@@ -139,7 +138,7 @@ def test_an_agent_that_ends_before_its_first_burst_counts_nothing_again() -> Non
     first = Rig().run(kill(10), kill(11))
     second = Rig(checkpoint=first.spool.checkpoint)
     second.source.put(kill(11))
-    second.agent.open()
+    second.open()
     third = Rig(checkpoint=second.spool.checkpoint).run(kill(11))
     assert (third.kills, third.events) == ({"cgroup": 2}, [])
 
@@ -151,10 +150,10 @@ def test_kills_that_no_collector_was_told_of_are_the_first_increase_of_new_total
         FIRST, boot_id="before", totals=totals, acknowledged=Totals(5).plus("cgroup", 7), cursor=70, first_uncounted=75
     )
     rig = Rig(checkpoint=resume(stored, NEXT), has_backlog=True, counted=1)
-    rig.agent.open()
+    agent = rig.open()
     assert (rig.spool.exportable.totals.kills, rig.spool.exportable.totals.start_ns) == ({}, 9_000), "0 first"
     rig.source.put(kill(3))
-    rig.agent._turn()
+    agent._turn()
     assert rig.kills == {"cgroup": 2}
     assert rig.spool.totals.unaccounted == 1
     assert rig.spool.checkpoint.carried_over is None
@@ -210,13 +209,12 @@ def test_after_a_crash_the_first_export_holds_what_the_log_holds() -> None:
         checkpoint=replace(FIRST, totals=Totals(5).plus("cgroup", 7), cursor=70, first_uncounted=75), has_backlog=True
     )
     rig.source.put(kill(75), kill(76))
-    rig.agent.open()
+    agent = rig.open()
     assert rig.spool.exportable.totals.kills == {"cgroup": 1}
-    rig.agent.read_backlog()
+    agent.replay_backlog()
     assert rig.spool.exportable.totals.kills == {"cgroup": 3}
     rig.source.put(kill(77))
-    rig.agent.stop()
-    rig.agent.run()
+    rig.finish(agent)
     assert [event.attributes.get(schema.BACKLOG.name) for event in rig.events] == [True, True, None]
 
 
@@ -230,7 +228,7 @@ def test_after_a_crash_the_first_export_holds_what_the_log_holds() -> None:
     ],
 )
 def test_a_spool_that_is_found_late_is_caught_up_with(
-    earlier: dict[str, object], acknowledged: list[int], base: int
+    earlier: dict[str, object], acknowledged: list[int], base: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """From where the earlier agent stood to where this one began; what this one has read itself is not read again."""
     log = [kill(73), kill(76), kill(79), kill(80), kill(81)]
@@ -258,8 +256,9 @@ def test_a_spool_that_is_found_late_is_caught_up_with(
     with rig.running():
         rig.source.put(kill(80))
         assert eventually(lambda: rig.kills == {"cgroup": 1})
-        rig.spool.earlier = replace(stood, **earlier)  # type: ignore[arg-type]  # each of its field's type
-        rig.source.put(kill(81))
+        left = replace(stood, **earlier)  # type: ignore[arg-type]  # each of its field's type
+        monkeypatch.setattr(rig.spool, "_wake_reader", lambda: rig.source.put(kill(81)))
+        assert rig.spool.hand_over(left, 10.0, lambda: False)
         assert eventually(lambda: rig.kills == {"cgroup": 2 + len(acknowledged)})
     sequences = [one.attributes[schema.KMSG_SEQUENCE.name] for one in rig.events]
     assert sequences == [80, 81, *acknowledged]

@@ -42,7 +42,7 @@ class Rig:
             checkpoint,
             stored=self.stored.events if self.stored else (),
             has_writer=True,
-            wake_reader=lambda: self.wake_reader(),
+            wake_reader=self.wake_reader,
         )
         if self.stored is None:
             self.spool.not_saved(self.writer.failure)
