@@ -145,11 +145,14 @@ class Reader:
             self._findings += self._new(self._assembler.settle())
 
     def read_all(self) -> ReadBatch:
-        """Open the source, read what it holds, and close it. Raises: NoDeviceError, NoPermissionError."""
+        """Open the source, read what it holds, and close it. Forks in it are read over.
+
+        Raises: NoDeviceError, NoPermissionError.
+        """
         self._source.open()
         try:
             while isinstance(self.burst(), More):
-                pass
+                self._is_forked = False
         finally:
             self._source.close()
         return self.batch

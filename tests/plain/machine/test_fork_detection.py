@@ -201,6 +201,15 @@ def test_a_fork_of_the_same_machine_changes_nothing() -> None:
     assert origins(rig) == ["instance"] * 2
 
 
+def test_the_sender_is_woken_by_a_fork_without_a_kill() -> None:
+    """Its connections are dead: they are made again at once, not with the next heartbeat."""
+    rig = Rig()
+    with rig.running():
+        version = rig.spool.wait(-1, 0)
+        rig.source.put(fork(1))
+        assert rig.spool.wait(version, 5.0) > version
+
+
 @pytest.mark.parametrize(
     "forged",
     [
