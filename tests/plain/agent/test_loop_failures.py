@@ -32,7 +32,9 @@ def test_a_kill_is_shipped_without_what_could_not_be_looked_up(
     assert f"was not understood: {error!r}" in caplog.text
 
 
-def test_a_kill_counts_even_if_no_event_can_be_made_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_kill_counts_even_if_no_event_can_be_made_of_it(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     make = kill_event.kill_event
 
     def failing(victim: OomKill, *arguments: Any) -> Event:
@@ -43,6 +45,8 @@ def test_a_kill_counts_even_if_no_event_can_be_made_of_it(monkeypatch: pytest.Mo
     monkeypatch.setattr(kill_event, "kill_event", failing)
     rig = Rig().run(kill(1), kill(2), kill(3))
     assert (len(rig.events), rig.kills) == (2, {"cgroup": 3})
+    assert rig.health.records["malformed"] == 1, "the record, not each try"
+    assert "bug in the event of a kill, which goes on: ValueError('bug')" in caplog.text
     rig = Rig().run(kill(2))
     assert (len(rig.events), rig.kills) == (0, {"cgroup": 1}), "alone as well"
 
@@ -81,10 +85,13 @@ def test_a_line_that_breaks_the_parser_does_not_take_the_kill_before_it_along(mo
     assert rig.kills == {"cgroup": 2}
 
 
-def test_a_kill_line_that_nothing_can_read_is_unaccounted(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_kill_line_that_nothing_can_read_is_unaccounted(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.setattr(kill_assembler, "interpret", lambda *_: (_ for _ in ()).throw(MemoryError()))
     rig = Rig().run(kill(1), kill(2))
     assert (rig.names, rig.health.records["malformed"]) == ([], 2)
+    assert "bug in a kill line without its report, which goes on: MemoryError()" in caplog.text
     assert rig.spool.checkpoint.lines == 0, "the kernel's counter will show it"
 
 
