@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -44,6 +45,11 @@ def line(text: str, sequence: int, priority: int = 6) -> bytes:
 
 def kill(sequence: int, priority: int = 3, cause: str = "Memory cgroup out of memory") -> bytes:
     return line(f"{cause}: {KILLED.format(pid=1000 + sequence)}", sequence, priority)
+
+
+def frozen_time(now: list[float]) -> SimpleNamespace:
+    """Module `time` for the agent, with the monotonic time that the test sets; the test's own goes on."""
+    return SimpleNamespace(monotonic=lambda: now[0], monotonic_ns=time.monotonic_ns, sleep=time.sleep)
 
 
 @dataclass

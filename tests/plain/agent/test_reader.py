@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
-from support.agent_rig import IDENTITY, kill, line
+from support.agent_rig import IDENTITY, Rig, kill, line
 from support.sources import Script
 
+from otel_oom import schema
 from otel_oom.agent.reader import Drained, More, Reader
 from otel_oom.health import Health
-from otel_oom.kernel import oom_lines
+from otel_oom.kernel import kill_assembler, kill_facts, oom_lines
 from otel_oom.kernel.device import Closed, Lost, Reading
 
 
@@ -70,3 +73,47 @@ def test_reading_everything_does_not_stop_at_a_fork() -> None:
     one = reader(kill(1), line(oom_lines.FORKED, 2, 5), kill(3))
     batch = one.read_all()
     assert ([finding.record.sequence for finding in batch.findings], batch.is_forked) == ([1, 3], False)
+
+
+def test_a_report_that_breaks_the_parser_does_not_take_its_kill_along(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The held kill before it stays, and the kill line is read once more without its report."""
+    interpret = kill_facts.interpret
+
+    def failing(killed: Any, around: Any, *more: Any) -> Any:
+        if around is not None:
+            raise ValueError("bug")
+        return interpret(killed, around, *more)
+
+    monkeypatch.setattr(kill_assembler, "interpret", failing)
+    opener = line("victim invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0, oom_score_adj=0", 2)
+    rig = Rig(counted=0)
+    rig.run(kill(1), opener, line("CPU: 0 PID: 1 Comm: victim Not tainted", 3), kill(4), kill(5))
+    assert [event.attributes[schema.PID.name] for event in rig.events] == [1001, 1004, 1005]
+    assert rig.kills == {"cgroup": 3}
+    assert rig.health.records["malformed"] == 1
+    assert rig.spool.checkpoint.lines == 3
+
+
+def test_a_line_that_breaks_the_parser_does_not_take_the_kill_before_it_along(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kill is held until the next line is understood."""
+    interpret, failures = kill_facts.interpret, [None, MemoryError()]
+
+    def failing(*arguments: Any) -> Any:
+        if failures and (error := failures.pop(0)):
+            raise error
+        return interpret(*arguments)
+
+    monkeypatch.setattr(kill_assembler, "interpret", failing)
+    rig = Rig().run(kill(1), kill(2))
+    assert [event.attributes[schema.PID.name] for event in rig.events] == [1001, 1002]
+    assert rig.kills == {"cgroup": 2}
+
+
+def test_a_kill_line_that_nothing_can_read_is_unaccounted(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(kill_assembler, "interpret", lambda *_: (_ for _ in ()).throw(MemoryError()))
+    rig = Rig().run(kill(1), kill(2))
+    assert (rig.names, rig.health.records["malformed"]) == ([], 2)
+    assert "bug in a kill line without its report, which goes on: MemoryError()" in caplog.text
+    assert rig.spool.checkpoint.lines == 0, "the kernel's counter will show it"
