@@ -20,7 +20,7 @@ from otel_oom.uuid5 import uuid5
 
 _INSTANCE_NAMESPACE: Final = uuid.UUID("1c9bfad8-2c8c-5b55-a353-52ba67b6afd8")
 _MARK_BYTES: Final = 4096
-_GLANCE_S: Final = 0.05
+_WAIT_S: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,23 +63,26 @@ def read_machine_identity(identity_file: Path | None = None) -> MachineIdentity:
 
 
 class BackgroundRead:
-    """Looks at what may lie on a disk that hangs, and does not wait for it."""
+    """Reads the machine's identity in a thread, at most one at a time.
 
-    def __init__(self, look: Callable[[], MachineIdentity | None]) -> None:
-        self._look = look
-        self._found: list[MachineIdentity | None] = []
+    The requirement: the identity file may be on a disk that hangs, and the loop of the kernel log must not wait for it.
+    """
+
+    def __init__(self, read: Callable[[], MachineIdentity | None]) -> None:
+        self._read = read
+        self._results: list[MachineIdentity | None] = []
         self._thread: threading.Thread | None = None
 
     def __call__(self) -> MachineIdentity | None:
-        """What was seen; None where there was nothing to see, or no time."""
+        """What was read; None if there is nothing to read, or if it takes longer than `_WAIT_S`."""
         if self._thread is None:
-            self._thread = threading.Thread(target=lambda: self._found.append(self._look()), daemon=True)
+            self._thread = threading.Thread(target=lambda: self._results.append(self._read()), daemon=True)
             self._thread.start()
-        self._thread.join(_GLANCE_S)
+        self._thread.join(_WAIT_S)
         if self._thread.is_alive():
-            return None  # the next one finds it
+            return None  # a later call returns it
         self._thread = None
-        return self._found.pop() if self._found else None
+        return self._results.pop() if self._results else None
 
 
 def _mark(path: Path) -> str:
