@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from faults.cases import table
+from support.fault_table import table
 
 from otel_oom import schema
 from otel_oom.schema import render

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 from support.agent_rig import Rig, kill, line
-from support.kernel import eventually
+from support.waiting import eventually
 
 from otel_oom import schema
 from otel_oom.errors import NoDeviceError

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from support.agent_rig import Rig, kill, line
-from support.kernel import eventually
+from support.waiting import eventually
 
 from otel_oom import schema
 from otel_oom.kernel import kill_assembler, kill_facts

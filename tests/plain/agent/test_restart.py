@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.agent_rig import Rig, first_checkpoint, kill, line
-from support.kernel import eventually
 from support.klog import CAPTURES
 from support.sources import Script
+from support.waiting import eventually
 
 from otel_oom import schema
 from otel_oom.kernel.device import Item, Lost, Reading

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import answers, corpus, textlog
+from support import corpus, corpus_answers, posted_log_text
 
 from otel_oom.kernel.kill_assembler import Assembler
 from otel_oom.kernel.oom_kill import OomKill
@@ -19,7 +19,7 @@ def read(file: str) -> bytes:
 
 def kills(text: bytes) -> tuple[list[OomKill], Assembler]:
     assembler = Assembler("boot", 4096)
-    found = [finding for record in textlog.records(text) for finding in assembler.feed(record, 1)]
+    found = [finding for record in posted_log_text.records(text) for finding in assembler.feed(record, 1)]
     found += assembler.settle()
     return [one for one in found if isinstance(one, OomKill)], assembler
 
@@ -35,7 +35,7 @@ def test_most_of_the_corpus_is_scored() -> None:
 @pytest.mark.parametrize("answer", SCORED, ids=lambda answer: str(answer["file"]))
 def test_every_answer_is_met(answer: dict[str, Any]) -> None:
     found, assembler = kills(read(answer.get("rejoined") or answer["file"]))
-    assert answers.theirs(answer["kills"]) == answers.ours(found, answer["kills"])
+    assert corpus_answers.theirs(answer["kills"]) == corpus_answers.ours(found, answer["kills"])
     assert answer["kill_lines"] == assembler.kill_lines
     is_memcg = [bool(kill["oom_memcg"]) or kill["constraint"] == "CONSTRAINT_MEMCG" for kill in answer["kills"]]
     assert is_memcg == [kill.scope == "cgroup" for kill in found]
