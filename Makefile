@@ -8,6 +8,7 @@
 #   make outage  10,000 events through an outage of ten minutes
 #   make peers   the same captures through cAdvisor and node-problem-detector (Go)
 #   make fuzz    10 million inputs for each target (hours)
+#   make mutants  changes of kernel/, spool/ and otlp/ that no plain test notices (20 min; a sample of them)
 #   make bench   how long a record is on its way, and what the agent takes, beside the SDK's own
 #
 # The levels need: kernel: root, /dev/kmsg, a memory cgroup, cc; collector: Go (builds a Collector once) or an
@@ -20,7 +21,7 @@ BIN := $(VENV)/bin
 OTHERS := plain fuzz kernel crash faults disk collector packaging
 SOURCES := pyproject.toml README.md $(shell find otel_oom -type f -not -name '*.pyc')
 
-.PHONY: demo test test-vm test-others lint types check collector readme crash outage peers fuzz bench clean
+.PHONY: mutants demo test test-vm test-others lint types check collector readme crash outage peers fuzz bench clean
 
 demo: $(VENV)/demo.stamp
 	@$(BIN)/otel-oom demo
@@ -64,6 +65,10 @@ peers: $(VENV)/test.stamp
 fuzz: $(VENV)/test.stamp
 	for target in record assembler text; do nice -n 19 $(BIN)/python tests/fuzz/fuzz.py $$target -runs=10000000 || exit 1; done
 
+# MUTANTS_S: seconds; MUTANTS: packages, or --only otel_oom/kernel/oom_report.py, or --seed 2
+mutants: $(VENV)/mutants.stamp
+	nice -n 19 $(BIN)/python tests/mutants.py --seconds $(or $(MUTANTS_S),1200) $(MUTANTS)
+
 bench: $(VENV)/test.stamp
 	$(BIN)/python benchmarks/latency.py
 	$(BIN)/python benchmarks/footprint.py
@@ -77,6 +82,10 @@ $(VENV)/demo.stamp: $(SOURCES) | $(BIN)/python
 
 $(VENV)/test.stamp: pyproject.toml | $(BIN)/python
 	$(BIN)/pip install -q --disable-pip-version-check --editable '.[test]'
+	@touch $@
+
+$(VENV)/mutants.stamp: pyproject.toml $(VENV)/test.stamp
+	$(BIN)/pip install -q --disable-pip-version-check --editable '.[test,mutants]'
 	@touch $@
 
 $(BIN)/python:
