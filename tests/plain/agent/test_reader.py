@@ -11,7 +11,7 @@ from support.sources import Script
 from otel_oom import schema
 from otel_oom.agent.reader import Drained, More, Reader
 from otel_oom.health import Health
-from otel_oom.kernel import kill_assembler, kill_facts
+from otel_oom.kernel import kill_assembler, kill_facts, vm_fork_line
 from otel_oom.kernel.device import Closed, Lost, Reading
 
 

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from faults.cases import table
 from support import figures
 from support.documents import DOCUMENTS, ROOT, name, region
+from support.fault_table import table
 
 from otel_oom import schema
 from otel_oom.config import options

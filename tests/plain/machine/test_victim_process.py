@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from support import klog
-from support.kernel import eventually
+from support.waiting import eventually
 
 from otel_oom import schema
 from otel_oom.kernel.oom_kill import OomKill
