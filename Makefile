@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
 OTHERS := plain fuzz kernel crash faults disk collector packaging
 SOURCES := pyproject.toml README.md $(shell find otel_oom -type f -not -name '*.pyc')
 
-.PHONY: demo help test test-vm test-others plain check lint types coverage collector readme docs crash outage peers fuzz bench clean FORCE
+.PHONY: demo help test test-vm test-others plain check lint types coverage collector readme docs crash outage peers fuzz mutants bench clean FORCE
 
 demo: $(VENV)/demo.stamp ## show a first OOM kill on the screen
 	@$(BIN)/otel-oom demo
@@ -51,11 +51,12 @@ coverage: $(VENV)/test.stamp ## measure the branch coverage of the plain level; 
 collector: $(VENV)/test.stamp
 	-@$(BIN)/python tests/collector/otelcol.py
 
-readme: $(VENV)/test.stamp ## write the tables of docs/ that are made from the code and from benchmarks/results
+readme: $(VENV)/test.stamp ## write the tables of docs/ that come from the code and from benchmarks/results
 	OTEL_OOM_README=write $(BIN)/python -m pytest -q tests/plain/docs/test_generated.py
 
-docs: $(VENV)/test.stamp ## build the site in build/site
-	$(BIN)/mkdocs build --strict
+# The variable silences a notice about the future of MkDocs, see pyproject.toml.
+docs: $(VENV)/test.stamp ## build the documents as a site, in build/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 crash: $(VENV)/test.stamp ## the long form of the crash tests: 200 SIGKILLs and pauses of 60 s, both protocols (12 min)
 	OTEL_OOM_CRASHES=200 OTEL_OOM_PAUSE_S=60 $(BIN)/python -m pytest -q tests/crash
@@ -68,6 +69,10 @@ peers: $(VENV)/test.stamp ## the same captures through cAdvisor and node-problem
 
 fuzz: $(VENV)/test.stamp ## 10 million inputs for each target (hours)
 	for target in record assembler text; do nice -n 19 $(BIN)/python tests/fuzz/fuzz.py $$target -runs=10000000 || exit 1; done
+
+# MUTANTS_S: seconds; MUTANTS: packages, or --only otel_oom/kernel/oom_report.py, or --seed 2
+mutants: $(VENV)/mutants.stamp ## changes of kernel/, spool/ and otlp/ that no plain test notices (20 min; a sample)
+	nice -n 19 $(BIN)/python tests/mutants.py --seconds $(or $(MUTANTS_S),1200) $(MUTANTS)
 
 bench: $(VENV)/test.stamp ## measure latency and footprint, and those of the SDK's own processors
 	$(BIN)/python benchmarks/latency.py
@@ -82,6 +87,10 @@ $(VENV)/demo.stamp: $(SOURCES) | $(BIN)/python
 
 $(VENV)/test.stamp: pyproject.toml | $(BIN)/python
 	$(PIP) --editable '.[test,docs]'
+	@touch $@
+
+$(VENV)/mutants.stamp: pyproject.toml $(VENV)/test.stamp
+	$(PIP) --editable '.[test,docs,mutants]'
 	@touch $@
 
 # An interpreter as one line: whether it is new enough, its version, and where it is installed (the same in its venvs).

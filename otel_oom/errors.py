@@ -1,7 +1,7 @@
-"""The errors that end a command. Each has an exit code and a remedy.
+"""Errors that end a command: each has an exit code, and a message with a remedy.
 
-The exit codes follow sysexits(3) where it has a fitting one. A failure that must not end the agent (an export, a full
-queue, a malformed record) is not an exception: `health` counts and logs it.
+Exit codes follow sysexits(3) where it has a fitting one. Failures that must not end the agent (an export, a full
+queue, a malformed record) are no exceptions: `health` counts and logs them.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 class OtelOomError(Exception):
     """A command cannot continue. `str()` is one line: the problem, then the remedy."""
 
-    exit_code = 70  # EX_SOFTWARE: a bug, unless a subclass says otherwise
+    exit_code = 70  # EX_SOFTWARE: a bug; each subclass has its own
 
     def __init__(self, problem: str, remedy: str) -> None:
         super().__init__(f"{problem}; {remedy}")
@@ -19,7 +19,7 @@ class OtelOomError(Exception):
 
 
 class UsageError(OtelOomError):
-    """A flag, an environment variable or a combination of them that makes no sense."""
+    """A flag, an environment variable or a combination of them is invalid."""
 
     exit_code = 2
 
@@ -31,18 +31,18 @@ class NoDeviceError(OtelOomError):
 
 
 class NoSpoolError(OtelOomError):
-    """The spool is required and cannot be opened."""
+    """The spool is required, but cannot be opened."""
 
     exit_code = 73  # EX_CANTCREAT
 
 
 class SpoolHeldError(OtelOomError):
-    """Another live agent holds the spool."""
+    """Another running agent uses the spool."""
 
     exit_code = 75  # EX_TEMPFAIL
 
 
 class NoPermissionError(OtelOomError):
-    """The kernel log device exists, and this user may not read it."""
+    """This user may not read the kernel log device."""
 
     exit_code = 77  # EX_NOPERM

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from support.agent_rig import IDENTITY, Rig, kill, line
-from support.kernel import eventually
+from support.waiting import eventually
 
 from otel_oom.kernel import vm_fork_line
 from otel_oom.machine.fork_detection import SETTLES_S, ForkDetection
@@ -162,14 +162,13 @@ def test_what_was_before_a_fork_stays_what_the_machine_was() -> None:
 def test_before_the_first_export_and_at_the_stop_too() -> None:
     rig, another = Rig(machine=COPY), replace(COPY, mark="another")
     rig.source.put(kill(1), fork(2), kill(3))
-    rig.agent.open()
-    rig.agent.read_backlog()
+    agent = rig.open()
+    agent.replay_backlog()
     assert (rig.spool.checkpoint.identity, rig.kills) == (COPY.resource_identity(), {"cgroup": 1})
     assert rig.spool.exportable.totals.kills == {"cgroup": 1}
     rig.machine = another
     rig.source.put(kill(4), fork(5), kill(6))
-    rig.agent.stop()
-    rig.agent.run()
+    rig.finish(agent)
     assert (rig.spool.checkpoint.identity, rig.kills) == (another.resource_identity(), {"cgroup": 1})
     assert origins(rig) == ["instance", *[COPY.instance_id] * 2, another.instance_id]
 
@@ -178,8 +177,8 @@ def test_a_machine_that_became_another_while_no_agent_ran() -> None:
     """What the log holds from before is the old one's, as it is in each copy."""
     rig = Rig(machine=COPY, started_s=math.inf)
     rig.source.put(kill(1), kill(2))
-    rig.agent.open()
-    rig.agent.read_backlog()
+    agent = rig.open()
+    agent.replay_backlog()
     retired = rig.spool.retired
     assert retired is not None
     assert (retired.series.totals.kills, rig.kills) == ({"cgroup": 2}, {})
@@ -200,6 +199,15 @@ def test_a_fork_of_the_same_machine_changes_nothing() -> None:
     assert (rig.kills, rig.spool.retired) == ({"cgroup": 2}, None)
     assert rig.health.reconnect_epoch == 1, "but the connections may be dead"
     assert origins(rig) == ["instance"] * 2
+
+
+def test_the_sender_is_woken_by_a_fork_without_a_kill() -> None:
+    """Its connections are dead: they are made again at once, not with the next heartbeat."""
+    rig = Rig()
+    with rig.running():
+        version = rig.spool.wait(-1, 0)
+        rig.source.put(fork(1))
+        assert rig.spool.wait(version, 5.0) > version
 
 
 @pytest.mark.parametrize(

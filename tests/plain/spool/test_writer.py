@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 from support.agent_rig import first_checkpoint
-from support.kernel import eventually
 from support.pipelines import event
+from support.waiting import eventually
 
 from otel_oom.health import Health
 from otel_oom.spool.spool import Spool
@@ -42,7 +42,7 @@ class Rig:
             checkpoint,
             stored=self.stored.events if self.stored else (),
             has_writer=True,
-            wake_reader=lambda: self.wake_reader(),
+            wake_reader=self.wake_reader,
         )
         if self.stored is None:
             self.spool.not_saved(self.writer.failure)
@@ -187,23 +187,6 @@ def test_a_disk_that_hangs_holds_totals_up_for_a_second(
         assert eventually(lambda: bool(rig.health.is_durable))
         assert rig.exportable == 3, "what was exported is never taken back"
     assert "the spool is written again" in caplog.text
-
-
-def test_a_commit_of_older_totals_takes_nothing_back() -> None:
-    spool = Spool(Health(), first_checkpoint(), has_writer=True)
-    totals = spool.totals.plus("cgroup", 1)
-    spool.put([event("a")], replace(spool.checkpoint, totals=totals))
-    older = spool.unsaved(replaces_all=False)
-    spool.put([event("b")], replace(spool.checkpoint, totals=totals.plus("cgroup", 2)))
-    spool.not_saved("hanging")
-    assert spool.exportable.totals.kills == {"cgroup": 2}
-    spool.saved(older)
-    assert spool.exportable.totals.kills == {"cgroup": 2}
-    assert spool.held_until_s < math.inf
-    newer = spool.unsaved(replaces_all=False)
-    assert [one.uid for _, one in newer.added] == ["b"]
-    spool.saved(newer)
-    assert (spool.exportable.totals.kills, spool.held_until_s) == ({"cgroup": 2}, math.inf)
 
 
 @pytest.mark.parametrize(
