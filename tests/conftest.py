@@ -2,6 +2,6 @@
 
 from hypothesis import settings
 
-# How long one example takes is the machine's business: `plain/test_hostile_time` asks for linear time where it matters.
+# The time of one example depends on the load of the machine. Where it matters, `test_linear_time` checks it.
 settings.register_profile("no deadline", deadline=None)
 settings.load_profile("no deadline")
