@@ -1,4 +1,4 @@
-"""README.md against the code: its tables, and every telemetry name that it or deploy/ uses."""
+"""README.md and deploy/ against the code: the tables, and every telemetry name."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def block(name: str) -> re.Pattern[str]:
 
 
 @pytest.mark.parametrize("name", PARTS)
-def test_the_tables_of_the_readme_are_those_of_the_schema(name: str) -> None:
+def test_the_tables_of_the_readme_are_those_of_the_code(name: str) -> None:
     text = README.read_text()
     expected = block(name).sub(lambda found: f"{found[1]}{PARTS[name]()}\n{found[2]}", text)
     if os.environ.get("OTEL_OOM_README") == "write":
@@ -58,5 +58,5 @@ def test_the_schema_names_each_thing_once() -> None:
         assert len(names) == len(set(names))
 
 
-def test_attributes_occur_in_events_that_there_are() -> None:
+def test_attributes_name_existing_events() -> None:
     assert {event for item in schema.ATTRIBUTES for event in item.events} <= set(schema.EVENTS)
