@@ -95,7 +95,7 @@ def exporter(export: Export) -> Exporter[Sequence[ReadableLogRecord]]:
     if export.protocol == "grpc":
         from otel_oom.otlp import grpc_exporter
 
-        return grpc_exporter.GrpcLogs(**grpc_exporter.arguments(export))
+        return grpc_exporter.GrpcLogs(export)
     from otel_oom.otlp import http_exporter
 
-    return http_exporter.HttpLogs(**http_exporter.arguments(export))
+    return http_exporter.HttpLogs(export)

@@ -80,10 +80,10 @@ def exporter(export: Export) -> Exporter[MetricsData]:
     if export.protocol == "grpc":
         from otel_oom.otlp import grpc_exporter
 
-        return grpc_exporter.GrpcMetrics(**grpc_exporter.arguments(export))
+        return grpc_exporter.GrpcMetrics(export)
     from otel_oom.otlp import http_exporter
 
-    return http_exporter.HttpMetrics(**http_exporter.arguments(export))
+    return http_exporter.HttpMetrics(export)
 
 
 def is_delta(exporter: Exporter[MetricsData]) -> bool:
