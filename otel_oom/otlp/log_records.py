@@ -86,7 +86,7 @@ class LogSender:
 def exporter(export: Export) -> Exporter[Sequence[ReadableLogRecord]]:
     """The exporter that the settings name; its library is imported here and not before.
 
-    Raises: ValueError, OSError, RuntimeError or ImportError for settings that it refuses.
+    Raises: ValueError, OSError, RuntimeError, ImportError or LookupError for settings that it refuses.
     """
     if export.exporter == "none":
         return LocalExporter(lambda _: None)

@@ -71,7 +71,7 @@ def _metric(collection: Collection, metric: schema.Metric, zero_ns: int) -> Metr
 def exporter(export: Export) -> Exporter[MetricsData]:
     """The exporter that the settings name; its library is imported here and not before.
 
-    Raises: ValueError, OSError, RuntimeError or ImportError for settings that it refuses.
+    Raises: ValueError, OSError, RuntimeError, ImportError or LookupError for settings that it refuses.
     """
     if export.exporter == "none":
         return LocalExporter(lambda _: None)
