@@ -4,6 +4,7 @@
 #   make test    every level of tests that this machine can run; what was skipped, and why, stands at the end.
 #                The guests of tests/vm run beside the other levels: they sleep most of the time
 #   make check   lint, types and tests: what CI runs
+#   make docs    the documentation as a site, in build/site
 #   make crash   the long form of the crash tests: 200 SIGKILLs and pauses of 60 s, on both protocols (12 min)
 #   make outage  10,000 events through an outage of ten minutes
 #   make peers   the same captures through cAdvisor and node-problem-detector (Go)
@@ -20,7 +21,7 @@ BIN := $(VENV)/bin
 OTHERS := plain fuzz kernel crash faults disk collector packaging
 SOURCES := pyproject.toml README.md $(shell find otel_oom -type f -not -name '*.pyc')
 
-.PHONY: demo test test-vm test-others lint types check collector readme crash outage peers fuzz bench clean
+.PHONY: demo test test-vm test-others lint types check collector readme docs crash outage peers fuzz bench clean
 
 demo: $(VENV)/demo.stamp
 	@$(BIN)/otel-oom demo
@@ -48,9 +49,13 @@ types: $(VENV)/test.stamp
 collector: $(VENV)/test.stamp
 	-@$(BIN)/python tests/collector/otelcol.py
 
-# The parts of README.md that come from the code.
+# The tables of docs/ that are made from the code and from benchmarks/results.
 readme: $(VENV)/test.stamp
-	OTEL_OOM_README=write $(BIN)/python -m pytest -q tests/plain/test_readme.py
+	OTEL_OOM_README=write $(BIN)/python -m pytest -q tests/plain/docs/test_generated.py
+
+# The site, in build/site.
+docs: $(VENV)/test.stamp
+	$(BIN)/mkdocs build --strict
 
 crash: $(VENV)/test.stamp
 	OTEL_OOM_CRASHES=200 OTEL_OOM_PAUSE_S=60 $(BIN)/python -m pytest -q tests/crash
@@ -76,7 +81,7 @@ $(VENV)/demo.stamp: $(SOURCES) | $(BIN)/python
 	@touch $@
 
 $(VENV)/test.stamp: pyproject.toml | $(BIN)/python
-	$(BIN)/pip install -q --disable-pip-version-check --editable '.[test]'
+	$(BIN)/pip install -q --disable-pip-version-check --editable '.[test,docs]'
 	@touch $@
 
 $(BIN)/python:

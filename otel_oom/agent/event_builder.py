@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from otel_oom.health import Health
-from otel_oom.kernel.oom_kill import Finding, NoVictim, OomKill
+from otel_oom.kernel.oom_kill import NoVictim, OomKill
 from otel_oom.telemetry import kill_event, other_events
 from otel_oom.telemetry.event import Event, Scalar
 from otel_oom.telemetry.kill_event import Sighting
@@ -46,7 +46,7 @@ class EventBuilder:
         self._tries = 0
         self._tries_muted_until_s = 0.0
 
-    def events_of(self, finding: Finding, *, is_backlog: bool) -> list[Event]:
+    def events_of(self, finding: OomKill | NoVictim, *, is_backlog: bool) -> list[Event]:
         """The events of one finding, none where they cannot be built. is_backlog: it is older than this agent."""
         try:
             if isinstance(finding, NoVictim):

@@ -16,13 +16,13 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from otel_oom.health import Health
-from otel_oom.kernel import kmsg_record, oom_lines
+from otel_oom.kernel import kmsg_record, oom_lines, vm_fork_line
 from otel_oom.kernel.device import Closed, Item, Lost, Reading, Source
 from otel_oom.kernel.kill_assembler import Assembler
-from otel_oom.kernel.oom_kill import Finding
+from otel_oom.kernel.oom_kill import Finding, NoVictim, OomKill, Repeat
 from otel_oom.machine.identity import MachineIdentity
 
-_FORKED: Final = oom_lines.FORKED.encode()
+_VM_FORK: Final = vm_fork_line.VM_FORK.encode()
 _BURST: Final = 1_000  # records read before what was found goes out, in a flood that never ends
 
 
@@ -47,7 +47,7 @@ class ReadBatch:
     is_forked: the last record reports a fork of the virtual machine
     """
 
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[OomKill | NoVictim, ...] = ()
     lost: int = 0
     lost_ns: int = 0
     is_forked: bool = False
@@ -74,12 +74,14 @@ class Reader:
         self._machine = machine
         self._first_uncounted = first_uncounted
         self._until = until
-        self._assembler = self._fresh_assembler(0)
+        self._assembler = Assembler(machine.boot_id, machine.page_size)
         self._ahead: Reading = None
-        self._findings: list[Finding] = []
+        self._findings: list[OomKill | NoVictim] = []
         self._lost = 0
         self._lost_ns = 0
         self._is_forked = False
+        self.kill_lines = 0
+        """Kill lines counted since the start, repeats included: what the kernel's own counter counts."""
 
     @property
     def batch(self) -> ReadBatch:
@@ -89,11 +91,6 @@ class Reader:
     def clear_batch(self) -> None:
         """The batch was passed on: begin an empty one."""
         self._findings, self._lost, self._lost_ns, self._is_forked = [], 0, 0, False
-
-    @property
-    def kill_lines(self) -> int:
-        """Kill lines seen since the start: what the kernel's own counter counts."""
-        return self._assembler.kill_lines
 
     @property
     def next_sequence(self) -> int | None:
@@ -133,7 +130,7 @@ class Reader:
                         return Drained()
                     self._health.records["read"] += 1
                     self._findings += self._feed(reading)
-                    if _FORKED in reading.raw and self._is_fork(reading):
+                    if _VM_FORK in reading.raw and self._is_fork(reading):
                         self._is_forked = True
                         return More()
                 elif isinstance(reading, Lost):
@@ -142,7 +139,7 @@ class Reader:
                     return reading or Drained()
             return More()
         finally:
-            self._findings += self._new(self._assembler.settle())
+            self._findings += self._counted(self._assembler.settle())
 
     def read_all(self) -> ReadBatch:
         """Open the source, read what it holds, and close it. Forks in it are read over.
@@ -173,27 +170,24 @@ class Reader:
         record = kmsg_record.parse(item.raw)
         if not isinstance(record, kmsg_record.Record) or record.sequence < self._first_uncounted:
             return False
-        return record.facility == kmsg_record.FACILITY_KERNEL and record.text == oom_lines.FORKED
+        return vm_fork_line.is_vm_fork(record)
 
-    def _feed(self, item: Item) -> tuple[Finding, ...]:
+    def _feed(self, item: Item) -> list[OomKill | NoVictim]:
         sequence = kmsg_record.sequence_of(item.raw)
         is_anchor = oom_lines.OOM_MARKER.search(item.raw) is not None
         if not is_anchor and not self._assembler.is_open and sequence is not None:
-            return ()
-        lines = self._assembler.kill_lines
+            return []
         try:
             found = self._understand(item, is_anchor=is_anchor)
         except Exception as error:  # noqa: BLE001 whatever a record does, the next one is read
             self._health.record_failed(item.raw, error)
             found = self._understand_alone(item, is_anchor=is_anchor)
-        if sequence is not None and sequence < self._first_uncounted:
-            self._assembler.kill_lines = lines
-        return self._new(found)
+        return self._counted(found)
 
     def _understand_alone(self, item: Item, *, is_anchor: bool) -> tuple[Finding, ...]:
         """Once more, without what came before it: the report around a kill line may be at fault, not the line."""
         held = self._assembler.settle()
-        self._assembler = self._fresh_assembler(self._assembler.kill_lines)
+        self._assembler = Assembler(self._machine.boot_id, self._machine.page_size)
         try:
             return (*held, *self._understand(item, is_anchor=is_anchor))
         except Exception as error:  # noqa: BLE001 the record is counted already; the reconciliation shows a missed kill
@@ -211,10 +205,8 @@ class Reader:
             return ()
         return self._assembler.feed(record, item.observed_ns)
 
-    def _new(self, findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
-        return tuple(finding for finding in findings if finding.record.sequence >= self._first_uncounted)
-
-    def _fresh_assembler(self, kill_lines: int) -> Assembler:
-        assembler = Assembler(self._machine.boot_id, self._machine.page_size)
-        assembler.kill_lines = kill_lines
-        return assembler
+    def _counted(self, findings: tuple[Finding, ...]) -> list[OomKill | NoVictim]:
+        """Count kill lines. Returns the findings without repeats and without those counted before a restart."""
+        new = [finding for finding in findings if finding.record.sequence >= self._first_uncounted]
+        self.kill_lines += sum(isinstance(finding, OomKill | Repeat) for finding in new)
+        return [finding for finding in new if not isinstance(finding, Repeat)]

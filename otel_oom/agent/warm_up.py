@@ -12,6 +12,7 @@ from otel_oom.kernel.device import Item
 from otel_oom.kernel.kill_assembler import Assembler
 from otel_oom.kernel.oom_kill import Finding, OomKill
 from otel_oom.kernel.recorded_log import RecordedLog
+from otel_oom.kernel.text_escapes import escape
 from otel_oom.machine import victim_process
 from otel_oom.machine.identity import MachineIdentity
 from otel_oom.telemetry import kill_event
@@ -35,7 +36,8 @@ def warm_up(rehearse: Callable[[Sequence[Event]], None], machine: MachineIdentit
         findings += assembler.settle()
         for kill in findings:
             if isinstance(kill, OomKill):
-                myself = replace(kill, pid=os.getpid(), comm=Path("/proc/self/comm").read_text().rstrip("\n"))
+                comm = escape(Path("/proc/self/comm").read_bytes().removesuffix(b"\n"))
+                myself = replace(kill, line=replace(kill.line, pid=os.getpid(), comm=comm))
                 process = victim_process.look_at_victim(myself, with_command_line=True)
                 rehearse([kill_event.kill_event(kill, Sighting(skew_s=0.0, process=process))])
     except Exception as error:  # noqa: BLE001 an agent that was not warmed up is better than none

@@ -1,13 +1,18 @@
-"""Where logs and metrics go: the standard OTEL_* variables as their specification says."""
+"""Reads where logs and metrics go, from the standard OTEL_* variables. No I/O.
+
+Sources: OpenTelemetry environment variable specification; OTLP exporter specification. `options` lists the differences.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, cast
 from urllib.parse import urlsplit
 
-from otel_oom.config.environment import flag, milliseconds, word
+from otel_oom.config import options
+from otel_oom.config.environment import is_true, seconds, text, word
 from otel_oom.errors import UsageError
 from otel_oom.schema import Signal
 
@@ -15,14 +20,10 @@ ExporterKind = Literal["otlp", "console", "none"]
 OtlpProtocol = Literal["grpc", "http/protobuf"]
 Compression = Literal["none", "gzip", "deflate"]
 
-EXPORTERS: Final = ("otlp", "console", "none")
-PROTOCOLS: Final = ("grpc", "http/protobuf")
-COMPRESSIONS: Final = {"grpc": ("none", "gzip"), "http/protobuf": ("none", "gzip", "deflate")}
-
-_DEFAULT_ENDPOINTS: Final = {"grpc": "http://localhost:4317", "http/protobuf": "http://localhost:4318"}
-_USUAL_PORTS: Final = {"grpc": 4317, "http/protobuf": 4318}
-# Shorter than the specification's 10 s: a connection that died without a word is given up after it.
-_DEFAULT_TIMEOUT_MS: Final = 4_000
+_COMPRESSIONS: Final = {"grpc": ("none", "gzip"), "http/protobuf": options.COMPRESSION.choices}
+_EXPORTERS: Final = {"logs": options.LOGS_EXPORTER, "metrics": options.METRICS_EXPORTER}
+_DEFAULT_ENDPOINTS: Final = {"grpc": "http://localhost:4317", "http/protobuf": options.ENDPOINT.default}
+_USUAL_PROTOCOLS: Final = {4317: "grpc", 4318: "http/protobuf"}
 _LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 
 
@@ -30,8 +31,10 @@ _LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 class Export:
     """Where one signal goes.
 
-    endpoint: as the user wrote it, or the default; url: what the requests go to
-    timeout_s: of one request, seconds; is_insecure: gRPC without TLS
+    endpoint: as the user wrote it, or the default
+    url: target of the requests
+    timeout_s: time limit of one request, seconds
+    is_insecure: gRPC without TLS
     """
 
     signal: Signal
@@ -45,7 +48,7 @@ class Export:
 
     @property
     def where(self) -> str:
-        """The place in a few words."""
+        """The endpoint for a message: without user name, password and query."""
         return f"{_without_password(self.endpoint)} ({self.protocol})" if self.exporter == "otlp" else self.exporter
 
     @property
@@ -55,8 +58,8 @@ class Export:
 
     @property
     def remedy(self) -> str:
-        """What to look at when nothing can be delivered there."""
-        usual = {port: protocol for protocol, port in _USUAL_PORTS.items()}.get(self._url.port or 0)
+        """What the user can check when nothing can be delivered there."""
+        usual = _USUAL_PROTOCOLS.get(self._url.port or 0)
         if usual is not None and usual != self.protocol:
             return (
                 f"port {self._url.port} usually speaks {usual} and the protocol is {self.protocol}: "
@@ -73,46 +76,45 @@ class Export:
 
 
 def read_export(env: Mapping[str, str], signal: Signal) -> Export:
-    own, common = f"OTEL_EXPORTER_OTLP_{signal.upper()}_", "OTEL_EXPORTER_OTLP_"
-    exporter = word(env, (f"OTEL_{signal.upper()}_EXPORTER",), EXPORTERS, "otlp")
-    if env.get("OTEL_SDK_DISABLED", "").lower() == "true":
+    """The settings of one signal; its own variables win over the common ones. Raises: UsageError."""
+    exporter = word(env, _EXPORTERS[signal])
+    if text(env, options.SDK_DISABLED)[1].lower() == "true":  # any other value is false (specification)
         exporter = "none"
-    protocol = word(env, (f"{own}PROTOCOL", f"{common}PROTOCOL"), PROTOCOLS, "http/protobuf")
-    names = (f"{own}ENDPOINT", f"{common}ENDPOINT")
-    name = next((name for name in names if name in env), names[-1])
+    protocol = word(env, options.PROTOCOL, signal)
     default = _DEFAULT_ENDPOINTS[protocol]
+    name = next((name for name in options.ENDPOINT.variables(signal) if name in env), options.ENDPOINT.variable)
     endpoint = env.get(name, default) if exporter == "otlp" else default
     _check_endpoint(name, endpoint, protocol)
+    is_whole_url = protocol == "grpc" or name != options.ENDPOINT.variable
     return Export(
         signal=signal,
         exporter=cast("ExporterKind", exporter),
         protocol=cast("OtlpProtocol", protocol),
         endpoint=endpoint,
-        url=endpoint if protocol == "grpc" or name.startswith(own) else f"{endpoint.rstrip('/')}/v1/{signal}",
-        compression=cast(
-            "Compression", word(env, (f"{own}COMPRESSION", f"{common}COMPRESSION"), COMPRESSIONS[protocol], "none")
-        ),
-        is_insecure=_is_insecure(env, (f"{own}INSECURE", f"{common}INSECURE"), endpoint),
-        timeout_s=milliseconds(env, (f"{own}TIMEOUT", f"{common}TIMEOUT"), _DEFAULT_TIMEOUT_MS),
+        url=endpoint if is_whole_url else f"{endpoint.rstrip('/')}/v1/{signal}",
+        compression=cast("Compression", word(env, options.COMPRESSION, signal, _COMPRESSIONS[protocol])),
+        is_insecure=_is_insecure(env, signal, endpoint),
+        timeout_s=seconds(env, options.TIMEOUT, signal),
     )
 
 
-def _is_insecure(env: Mapping[str, str], names: tuple[str, ...], endpoint: str) -> bool:
-    """The scheme decides; the variable speaks for an endpoint without one (OTLP exporter specification)."""
+def _is_insecure(env: Mapping[str, str], signal: Signal, endpoint: str) -> bool:
+    """The scheme decides; the variable only applies to an endpoint without one (OTLP exporter specification)."""
     scheme = _url(endpoint).scheme
-    name = next((name for name in names if name in env), names[-1])
-    return scheme == "http" or (scheme != "https" and flag(env, name))
+    return scheme == "http" or (scheme != "https" and is_true(env, options.INSECURE, signal))
 
 
 def _check_endpoint(name: str, endpoint: str, protocol: str) -> None:
     remedy = f"write it as {_DEFAULT_ENDPOINTS[protocol].replace('localhost', 'HOST')}"
+    shown = _without_password(endpoint)
     try:
         url = _url(endpoint)
     except ValueError as error:
-        raise UsageError(f"{name}={endpoint!r} is no URL: {error}", remedy) from error
+        why = f": {error}" if shown == endpoint else ""  # the error may quote a part of the password
+        raise UsageError(f"{name}={shown!r} is no URL{why}", remedy) from error
     # gRPC's own form without a scheme is allowed by the specification.
     if not url.hostname or (url.scheme not in {"http", "https"} and (protocol != "grpc" or "://" in endpoint)):
-        raise UsageError(f"{name}={endpoint!r} is no endpoint for {protocol}", remedy)
+        raise UsageError(f"{name}={shown!r} is no endpoint for {protocol}", remedy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +131,6 @@ def _url(endpoint: str) -> _Url:
 
 
 def _without_password(endpoint: str) -> str:
-    """For log lines."""
-    scheme, separator, rest = endpoint.rpartition("://")
-    authority, slash, path = rest.partition("/")
-    return f"{scheme}{separator}{authority.rpartition('@')[2]}{slash}{path}"
+    """For messages: without user name and password, also of a malformed URL, and without the query."""
+    match = re.match(r"([a-z][a-z0-9+.-]*://)?(.*@)?([^?]*)", endpoint, re.DOTALL | re.IGNORECASE)
+    return f"{match[1] or ''}{match[3]}" if match else ""

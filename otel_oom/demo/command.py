@@ -1,19 +1,25 @@
-"""`otel-oom demo`: a first OOM on screen with nothing set up.
+"""Shows one OOM kill on the screen, fitted to the terminal's width.
 
 Rules:
 - Everything on the way is real: the kernel log, a kill in a cgroup of the demo's own, the agent, OTLP over a socket.
-- Where the kernel log or a cgroup may not be used, a recorded kill takes their place, and the screen says so.
+- Where the kernel log or a cgroup may not be used, a recorded kill is played instead, and the screen says so.
+- The last line is a command that can be copied as it is.
 """
 
 from __future__ import annotations
 
 import os
 import queue
+import shlex
+import shutil
+import sys
+import textwrap
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import datetime, timezone
-from typing import Any, Final
+from pathlib import Path
+from typing import Final
 
 from otel_oom import schema
 from otel_oom.agent import start
@@ -27,10 +33,12 @@ from otel_oom.kernel.recorded_log import RecordedLog
 _DEVICE: Final = "/dev/kmsg"
 _LIMIT_MIB: Final = 20
 _PATIENCE_S: Final = 10.0
+_COLUMNS_WITHOUT_TERMINAL: Final = 100
+_FEWEST_COLUMNS: Final = 40
 
 
 def run() -> int:
-    """Show one kill on its way. Returns 0 when it arrived, else 1."""
+    """Show one kill on its way. Returns the exit code: 0 if it arrived, else 1."""
     with ExitStack() as stack:
         receiver = stack.enter_context(Receiver())
         try:
@@ -41,13 +49,13 @@ def run() -> int:
             why_not = error.problem
         except NoSandboxError as error:
             why_not = str(error)
-        print(f"No real kill here: {why_not}. A RECORDED one is played instead.")
+        _print(f"No real kill here: {why_not}. A RECORDED one is played instead.")
         recording = RecordedLog()
         return _show_one(receiver, kill=recording.play, source=recording)
 
 
 def _try_device() -> None:
-    """Raises what the agent would. Asking for the file's permissions is not enough: the kernel decides at the open."""
+    """Raises what the agent would raise. The permissions of the file are not enough: the kernel decides at open(2)."""
     device = Device(_DEVICE)
     try:
         device.open()
@@ -57,23 +65,23 @@ def _try_device() -> None:
 
 def _show_one(receiver: Receiver, kill: Callable[[], object], source: Source | None = None) -> int:
     settings = load_config({"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.endpoint}, spool="none")
-    # The exporters read the environment themselves: the demo's own receiver, whatever the user's shell says.
+    # The exporters read the environment themselves: they must find this receiver, whatever the user has set.
     with _environment(OTEL_EXPORTER_OTLP_ENDPOINT=receiver.endpoint):
         agent = start.start(settings, source=source)
     thread = threading.Thread(target=agent.run, name="agent")
     thread.start()
     try:
         before = _kills(receiver.metrics)
-        what = _DEVICE if source is None else "the recording"
-        print(f"An OTLP receiver listens at {receiver.endpoint}; the agent reads {what}.")
-        print(f"Its first export: {schema.KILLS.name} = {before}\n")
+        log_name = _DEVICE if source is None else "the recording"
+        _print(f"An OTLP receiver listens at {receiver.endpoint}; the agent reads {log_name}.")
+        _print(f"Its first export: {schema.KILLS.name} = {before}\n")
         if source is None:
-            print(f"A process of this demo now fills a {_LIMIT_MIB} MiB memory cgroup until the kernel kills it …\n")
+            _print(f"A process of this demo now fills a {_LIMIT_MIB} MiB memory cgroup until the kernel kills it …\n")
         kill()
         received = receiver.logs.get(timeout=_PATIENCE_S)
         after = _kills(receiver.metrics)
     except queue.Empty:
-        print(f"Nothing arrived within {_PATIENCE_S:.0f} s.")
+        _print(f"Nothing arrived within {_PATIENCE_S:.0f} s.")
         return 1
     finally:
         agent.stop()
@@ -100,27 +108,50 @@ def _show(received: Received, before: int, after: int) -> None:
     record = resource.scope_logs[0].log_records[0]
     stamp = datetime.fromtimestamp(record.time_unix_nano / 1e9, timezone.utc)
     late_ms = (received.received_ns - record.time_unix_nano) / 1e6
-    print(f"{record.event_name} received {late_ms:.1f} ms after it was observed:\n")
-    print(f"  {record.body.string_value}\n")
+    _print(f"{record.event_name} received {late_ms:.1f} ms after it was observed:\n")
+    _print(record.body.string_value, indent="  ")
+    print()
     rows = [("timestamp", f"{stamp:%Y-%m-%dT%H:%M:%S.%fZ}"), ("severity", record.severity_text)]
-    rows += [(pair.key, _short(plain(pair.value))) for pair in record.attributes]
+    rows += [(pair.key, str(plain(pair.value))) for pair in record.attributes]
     width = max(len(name) for name, _ in rows)
     for name, value in rows:
-        print(f"  {name:<{width}}  {value}")
-    print(f"\n{schema.KILLS.name}: {before} -> {after}   (in Prometheus: {schema.KILLS.prometheus_name})")
-    print("\nNow for real: OTEL_EXPORTER_OTLP_ENDPOINT=http://your-collector:4318 otel-oom run")
+        print(_cut(f"  {name:<{width}}  {value}"))
+    _print(f"\n{schema.KILLS.name}: {before} -> {after}   (in Prometheus: {schema.KILLS.prometheus_name})")
+    _print("\nTo watch this machine, give the address of your collector (as root, or with CAP_SYSLOG):\n")
+    print(f"OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 {_program()} run")
 
 
-def _short(value: Any) -> str:
-    text = str(value)
-    return text if len(text) <= 100 else f"{text[:99]}…"
+def _program() -> str:
+    """This program as a command for the shell and the directory in which it was started."""
+    path = sys.argv[0]
+    if Path(path).name == "__main__.py":
+        return f"{shlex.quote(sys.executable)} -m otel_oom"
+    name = Path(path).name
+    return name if shutil.which(name) == path else shlex.quote(path)
+
+
+def _columns() -> int:
+    return max(_FEWEST_COLUMNS, shutil.get_terminal_size((_COLUMNS_WITHOUT_TERMINAL, 24)).columns)
+
+
+def _print(text: str, indent: str = "") -> None:
+    """Print each line of a text, wrapped at the terminal's width; empty lines stay."""
+    for line in text.split("\n"):
+        wrapped = textwrap.wrap(
+            line, _columns(), initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False
+        )
+        print("\n".join(wrapped))
+
+
+def _cut(line: str) -> str:
+    return line if len(line) <= _columns() else f"{line[: _columns() - 1]}…"
 
 
 @contextmanager
 def _environment(**variables: str) -> Iterator[None]:
-    """The OTEL_* variables of these settings alone, for as long as exporters are built."""
-    theirs = {name: value for name, value in os.environ.items() if name.startswith("OTEL_")}
-    for name in theirs:
+    """Only these OTEL_* variables, for as long as the exporters are made."""
+    of_user = {name: value for name, value in os.environ.items() if name.startswith("OTEL_")}
+    for name in of_user:
         del os.environ[name]
     os.environ.update(variables)
     try:
@@ -128,4 +159,4 @@ def _environment(**variables: str) -> Iterator[None]:
     finally:
         for name in variables:
             del os.environ[name]
-        os.environ.update(theirs)
+        os.environ.update(of_user)

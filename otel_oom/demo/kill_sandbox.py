@@ -1,7 +1,7 @@
-"""A real OOM kill that harms nobody: one process of our own in a small memory cgroup of our own.
+"""Causes a real OOM kill without harm: of a process of the demo, in a small memory cgroup of the demo.
 
 Rules:
-- Only the new cgroup is ever written to, the limit goes in before the process does, and both are removed at the end.
+- Only the new cgroup is written to. It has its limit before the process joins. Both are removed at the end.
 - The process joins before it allocates, so all of its memory counts there.
 """
 
@@ -29,11 +29,11 @@ memory = b"x" * int(sys.argv[2])
 
 
 class NoSandboxError(Exception):
-    """No memory cgroup can be made here: why."""
+    """No memory cgroup can be made on this machine. `str()` says why."""
 
 
 class Sandbox:
-    """A memory cgroup with a limit, v1 or v2, removed on leaving the context."""
+    """A context that holds a memory cgroup (v1 or v2) with a limit. Raises: NoSandboxError."""
 
     def __init__(self, name: str, limit_mib: int) -> None:
         self._limit_bytes = limit_mib * _MIB
@@ -65,7 +65,7 @@ class Sandbox:
 
     @property
     def processes(self) -> Path:
-        """The file through which a process joins."""
+        """The file that a process writes 0 to in order to join."""
         return self._path / "cgroup.procs"
 
     @property
@@ -74,12 +74,12 @@ class Sandbox:
         return f"/{self._path.name}"
 
     def kill_one(self) -> None:
-        """Let a process fill three times the limit: the kernel ends it in some milliseconds, if it does at all."""
+        """Start a process that fills three times the limit. The kernel kills it within some milliseconds."""
         command = [sys.executable, "-I", "-S", "-c", _PROGRAM, str(self.processes), str(3 * self._limit_bytes)]
         with subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
             try:
                 process.wait(_KILL_S)
-            except subprocess.TimeoutExpired:  # it was swapped out instead; nothing of it may stay
+            except subprocess.TimeoutExpired:  # it was swapped out and not killed; it must not stay
                 process.kill()
 
     def _remove(self) -> None:
@@ -87,14 +87,14 @@ class Sandbox:
         while self._path.exists():
             try:
                 self._path.rmdir()
-            except OSError:  # noqa: PERF203 the dead are still being taken down
+            except OSError:  # noqa: PERF203 the kernel still removes its dead processes
                 if time.monotonic() > deadline:
                     return
                 time.sleep(0.01)
 
 
 def _memory_hierarchy(mounts: str) -> tuple[Path, bool]:
-    """(Directory in which a memory cgroup can be made, whether it is cgroup v2), out of /proc/self/mounts.
+    """(Directory in which a memory cgroup can be made, whether it is cgroup v2), from the text of /proc/self/mounts.
 
     Raises: NoSandboxError.
     """

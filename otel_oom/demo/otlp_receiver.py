@@ -1,8 +1,8 @@
-"""An OTLP/HTTP receiver inside the process: what `otel-oom demo` shows has gone over a real socket.
+"""An OTLP/HTTP receiver inside the process: what `otel-oom demo` shows was sent over a real socket.
 
 Rules:
-- It listens on 127.0.0.1 alone, on a port that the kernel picks.
-- A request is answered only after it was decoded; what does not decode gets 400.
+- It listens only on 127.0.0.1, on a port that the kernel chooses.
+- A request is answered after it was decoded; one that cannot be decoded gets 400, another path 404.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """One decoded request. received_ns: wall clock when its last byte was in."""
+    """One decoded request. received_ns: wall clock after its last byte was read."""
 
     message: Any
     received_ns: int
@@ -39,7 +39,7 @@ _SIGNALS: Final[dict[str, tuple[Any, Any]]] = {
 
 
 class Receiver:
-    """A context that listens; `logs` and `metrics` hold what came, in order."""
+    """A context that listens. `logs` and `metrics` hold the received requests in order."""
 
     def __init__(self) -> None:
         self.logs: queue.Queue[Received] = queue.Queue()
@@ -50,7 +50,7 @@ class Receiver:
 
     @property
     def endpoint(self) -> str:
-        """For OTEL_EXPORTER_OTLP_ENDPOINT."""
+        """The value for OTEL_EXPORTER_OTLP_ENDPOINT."""
         return f"http://127.0.0.1:{self._server.server_port}"
 
     def __enter__(self) -> Receiver:
@@ -94,13 +94,13 @@ class Receiver:
                 self.wfile.write(body)
 
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002 the base class's name
-                """The demo's screen shows what arrived, not each request."""
+                """Log no request: the screen belongs to the demo."""
 
         return Handler
 
 
 def plain(value: Any) -> Any:
-    """An OTLP AnyValue as a plain value."""
+    """An OTLP AnyValue as a Python value; None if it holds nothing."""
     kind = value.WhichOneof("value")
     if kind == "array_value":
         return [plain(item) for item in value.array_value.values]

@@ -11,8 +11,8 @@ from typing import Final
 import psutil
 
 from otel_oom import schema
-from otel_oom.kernel.kmsg_record import escape, printable
 from otel_oom.kernel.oom_kill import OomKill
+from otel_oom.kernel.text_escapes import escape, printable
 
 _COMMAND_LINE_BYTES: Final = 4096  # as much as `ps` shows of it; a process may have megabytes
 

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from otel_oom.kernel.oom_kill import OomKill
-
-if TYPE_CHECKING:
-    pass
 
 
 def kill_sentence(kill: OomKill) -> str:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from otel_oom import schema
 from otel_oom.kernel.oom_kill import OomKill
@@ -19,10 +18,6 @@ from otel_oom.kernel.oom_report import Task
 from otel_oom.telemetry import container_from_cgroup
 from otel_oom.telemetry.event import Event, Scalar, Value, event_attributes
 from otel_oom.telemetry.event_bodies import kill_sentence
-
-if TYPE_CHECKING:
-    pass
-
 
 _PID, _COMM, _RSS, _SCORE_ADJ = schema.TOP_TASK_KEYS
 
@@ -60,13 +55,13 @@ def kill_values(kill: OomKill, sighting: Sighting) -> dict[schema.Attribute, Val
         schema.TGID: kill.tgid,
         schema.REAL_USER_ID: kill.real_user_id,
         schema.COMM: kill.comm,
-        schema.TOTAL_VM: kill.total_vm,
+        schema.TOTAL_VM: kill.line.total_vm,
         schema.RSS: kill.rss,
-        schema.RSS_ANON: kill.rss_anon,
-        schema.RSS_FILE: kill.rss_file,
-        schema.RSS_SHMEM: kill.rss_shmem,
-        schema.PGTABLES: kill.pgtables,
-        schema.SCORE_ADJ: kill.score_adj,
+        schema.RSS_ANON: kill.line.rss_anon,
+        schema.RSS_FILE: kill.line.rss_file,
+        schema.RSS_SHMEM: kill.line.rss_shmem,
+        schema.PGTABLES: kill.line.pgtables,
+        schema.SCORE_ADJ: kill.line.score_adj,
         schema.VICTIM_CGROUP: kill.cgroup,
         schema.MEMCG_PATH: context.memcg_path,
         schema.MEMCG_USAGE: context.memcg_usage,

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from otel_oom import schema
 from otel_oom.kernel.oom_kill import NoVictim, OomKill, event_uid
 from otel_oom.telemetry.event import Event, Value, event_attributes
 from otel_oom.telemetry.event_bodies import plural
-
-if TYPE_CHECKING:
-    pass
 
 
 def no_victim_event(finding: NoVictim, boot_id: str, count: int) -> Event:
@@ -52,7 +48,7 @@ def agent_killed_event(kill: OomKill) -> Event:
     values: dict[schema.Attribute, Value | None] = {
         schema.PID: kill.pid,
         schema.RSS: kill.rss,
-        schema.SCORE_ADJ: kill.score_adj,
+        schema.SCORE_ADJ: kill.line.score_adj,
         schema.KMSG_SEQUENCE: kill.record.sequence,
         schema.KMSG_TIMESTAMP: kill.record.monotonic_us / 1e6,
         schema.RECORD_ORIGINAL: kill.record.text,

@@ -1,4 +1,4 @@
-"""The commands as a person meets them: what is wrong is one line with its mend, and the exit code says which."""
+"""The command line as a user sees it: help, and for each failure one line with its remedy and an exit code."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ import sys
 import pytest
 from support.agents import environment
 
-from otel_oom import __version__, schema
+from otel_oom import URL, __version__, schema
+from otel_oom.config.options import OWN, STANDARD
+
+COMMANDS = ("run", "demo", "parse", "schema")
 
 
 def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -26,9 +29,12 @@ def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize(
     ("arguments", "variables", "code", "line"),
     [
-        (("run", "--sppol"), {}, 2, "unrecognized arguments: --sppol; see otel-oom --help"),
+        (("run", "--sppol"), {}, 2, "unrecognized arguments: --sppol; see otel-oom run --help"),
+        (("parse", "--sppol"), {}, 2, "unrecognized arguments: --sppol; see otel-oom parse --help"),
+        (("parse", "--output", "xml"), {}, 2, "argument --output: invalid choice: 'xml' (choose from"),
+        (("run", "--spool"), {}, 2, "argument --spool: expected one argument; see otel-oom run --help"),
+        (("--sppol",), {}, 2, "unrecognized arguments: --sppol; see otel-oom --help"),
         (("fly",), {}, 2, "argument COMMAND: invalid choice: 'fly'"),
-        ((), {}, 2, "the following arguments are required: COMMAND; see otel-oom --help"),
         (
             ("run", "--device", "/no/such/kmsg"),
             {},
@@ -74,7 +80,7 @@ def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         (("run",), {"OTEL_ATTRIBUTE_COUNT_LIMIT": "many"}, 2, "OpenTelemetry refuses its settings: "),
     ],
 )
-def test_what_is_wrong_is_one_line_with_its_mend(
+def test_a_failure_is_one_line_with_its_remedy(
     arguments: tuple[str, ...], variables: dict[str, str], code: int, line: str
 ) -> None:
     done = run(*arguments, **variables)
@@ -85,23 +91,54 @@ def test_what_is_wrong_is_one_line_with_its_mend(
     assert done.stdout == ""
 
 
-def test_the_version_is_said() -> None:
+def test_the_version_is_printed() -> None:
     assert run("--version").stdout == f"otel-oom {__version__}\n"
 
 
-def test_the_contract_is_printed_for_programs() -> None:
-    contract = json.loads(run("schema", "--output", "json").stdout)
-    assert [item["name"] for item in contract["attributes"]] == [item.name for item in schema.ATTRIBUTES]
-    assert [metric["name"] for metric in contract["metrics"]] == [metric.name for metric in schema.METRICS]
+def test_without_a_command_the_help_is_shown() -> None:
+    done = run()
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == run("--help").stdout
+    assert f"Documentation: {URL}" in done.stdout
+    assert all(f"\n    {command} " in done.stdout for command in COMMANDS)
 
 
-def test_the_contract_is_printed_for_people() -> None:
+def test_the_help_of_run_names_every_setting() -> None:
+    shown = run("run", "--help").stdout
+    assert [item.variable for item in (*OWN, *STANDARD) if item.variable not in shown] == []
+    assert [item.flag for item in OWN if f"\n  {item.flag}" not in shown] == []
+    assert "\n  OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 otel-oom run\n" in shown
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+@pytest.mark.parametrize("command", [(), *((command,) for command in COMMANDS)], ids=str)
+def test_a_help_fits_the_terminal(command: tuple[str, ...], columns: int) -> None:
+    """A word that must not be broken and an example that must not be cut may be longer."""
+    shown = run(*command, "--help", COLUMNS=str(columns)).stdout.splitlines()
+    whole = {line for line in shown if "otel-oom run" in line or "otel-oom parse" in line or len(line.split()) == 1}
+    assert [line for line in shown if len(line) > columns and line not in whole] == []
+    assert max(map(len, shown)) > columns / 2
+
+
+def test_a_help_is_printed_in_any_encoding() -> None:
+    done = run("run", "--help", PYTHONIOENCODING="ascii", PYTHONUTF8="0")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "x-honeycomb-team=\\u2026" in done.stdout
+
+
+def test_the_schema_is_printed_as_json() -> None:
+    telemetry = json.loads(run("schema", "--output", "json").stdout)
+    assert [item["name"] for item in telemetry["attributes"]] == [item.name for item in schema.ATTRIBUTES]
+    assert [metric["name"] for metric in telemetry["metrics"]] == [metric.name for metric in schema.METRICS]
+
+
+def test_the_schema_is_printed_as_tables() -> None:
     done = run("schema")
     assert done.returncode == 0
     assert "| `oom.victim.comm` | string |" in done.stdout
 
 
-def test_a_pipe_that_closes_is_no_error() -> None:
+def test_a_closed_pipe_is_not_an_error() -> None:
     done = subprocess.run(
         ["bash", "-o", "pipefail", "-c", f"{sys.executable} -m otel_oom schema | head -1"],
         env=environment(),

@@ -153,7 +153,7 @@ def test_every_package_says_what_it_is_for() -> None:
 @pytest.mark.parametrize(
     ("code", "heavy"),
     [
-        pytest.param("import otel_oom.cli", {"opentelemetry", "psutil", "google", "h11"}, id="a command line"),
+        pytest.param("import otel_oom.cli.main", {"opentelemetry", "psutil", "google", "h11"}, id="a command line"),
         pytest.param(
             "from otel_oom.agent import start\nfrom otel_oom.config.settings import load_config\n"
             "from otel_oom.kernel.recorded_log import RecordedLog\n"

@@ -11,7 +11,7 @@ from support.sources import Script
 from otel_oom import schema
 from otel_oom.agent.reader import Drained, More, Reader
 from otel_oom.health import Health
-from otel_oom.kernel import kill_assembler, kill_facts, oom_lines
+from otel_oom.kernel import kill_assembler, kill_facts, vm_fork_line
 from otel_oom.kernel.device import Closed, Lost, Reading
 
 
@@ -62,7 +62,7 @@ def test_a_batch_stays_until_it_is_cleared() -> None:
 
 
 def test_nothing_is_read_behind_a_fork_before_the_batch_is_cleared() -> None:
-    one = reader(kill(1), line(oom_lines.FORKED, 2, 5), kill(3))
+    one = reader(kill(1), line(vm_fork_line.VM_FORK, 2, 5), kill(3))
     assert (one.burst(), one.burst(), sequences(one), one.batch.is_forked) == (More(), More(), [1], True)
     one.clear_batch()
     assert (one.burst(), sequences(one), one.batch.is_forked) == (Drained(), [3], False)
@@ -70,7 +70,7 @@ def test_nothing_is_read_behind_a_fork_before_the_batch_is_cleared() -> None:
 
 @pytest.mark.timeout(20)
 def test_reading_everything_does_not_stop_at_a_fork() -> None:
-    one = reader(kill(1), line(oom_lines.FORKED, 2, 5), kill(3))
+    one = reader(kill(1), line(vm_fork_line.VM_FORK, 2, 5), kill(3))
     batch = one.read_all()
     assert ([finding.record.sequence for finding in batch.findings], batch.is_forked) == ([1, 3], False)
 

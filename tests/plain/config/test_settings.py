@@ -1,4 +1,4 @@
-"""Environment and flags to settings, or to one line with its mend."""
+"""Environment variables and flags give settings, or one line with its remedy."""
 
 from __future__ import annotations
 
@@ -84,11 +84,11 @@ def test_where_the_spool_is(environment: dict[str, str], options: dict[str, Any]
     ("environment", "options", "expected"),
     [
         ({"OTEL_OOM_SPOOL_REQUIRED": "true"}, {}, True),
-        ({"OTEL_OOM_SPOOL_REQUIRED": "true"}, {"is_spool_required": False}, False),
-        ({}, {"is_spool_required": True}, True),
+        ({"OTEL_OOM_SPOOL_REQUIRED": "true"}, {"spool_required": False}, False),
+        ({}, {"spool_required": True}, True),
     ],
 )
-def test_a_spool_that_is_required(environment: dict[str, str], options: dict[str, Any], *, expected: bool) -> None:
+def test_the_spool_can_be_required(environment: dict[str, str], options: dict[str, Any], *, expected: bool) -> None:
     assert load_config(environment, **options).is_spool_required == expected
 
 
@@ -97,21 +97,21 @@ def test_a_spool_that_is_required(environment: dict[str, str], options: dict[str
     [
         {"spool": "here"},
         {"spool": "None"},
-        {"spool": "none", "is_spool_required": True},
+        {"spool": "none", "spool_required": True},
         {"identity_file": "here"},
         {"fork_identity": "Always"},
         {"fork_identity": "never"},
     ],
     ids=str,
 )
-def test_what_cannot_be_meant(options: dict[str, Any]) -> None:
+def test_a_flag_that_makes_no_sense_is_refused(options: dict[str, Any]) -> None:
     with pytest.raises(UsageError):
         load_config({}, **options)
 
 
-def test_flags_win() -> None:
+def test_a_flag_wins_over_its_variable() -> None:
     environment = {"OTEL_OOM_DEVICE": "/env", "OTEL_OOM_FROM_RING": "true", "OTEL_OOM_COMMAND_LINE": "true"}
-    settings = load_config(environment, device="/flag", from_ring=False, with_command_line=False)
+    settings = load_config(environment, device="/flag", from_ring=False, command_line=False)
     assert (settings.device, settings.from_ring, settings.with_command_line) == ("/flag", False, False)
     assert load_config({}, from_ring=True).from_ring
 
@@ -147,7 +147,7 @@ def test_flags_win() -> None:
         ({"OTEL_OOM_FROM_RING": "yes"}, "OTEL_OOM_FROM_RING='yes' is neither true nor false; write true or false"),
     ],
 )
-def test_what_cannot_be_meant_is_one_line_with_its_mend(environment: dict[str, str], line: str) -> None:
+def test_a_variable_that_makes_no_sense_is_one_line_with_its_remedy(environment: dict[str, str], line: str) -> None:
     with pytest.raises(UsageError) as raised:
         load_config(environment)
     assert line in str(raised.value)
@@ -166,10 +166,44 @@ def test_what_cannot_be_meant_is_one_line_with_its_mend(environment: dict[str, s
         ({f"{E}ENDPOINT": "http://me:secret@c:99/x"}, "does a collector at http://c:99/x speak"),
     ],
 )
-def test_the_mend_of_a_failed_export(environment: dict[str, str], remedy: str) -> None:
+def test_the_remedy_of_a_failed_export(environment: dict[str, str], remedy: str) -> None:
     assert remedy in load_config(environment).logs.remedy
 
 
-def test_no_password_is_shown() -> None:
-    assert load_config({f"{E}ENDPOINT": "http://me:secret@c:99"}).logs.where == "http://c:99 (http/protobuf)"
+@pytest.mark.parametrize(
+    ("endpoint", "shown"),
+    [
+        ("http://me:secret@c:99", "http://c:99"),
+        ("http://me:0/secret://@c:99/x", "http://c:99/x"),
+        ("http://c:99/v1?key=secret", "http://c:99/v1"),
+        ("HTTP://me:secret@[::1]:99", "HTTP://[::1]:99"),
+    ],
+)
+@pytest.mark.parametrize("protocol", ["grpc", "http/protobuf"])
+def test_no_password_is_shown(endpoint: str, shown: str, protocol: str) -> None:
+    export = load_config({f"{E}ENDPOINT": endpoint, f"{E}PROTOCOL": protocol}).logs
+    assert export.where == f"{shown} ({protocol})"
+    assert f"collector at {shown} speak" in export.remedy
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "problem"),
+    [
+        ("me:secret@c:99", "='c:99' is no endpoint for http/protobuf; write it as http://HOST:4318"),
+        ("http://me:sec/ret@c:99", "='http://c:99' is no URL; write it as http://HOST:4318"),
+        ("http://me:secret@c:99999", "='http://c:99999' is no URL; write it as http://HOST:4318"),
+    ],
+)
+def test_no_password_is_shown_where_the_endpoint_is_refused(endpoint: str, problem: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        load_config({f"{E}ENDPOINT": endpoint})
+    assert str(raised.value) == f"{E}ENDPOINT{problem}"
+
+
+def test_an_exporter_without_an_endpoint_is_named() -> None:
     assert load_config({"OTEL_LOGS_EXPORTER": "console"}).logs.where == "console"
+
+
+def test_a_flag_that_there_is_not_is_a_bug() -> None:
+    with pytest.raises(KeyError):
+        load_config({}, spol="none")

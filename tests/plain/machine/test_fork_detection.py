@@ -12,7 +12,7 @@ import pytest
 from support.agent_rig import IDENTITY, Rig, kill, line
 from support.kernel import eventually
 
-from otel_oom.kernel import oom_lines
+from otel_oom.kernel import vm_fork_line
 from otel_oom.machine.fork_detection import SETTLES_S, ForkDetection
 from otel_oom.machine.identity import BackgroundRead, MachineIdentity, read_machine_identity
 from otel_oom.totals import ResourceIdentity, Totals
@@ -21,7 +21,7 @@ COPY = replace(IDENTITY, mark="copy")
 
 
 def fork(sequence: int, priority: int = 5) -> bytes:
-    return line(oom_lines.FORKED, sequence, priority)
+    return line(vm_fork_line.VM_FORK, sequence, priority)
 
 
 def origins(rig: Rig) -> list[str]:
@@ -214,9 +214,9 @@ def test_the_sender_is_woken_by_a_fork_without_a_kill() -> None:
     "forged",
     [
         pytest.param(fork(2, priority=13), id="user space wrote it"),
-        pytest.param(line(f"x: {oom_lines.FORKED}", 2), id="another line's end"),
-        pytest.param(line(f"{oom_lines.FORKED} x", 2), id="another line's beginning"),
-        pytest.param(b"5;" + oom_lines.FORKED.encode(), id="no record"),
+        pytest.param(line(f"x: {vm_fork_line.VM_FORK}", 2), id="another line's end"),
+        pytest.param(line(f"{vm_fork_line.VM_FORK} x", 2), id="another line's beginning"),
+        pytest.param(b"5;" + vm_fork_line.VM_FORK.encode(), id="no record"),
     ],
 )
 def test_only_the_kernel_says_that_it_was_forked(forged: bytes) -> None:

@@ -1,0 +1,132 @@
+"""The arguments of each command, and their help at the terminal's width."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Final, NoReturn
+
+from otel_oom import URL, __version__
+from otel_oom.config import options
+from otel_oom.errors import UsageError
+
+_COLUMN: Final = 31  # where the second column of a table in the help begins
+
+_EPILOG: Final = f"""\
+examples:
+  otel-oom demo
+  OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 otel-oom run
+  journalctl -k | otel-oom parse -
+
+Each command has its own help, such as `otel-oom run --help`.
+Documentation: {URL}
+"""
+
+_VARIABLES: Final = "\n".join(
+    f"  {item.variable}\t{item.meaning} ({item.default_note or item.default or 'unset'})" for item in options.STANDARD
+)
+_RUN_EPILOG: Final = f"""\
+standard variables of OpenTelemetry, with their defaults:
+{_VARIABLES}
+
+OTEL_EXPORTER_OTLP_LOGS_… and OTEL_EXPORTER_OTLP_METRICS_… override OTEL_EXPORTER_OTLP_… for one signal.
+
+examples:
+  OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 otel-oom run
+  OTEL_EXPORTER_OTLP_PROTOCOL=grpc otel-oom run --from-ring
+  OTEL_LOGS_EXPORTER=console OTEL_METRICS_EXPORTER=none otel-oom run --spool none
+
+Documentation: {URL}
+"""
+
+_PARSE_EPILOG: Final = """\
+examples:
+  dmesg | otel-oom parse -
+  journalctl -k -o json | otel-oom parse -
+  otel-oom parse --output json /var/log/kern.log /var/log/kern.log.*.gz
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Reports a usage error in one line, like every other error."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message, f"see {self.prog} --help")
+
+
+class _Help(argparse.HelpFormatter):
+    """Fills each line of a text to the terminal's width. Text after a tab is a column; an indented line stays whole."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        return "\n".join(self._fill_line(line, width, indent) for line in text.splitlines())
+
+    def _fill_line(self, line: str, width: int, indent: str) -> str:
+        term, tab, text = line.partition("\t")
+        if tab:
+            begin = f"{term:<{_COLUMN}}" if len(term) < _COLUMN else f"{term}\n{' ' * _COLUMN}"
+            return begin + f"\n{' ' * _COLUMN}".join(self._split_lines(text, width - _COLUMN))
+        return line if line.startswith(" ") else "\n".join(indent + part for part in self._split_lines(line, width))
+
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        import textwrap  # only a help needs it
+
+        return textwrap.wrap(text, max(width, 20), break_long_words=False, break_on_hyphens=False)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of `otel-oom`. `command` is None where no command is given. Its errors are UsageErrors."""
+    top = _Parser(
+        prog="otel-oom",
+        formatter_class=_Help,
+        description="Each kill by the kernel's OOM killer becomes one OTLP log record and one count.",
+        epilog=_EPILOG,
+    )
+    top.add_argument("--version", action="version", version=f"otel-oom {__version__}")
+    commands = top.add_subparsers(title="commands", dest="command", metavar="COMMAND", parser_class=_Parser)
+
+    def add(name: str, summary: str, description: str, epilog: str = "") -> argparse.ArgumentParser:
+        return commands.add_parser(name, help=summary, description=description, epilog=epilog, formatter_class=_Help)
+
+    run = add(
+        "run",
+        "watch this machine and deliver every kill until stopped",
+        "Watches the kernel log and delivers every kill until it is stopped. A flag wins over its variable.",
+        _RUN_EPILOG,
+    )
+    for item in options.OWN:
+        default = item.default_note or item.default
+        text = f"{item.meaning} ({item.variable}{f'; default {default}' if default else ''})"
+        if item.metavar:
+            run.add_argument(item.flag, metavar=item.metavar, help=text)
+        else:
+            run.add_argument(item.flag, action=argparse.BooleanOptionalAction, default=None, help=text)
+
+    add(
+        "demo",
+        "show a first OOM kill on its way, without any setup",
+        "Shows one OOM kill on its way from the kernel log to an OTLP receiver in this process. As root the kill is"
+        " real and in a memory cgroup of the demo's own; elsewhere a recorded one is played.",
+    )
+
+    parse = add(
+        "parse",
+        "explain the kills in a kernel log: dmesg, journal, syslog, serial console, kmsg",
+        "Finds every kill in kernel log text, of any kernel from 2.6.32 on, and explains it.",
+        _PARSE_EPILOG,
+    )
+    parse.add_argument("files", nargs="*", metavar="FILE", help="plain, gzip, bzip2 or xz; `-` or none: stdin")
+    parse.add_argument("--output", choices=("text", "json"), default="text", help="json: one line for each kill (text)")
+    parse.add_argument(
+        "--page-size",
+        type=int,
+        default=4096,
+        metavar="BYTES",
+        help="page size of the machine that wrote the text (4096)",
+    )
+
+    schema = add(
+        "schema",
+        "print the events, attributes and metrics that otel-oom exports",
+        "Prints every event, attribute and metric that otel-oom exports.",
+    )
+    schema.add_argument("--output", choices=("markdown", "json"), default="markdown", help="format (markdown)")
+    return top

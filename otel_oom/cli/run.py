@@ -1,0 +1,44 @@
+"""`otel-oom run`: starts the agent and stops it on SIGTERM or SIGINT."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import signal
+import sys
+
+from otel_oom.config import options
+
+log = logging.getLogger(__name__)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the agent until a signal stops it; returns the exit code."""
+    for number in (signal.SIGTERM, signal.SIGINT):  # a stop during the start ends it too
+        signal.signal(number, lambda *_: sys.exit(0))
+    from otel_oom.agent import start
+    from otel_oom.config.settings import load_config
+    from otel_oom.machine import memory_protection
+
+    flags = {setting.name: getattr(arguments, setting.name) for setting in options.OWN}
+    settings = load_config(os.environ, is_root=os.geteuid() == 0, **flags)
+    memory_protection.bound_threads()  # before the first of them
+    problems = [memory_protection.lower_oom_score(settings.oom_score_adj)]
+    agent = start.start(settings)
+    problems += [agent.warm_up(), memory_protection.lock_memory()]
+    for problem in filter(None, problems):
+        log.warning("%s", problem)
+
+    def stop(*_: object) -> None:
+        signal.set_wakeup_fd(-1)  # once is enough, and the number may soon belong to another file
+        agent.stop()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    # Another thread may receive the signal, or it may come just before the wait for the log: it must end that wait.
+    signal.set_wakeup_fd(agent.wake_fd, warn_on_full_buffer=False)
+    log.info("watching %s; logs go to %s, metrics to %s", settings.device, settings.logs.where, settings.metrics.where)
+    agent.run()
+    log.info("stopped")
+    return 0

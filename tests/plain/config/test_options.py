@@ -1,0 +1,71 @@
+"""The table of settings: complete, without repeats, and the source of the defaults."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from otel_oom.config import options
+from otel_oom.config.options import OWN, STANDARD, Setting
+from otel_oom.config.settings import Config, load_config
+
+
+def test_every_setting_occurs_once() -> None:
+    variables = [item.variable for item in (*OWN, *STANDARD)]
+    assert len(variables) == len(set(variables))
+    flags = [item.flag for item in OWN]
+    assert len(flags) == len(set(flags))
+
+
+def test_own_settings_have_flags_and_standard_ones_have_none() -> None:
+    assert [item for item in OWN if not item.flag or not item.variable.startswith("OTEL_OOM_")] == []
+    assert [item for item in STANDARD if item.flag or item.variable.startswith("OTEL_OOM_")] == []
+
+
+def test_every_named_setting_is_in_one_of_the_lists() -> None:
+    named = [value for value in vars(options).values() if isinstance(value, Setting)]
+    assert len(named) > 10
+    assert [item for item in named if item not in (*OWN, *STANDARD)] == []
+
+
+@pytest.mark.parametrize("item", [item for item in (*OWN, *STANDARD) if item.default], ids=lambda item: item.variable)
+def test_a_default_that_is_written_out_changes_nothing(item: Setting) -> None:
+    assert load_config({item.variable: item.default}) == load_config({})
+
+
+@pytest.mark.parametrize("item", OWN, ids=lambda item: item.variable)
+def test_a_flag_and_its_variable_mean_the_same(item: Setting) -> None:
+    value = {"--oom-score-adj": "-5", "--fork-identity": "always"}.get(item.flag, "/a" if item.metavar else "true")
+    by_variable = load_config({item.variable: value})
+    flags: dict[str, Any] = {item.name: value == "true" or value}
+    assert load_config({}, **flags) == by_variable
+    assert by_variable != load_config({})
+
+
+def test_the_tables_have_a_row_for_every_setting() -> None:
+    for text, items in ((options.own_settings(), OWN), (options.standard_variables(), STANDARD)):
+        head, rule, *rows = text.splitlines()
+        assert {line.count("|") for line in (head, rule, *rows)} == {head.count("|")}
+        assert [re.findall(r"`(OTEL_\w+)`", row)[0] for row in rows] == [item.variable for item in items]
+    assert "| `--spool DIRECTORY` | `OTEL_OOM_SPOOL` | `$STATE_DIRECTORY`, else" in options.own_settings()
+    assert "| `OTEL_EXPORTER_OTLP_TIMEOUT` | `4000` | yes | time limit" in options.standard_variables()
+
+
+def test_every_field_of_the_configuration_is_set_by_a_setting() -> None:
+    """A field that no setting reaches would be a constant."""
+    changed = {
+        "OTEL_OOM_DEVICE": "/a",
+        "OTEL_OOM_FROM_RING": "true",
+        "OTEL_OOM_SPOOL": "/a",
+        "OTEL_OOM_SPOOL_REQUIRED": "true",
+        "OTEL_OOM_SCORE_ADJ": "1",
+        "OTEL_OOM_IDENTITY_FILE": "/a",
+        "OTEL_OOM_FORK_IDENTITY": "always",
+        "OTEL_OOM_COMMAND_LINE": "true",
+        "OTEL_METRIC_EXPORT_INTERVAL": "1",
+        "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc",
+    }
+    before, after = load_config({}), load_config(changed)
+    assert [name for name in Config.__slots__ if getattr(before, name) == getattr(after, name)] == []

@@ -1,0 +1,108 @@
+"""`otel-oom demo` with the recorded kill: it needs neither root nor a cgroup."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from otel_oom.demo import command
+from otel_oom.demo.kill_sandbox import NoSandboxError
+from otel_oom.errors import NoPermissionError
+from otel_oom.kernel.recorded_log import RecordedLog
+
+
+@pytest.fixture(autouse=True)
+def no_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The demo may not read the kernel log, and the user's shell exports to another place."""
+
+    def refuse() -> None:
+        raise NoPermissionError("may not read /dev/kmsg: Operation not permitted", "run as root")
+
+    monkeypatch.setattr(command, "_try_device", refuse)
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "http://localhost:1")
+    monkeypatch.setattr(sys, "argv", ["./bin/otel-oom", "demo"])
+
+
+def screen(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    return capsys.readouterr().out.splitlines()
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_a_kill_is_shown_at_the_width_of_the_terminal(
+    columns: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    assert command.run() == 0
+    lines = screen(capsys)
+    assert [line for line in lines[:-1] if len(line) > columns] == []
+    text = " ".join(" ".join(lines).split())
+    assert text.startswith(
+        "No real kill here: may not read /dev/kmsg: Operation not permitted. A RECORDED one is played instead. An OTLP"
+    )
+    assert re.search(r"system_oom_kill received -?\d+\.\d ms after it was observed: \S+ \(pid \d+\) was OOM-kill", text)
+    assert "oom.kills: 0 -> 1" in text
+    original = next(line for line in lines if "log.record.original" in line)
+    assert len(original) == columns
+    assert original.endswith("…")
+
+
+def test_the_last_line_is_a_command(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """It runs the program that was started, by the path that leads to it from the same directory."""
+    assert command.run() == 0
+    line = screen(capsys)[-1]
+    (tmp_path / "bin").mkdir()
+    program = tmp_path / "bin" / "otel-oom"
+    program.write_text('#!/bin/sh\necho "$OTEL_EXPORTER_OTLP_ENDPOINT" "$@"')
+    program.chmod(0o755)
+    done = subprocess.run(["sh", "-c", line], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout == "http://localhost:4318 run\n"
+
+
+@pytest.mark.parametrize(
+    ("argv0", "path", "program"),
+    [
+        ("/opt/o/bin/otel-oom", "/opt/o/bin", "otel-oom"),
+        ("/opt/o/bin/otel-oom", "/usr/bin", "/opt/o/bin/otel-oom"),
+        ("my tools/otel-oom", "/usr/bin", "'my tools/otel-oom'"),
+        ("/a/otel_oom/__main__.py", "/usr/bin", f"{sys.executable} -m otel_oom"),
+    ],
+)
+def test_the_program_is_named_as_the_shell_finds_it(
+    argv0: str, path: str, program: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", [argv0])
+    monkeypatch.setenv("PATH", path)
+    monkeypatch.setattr("shutil.which", lambda name: f"/opt/o/bin/{name}" if path == "/opt/o/bin" else None)
+    assert command._program() == program
+
+
+def test_the_variables_of_the_user_are_put_back(capsys: pytest.CaptureFixture[str]) -> None:
+    before = dict(os.environ)
+    assert command.run() == 0
+    assert dict(os.environ) == before
+    assert "oom.kills: 0 -> 1" in capsys.readouterr().out
+
+
+def test_a_kill_that_does_not_arrive_is_reported(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(RecordedLog, "play", lambda _: monkeypatch.setattr(command, "_PATIENCE_S", 0.2))
+    assert command.run() == 1
+    assert screen(capsys)[-1] == "Nothing arrived within 0 s."
+
+
+def test_a_machine_without_a_cgroup_plays_the_recorded_kill(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def no_sandbox(*_: object) -> None:
+        raise NoSandboxError("no cgroup file system is mounted")
+
+    monkeypatch.setattr(command, "_try_device", lambda: None)
+    monkeypatch.setattr(command, "Sandbox", no_sandbox)
+    assert command.run() == 0
+    assert screen(capsys)[0] == "No real kill here: no cgroup file system is mounted. A RECORDED one is played instead."

@@ -1,0 +1,57 @@
+"""The generated tables of docs/ against the code, and every telemetry name that documents and deploy/ use."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from faults.cases import table
+from support import figures
+from support.documents import DOCUMENTS, ROOT, name, region
+
+from otel_oom import schema
+from otel_oom.schema import render
+
+GENERATED: dict[str, tuple[str, Callable[[], str]]] = {
+    "events": ("docs/telemetry.md", render.events),
+    "attributes": ("docs/telemetry.md", render.attributes),
+    "metrics": ("docs/telemetry.md", render.metrics),
+    "resource": ("docs/telemetry.md", render.resource),
+    "faults": ("docs/delivery.md", table),
+    "figures": ("docs/performance.md", figures.tables),
+}
+
+
+@pytest.mark.parametrize("part", GENERATED)
+def test_generated_tables_are_up_to_date(part: str) -> None:
+    file, make = GENERATED[part]
+    path = ROOT / file
+    text = path.read_text()
+    expected = region(part).sub(lambda found: f"{found[1]}{make()}\n{found[2]}", text)
+    if os.environ.get("OTEL_OOM_README") == "write":
+        path.write_text(expected)
+    elif expected != text:
+        pytest.fail(f"the part `{part}` of {file} is out of date: run `make readme`", pytrace=False)
+    assert region(part).search(text), f"{file} has no place for the part `{part}`"
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=name)
+def test_every_generated_part_is_known(path: Path) -> None:
+    parts = re.findall(r"<!-- generated: (.*?) -->", path.read_text())
+    assert [GENERATED[part][0] for part in parts] == [name(path)] * len(parts)
+
+
+@pytest.mark.parametrize(
+    "path", [*DOCUMENTS, ROOT / "collector-config.yaml", *sorted((ROOT / "deploy").rglob("*.yml"))], ids=name
+)
+def test_documents_use_no_name_that_is_not_in_the_schema(path: Path) -> None:
+    text = path.read_text()
+    prometheus = {metric.prometheus_name for metric in schema.METRICS}
+    used = set(re.findall(r"\b(?:otel_oom|oom)_[a-z_]+_total\b|\botel_oom_(?:up|spool_[a-z]+)\b", text))
+    assert used - prometheus == set()
+    names = {item.name for item in schema.ATTRIBUTES} | {metric.name for metric in schema.METRICS}
+    dotted = set(re.findall(r"`((?:oom|otel_oom)\.[a-z_.]+[a-z])`", text))
+    assert dotted - names == set()

@@ -1,0 +1,55 @@
+"""Links, pictures and paths in the documents lead to something that exists."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from support.documents import CONTRIBUTING, DOCUMENTS, PAGES, README, ROOT, anchors, code, links, name
+
+README_BYTES = 8_192
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=name)
+def test_relative_links_and_their_anchors_exist(path: Path) -> None:
+    broken = []
+    for target in links(path.read_text()):
+        url = urlsplit(target)
+        if url.scheme:
+            continue
+        file = (path.parent / url.path).resolve() if url.path else path
+        if not file.exists() or (url.fragment and url.fragment not in anchors(file.read_text())):
+            broken.append(target)
+    assert broken == []
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=name)
+def test_links_to_other_servers_use_https(path: Path) -> None:
+    assert [target for target in links(path.read_text()) if urlsplit(target).scheme not in {"", "https"}] == []
+
+
+@pytest.mark.parametrize("path", PAGES, ids=name)
+def test_pages_link_inside_the_site_only(path: Path) -> None:
+    """The site holds docs/ alone. Other files of the repository are named, not linked."""
+    relative = [target for target in links(path.read_text()) if not urlsplit(target).scheme]
+    assert [target for target in relative if target.startswith("..")] == []
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=name)
+def test_paths_of_the_repository_exist(path: Path) -> None:
+    places = {entry.name for entry in ROOT.iterdir() if not entry.name.startswith(".") or entry.name == ".github"}
+    places -= {"build", "dist"}
+    paths = [text for text in code(path.read_text()) if "/" in text and text.split("/")[0] in places]
+    assert [text for text in paths if not (list(ROOT.glob(text)) if "*" in text else (ROOT / text).exists())] == []
+
+
+def test_contributing_names_tests_of_every_law() -> None:
+    laws = CONTRIBUTING.read_text().partition("## The laws")[2].partition("\n## ")[0]
+    rules = [part for part in laws.split("\n") if part[:1].isdigit()]
+    assert len(rules) == 7
+    assert len([text for text in code(laws) if text.startswith("tests/")]) >= len(rules)
+
+
+def test_the_readme_is_short() -> None:
+    assert len(README.read_bytes()) <= README_BYTES

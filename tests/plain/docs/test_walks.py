@@ -1,0 +1,56 @@
+"""The walks in docs/design.md: three lists of functions that exist, none of them twice."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from types import ModuleType
+
+import pytest
+from support.documents import ROOT
+
+WALKS = ("One kill", "One total", "One restart")
+MAX_STOPS = 12
+
+
+def walks() -> dict[str, list[str]]:
+    """Stops by the title of the walk: the first name in backticks of each numbered line."""
+    text = (ROOT / "docs" / "design.md").read_text().partition("## Walks")[2].partition("\n## ")[0]
+    _, *parts = re.split(r"^### (.*)$", text, flags=re.MULTILINE)
+    titles, bodies = parts[::2], parts[1::2]
+    return {
+        title: re.findall(r"^\d+\. `([\w.]+)`", body, re.MULTILINE)
+        for title, body in zip(titles, bodies, strict=True)
+    }
+
+
+def resolve(stop: str) -> object:
+    """What the name stands for. Raises: ImportError, AttributeError."""
+    parts = stop.split(".")
+    found: object = importlib.import_module("otel_oom")
+    for number, part in enumerate(parts, start=1):
+        if isinstance(found, ModuleType) and not hasattr(found, part):
+            importlib.import_module(f"otel_oom.{'.'.join(parts[:number])}")
+        found = getattr(found, part)
+    return found
+
+
+def test_there_are_three_walks() -> None:
+    assert tuple(walks()) == WALKS
+
+
+@pytest.mark.parametrize("walk", WALKS)
+def test_a_walk_is_short(walk: str) -> None:
+    assert 0 < len(walks()[walk]) <= MAX_STOPS
+    text = (ROOT / "docs" / "design.md").read_text().partition(f"### {walk}\n")[2].partition("\n#")[0]
+    assert len(re.findall(r"^\d+\. ", text, re.MULTILINE)) == len(walks()[walk]), "each stop begins with a name"
+
+
+@pytest.mark.parametrize("walk", WALKS)
+def test_every_stop_is_a_function(walk: str) -> None:
+    assert [stop for stop in walks()[walk] if not callable(resolve(stop))] == []
+
+
+def test_no_stop_is_visited_twice() -> None:
+    stops = [stop for walk in walks().values() for stop in walk]
+    assert sorted(set(stops)) == sorted(stops)
