@@ -1,4 +1,4 @@
-"""Rehearses one kill, so that the first real one needs no memory that may not be there."""
+"""Rehearses one kill, so that the first real one needs no new memory: the machine may have none left then."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from otel_oom.telemetry.kill_event import Sighting
 
 
 def warm_up(rehearse: Callable[[Sequence[Event]], None], machine: MachineIdentity) -> str | None:
-    """Make an event of the recorded kill, look at a process, and hand the event to `rehearse`, which delivers nothing.
+    """Build the event of the recorded kill, with facts of a process, and give it to `rehearse`, which delivers nothing.
 
-    What a first kill would import, allocate and read from disk is in memory then. None, or why it cannot be so.
+    Everything that a first kill imports, allocates and reads from disk is then in memory. Returns None, or a warning.
     """
     try:
         assembler = Assembler(machine.boot_id, machine.page_size)
@@ -40,6 +40,6 @@ def warm_up(rehearse: Callable[[Sequence[Event]], None], machine: MachineIdentit
                 myself = replace(kill, line=replace(kill.line, pid=os.getpid(), comm=comm))
                 process = victim_process.look_at_victim(myself, with_command_line=True)
                 rehearse([kill_event.kill_event(kill, Sighting(skew_s=0.0, process=process))])
-    except Exception as error:  # noqa: BLE001 an agent that was not warmed up is better than none
+    except Exception as error:  # noqa: BLE001 the agent starts all the same
         return f"the first kill was not rehearsed, and may need memory that is not there: {error!r}; please report it"
     return None
