@@ -1,88 +1,121 @@
-# Everything on a fresh machine with Python >= 3.10 (venv) and make; each target does its own set-up in .venv.
+# Everything on a machine with Python >= 3.10 (venv) and make. Each target sets up .venv by itself. `make help` lists them.
 #
-#   make demo    a first OOM kill on screen
-#   make test    every level of tests that this machine can run; what was skipped, and why, stands at the end.
-#                The guests of tests/vm run beside the other levels: they sleep most of the time
-#   make check   lint, types and tests: what CI runs
-#   make docs    the documentation as a site, in build/site
-#   make crash   the long form of the crash tests: 200 SIGKILLs and pauses of 60 s, on both protocols (12 min)
-#   make outage  10,000 events through an outage of ten minutes
-#   make peers   the same captures through cAdvisor and node-problem-detector (Go)
-#   make fuzz    10 million inputs for each target (hours)
-#   make bench   how long a record is on its way, and what the agent takes, beside the SDK's own
-#
-# The levels need: kernel: root, /dev/kmsg, a memory cgroup, cc; collector: Go (builds a Collector once) or an
+# The levels of tests need: kernel: root, /dev/kmsg, a memory cgroup, cc; collector: Go (builds a Collector once) or an
 # otelcol-contrib on PATH, promtool; vm: QEMU, busybox-static, cpio, and apt of Debian 12, which has the guests' kernels.
-# OTEL_OOM_REQUIRE=all makes a skip a failure.
+# OTEL_OOM_REQUIRE=all turns a skipped test into a failure.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
 OTHERS := plain fuzz kernel crash faults disk collector packaging
 SOURCES := pyproject.toml README.md $(shell find otel_oom -type f -not -name '*.pyc')
 
-.PHONY: demo test test-vm test-others lint types check collector readme docs crash outage peers fuzz bench clean
+.PHONY: demo help test test-vm test-others plain check lint types coverage collector readme docs crash outage peers fuzz mutants bench clean FORCE
 
-demo: $(VENV)/demo.stamp
+demo: $(VENV)/demo.stamp ## show a first OOM kill on the screen
 	@$(BIN)/otel-oom demo
 
-test: $(VENV)/test.stamp collector
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.* ## /\1\t/p' Makefile | while IFS='	' read -r name text; do printf '  make %-10s %s\n' "$$name" "$$text"; done
+	@echo '  PYTHON=python3.12 makes .venv with that interpreter.'
+
+test: $(VENV)/test.stamp collector ## run every level of tests that this machine can run; the end says what was skipped
 	$(MAKE) --no-print-directory -j2 --output-sync=target test-vm test-others
 
 test-others: $(VENV)/test.stamp
 	$(BIN)/python -m pytest $(OTHERS:%=tests/%)
 
-# What others promise within milliseconds has the processors first.
+# Beside the other levels, because the guests sleep most of the time; nice, because the others measure milliseconds.
 test-vm: $(VENV)/test.stamp
 	nice -n 5 $(BIN)/python -m pytest tests/vm
 
-check: lint types test
+plain: $(VENV)/test.stamp ## run the tests that need no root, kernel log or network
+	$(BIN)/python -m pytest tests/plain
 
-lint: $(VENV)/test.stamp
+check: lint types test ## lint, types and tests: what CI runs
+
+lint: $(VENV)/test.stamp ## check style, format and the workflow of the forge
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/zizmor --quiet --offline --no-progress .github/workflows
 
-types: $(VENV)/test.stamp
+types: $(VENV)/test.stamp ## check the types
 	$(BIN)/mypy otel_oom tests benchmarks
+
+coverage: $(VENV)/test.stamp ## measure the branch coverage of the plain level; it has a floor
+	$(BIN)/python -m pytest -q tests/plain --cov --cov-report=term-missing:skip-covered
 
 # Built once and cached outside the checkout. Without Go the tests that need it say so themselves.
 collector: $(VENV)/test.stamp
 	-@$(BIN)/python tests/collector/otelcol.py
 
-# The tables of docs/ that are made from the code and from benchmarks/results.
-readme: $(VENV)/test.stamp
+readme: $(VENV)/test.stamp ## write the tables of docs/ that come from the code and from benchmarks/results
 	OTEL_OOM_README=write $(BIN)/python -m pytest -q tests/plain/docs/test_generated.py
 
-# The site, in build/site.
-docs: $(VENV)/test.stamp
-	$(BIN)/mkdocs build --strict
+# The variable silences a notice about the future of MkDocs, see pyproject.toml.
+docs: $(VENV)/test.stamp ## build the documents as a site, in build/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
-crash: $(VENV)/test.stamp
+crash: $(VENV)/test.stamp ## the long form of the crash tests: 200 SIGKILLs and pauses of 60 s, both protocols (12 min)
 	OTEL_OOM_CRASHES=200 OTEL_OOM_PAUSE_S=60 $(BIN)/python -m pytest -q tests/crash
 
-outage: $(VENV)/test.stamp
+outage: $(VENV)/test.stamp ## 10,000 events through an outage of ten minutes
 	OTEL_OOM_OUTAGE_S=600 $(BIN)/python -m pytest -q tests/faults/test_outage.py
 
-peers: $(VENV)/test.stamp
+peers: $(VENV)/test.stamp ## the same captures through cAdvisor and node-problem-detector (Go)
 	$(BIN)/python benchmarks/peers/peers.py
 
-fuzz: $(VENV)/test.stamp
+fuzz: $(VENV)/test.stamp ## 10 million inputs for each target (hours)
 	for target in record assembler text; do nice -n 19 $(BIN)/python tests/fuzz/fuzz.py $$target -runs=10000000 || exit 1; done
 
-bench: $(VENV)/test.stamp
+# MUTANTS_S: seconds; MUTANTS: packages, or --only otel_oom/kernel/oom_report.py, or --seed 2
+mutants: $(VENV)/mutants.stamp ## changes of kernel/, spool/ and otlp/ that no plain test notices (20 min; a sample)
+	nice -n 19 $(BIN)/python tests/mutants.py --seconds $(or $(MUTANTS_S),1200) $(MUTANTS)
+
+bench: $(VENV)/test.stamp ## measure latency and footprint, and those of the SDK's own processors
 	$(BIN)/python benchmarks/latency.py
 	$(BIN)/python benchmarks/footprint.py
 
-clean:
-	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+clean: ## remove .venv and everything that was built
+	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
 
 $(VENV)/demo.stamp: $(SOURCES) | $(BIN)/python
-	@$(BIN)/pip install -q --disable-pip-version-check --force-reinstall --no-deps . && $(BIN)/pip install -q --disable-pip-version-check .
+	@$(PIP) --force-reinstall --no-deps . && $(PIP) .
 	@touch $@
 
 $(VENV)/test.stamp: pyproject.toml | $(BIN)/python
-	$(BIN)/pip install -q --disable-pip-version-check --editable '.[test,docs]'
+	$(PIP) --editable '.[test,docs]'
 	@touch $@
 
+$(VENV)/mutants.stamp: pyproject.toml $(VENV)/test.stamp
+	$(PIP) --editable '.[test,docs,mutants]'
+	@touch $@
+
+# An interpreter as one line: whether it is new enough, its version, and where it is installed (the same in its venvs).
+INTERPRETER := import sys; print(int(sys.version_info >= (3, 10)), *sys.version_info[:3], sys.base_prefix)
+USED := $(shell test -e $(VENV) && { $(BIN)/python -c '$(INTERPRETER)' 2>/dev/null || echo gone; })
+
+# Why .venv cannot be used as it is. Without PYTHON=… on the command line or in the environment it stays what it is.
+ifeq ($(USED),gone)
+STALE := its Python does not run
+else ifeq ($(firstword $(USED)),0)
+STALE := its Python is too old
+else ifneq ($(USED),)
+ifneq ($(origin PYTHON),file)
+ifneq ($(USED),$(shell $(PYTHON) -c '$(INTERPRETER)'))
+STALE := its Python is not $(PYTHON)
+endif
+endif
+endif
+
+ifneq ($(STALE),)
+$(VENV)/demo.stamp $(VENV)/test.stamp $(BIN)/python: FORCE
+endif
+
 $(BIN)/python:
+	$(if $(STALE),@echo 'make: $(VENV) is made anew: $(STALE)')
+	@$(PYTHON) -c '$(INTERPRETER)' | grep -q ^1 || { echo 'make: $(PYTHON) is no Python 3.10 or later; name one: make PYTHON=python3.12' >&2; exit 1; }
+	@rm -rf $(VENV)
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; } # half a venv would pass for a whole one next time

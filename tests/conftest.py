@@ -1,7 +1,11 @@
-"""For all levels."""
+"""For all levels: the profiles of hypothesis."""
 
-from hypothesis import settings
+from hypothesis import Phase, settings
 
-# How long one example takes is the machine's business: `plain/test_hostile_time` asks for linear time where it matters.
+# The time of one example depends on the machine. `plain/kernel/test_hostile_time` asserts linear time where it matters.
 settings.register_profile("no deadline", deadline=None)
+# tests/mutants.py needs a failure, and not its smallest example.
+settings.register_profile(
+    "mutants", deadline=None, derandomize=True, database=None, phases=(Phase.explicit, Phase.generate)
+)
 settings.load_profile("no deadline")

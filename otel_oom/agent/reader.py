@@ -207,6 +207,8 @@ class Reader:
 
     def _counted(self, findings: tuple[Finding, ...]) -> list[OomKill | NoVictim]:
         """Count kill lines. Returns the findings without repeats and without those counted before a restart."""
+        if not findings:
+            return []
         new = [finding for finding in findings if finding.record.sequence >= self._first_uncounted]
         self.kill_lines += sum(isinstance(finding, OomKill | Repeat) for finding in new)
         return [finding for finding in new if not isinstance(finding, Repeat)]

@@ -1,4 +1,4 @@
-"""Rehearses one kill, so that the first real one needs no new memory: the machine may have none left then."""
+"""Rehearses one kill, so that the first real kill needs no memory that is not available then."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 from otel_oom.kernel import kmsg_record
 from otel_oom.kernel.device import Item
@@ -19,11 +20,13 @@ from otel_oom.telemetry import kill_event
 from otel_oom.telemetry.event import Event
 from otel_oom.telemetry.kill_event import Sighting
 
+_FAILED: Final = "the first kill was not rehearsed, and may need memory that is not there"
+
 
 def warm_up(rehearse: Callable[[Sequence[Event]], None], machine: MachineIdentity) -> str | None:
-    """Build the event of the recorded kill, with facts of a process, and give it to `rehearse`, which delivers nothing.
+    """Read the recorded kill, look at a process, and pass the event to `rehearse`, which sends nothing.
 
-    Everything that a first kill imports, allocates and reads from disk is then in memory. Returns None, or a warning.
+    Afterwards all modules and buffers that a kill needs are in memory. Returns None, or a warning with its remedy.
     """
     try:
         assembler = Assembler(machine.boot_id, machine.page_size)
@@ -40,6 +43,8 @@ def warm_up(rehearse: Callable[[Sequence[Event]], None], machine: MachineIdentit
                 myself = replace(kill, line=replace(kill.line, pid=os.getpid(), comm=comm))
                 process = victim_process.look_at_victim(myself, with_command_line=True)
                 rehearse([kill_event.kill_event(kill, Sighting(skew_s=0.0, process=process))])
-    except Exception as error:  # noqa: BLE001 the agent starts all the same
-        return f"the first kill was not rehearsed, and may need memory that is not there: {error!r}; please report it"
+    except MemoryError:
+        return f"{_FAILED}: not enough memory; give the agent more (its unit MemoryMax=), or free some on this machine"
+    except Exception as error:  # noqa: BLE001 the agent works without a rehearsal as well
+        return f"{_FAILED}: {error!r}; please report it"
     return None

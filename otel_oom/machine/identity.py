@@ -1,6 +1,6 @@
-"""Reads the machine's identity: boot id, machine id, host name, and the text of the identity file. Raises nothing.
+"""The machine identity: boot id, machine id, host name and the identity file. Reads files, raises nothing.
 
-Empty where the system has none.
+A file that is absent or cannot be read gives an empty value.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ _WAIT_S: Final = 0.05
 
 @dataclass(frozen=True, slots=True)
 class MachineIdentity:
-    """boot_id, machine_id: empty where the system has none.
+    """The facts that tell this machine from others. boot_id, machine_id: empty if the system has none.
 
-    mark: the text of the identity file, empty without one; page_size: bytes
+    page_size: bytes; mark: the first 4 KiB of the identity file, printable, empty without one
     """
 
     boot_id: str
@@ -39,19 +39,19 @@ class MachineIdentity:
 
     @property
     def instance_id(self) -> str:
-        """Stable id of the agent on this machine: UUIDv5 over machine id, host name and mark, joined by NUL."""
+        """The agent's stable id on this machine: UUIDv5 over machine id, host name and mark, joined by NUL."""
         parts = (self.machine_id, self.host_name, *([self.mark] if self.mark else []))
         return uuid5(_INSTANCE_NAMESPACE, "\0".join(parts))
 
     def resource_identity(self, *, unique_suffix: str = "") -> ResourceIdentity:
-        """The identity to export under. unique_suffix: a part of it that no other run or fork of this machine has."""
+        """Return the identity for exports. unique_suffix: a part that no other run or fork of this machine has."""
         return ResourceIdentity(
             "-".join(filter(None, (self.instance_id, unique_suffix))), self.host_name, self.machine_id
         )
 
 
 def read_machine_identity(identity_file: Path | None = None) -> MachineIdentity:
-    """Read it from the running system. identity_file: its text distinguishes copies of this machine."""
+    """Read the identity of the running system. identity_file: differs between copies of one machine."""
     return MachineIdentity(
         boot_id=_first_line("/proc/sys/kernel/random/boot_id"),
         machine_id=_first_line("/etc/machine-id") or _first_line("/var/lib/dbus/machine-id"),

@@ -1,4 +1,4 @@
-"""A real Collector for each test that asks for one."""
+"""A real Collector as a fixture."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def otelcol_binary() -> Path:
-    """The Collector's program. Building it may take minutes, once."""
+    """The Collector's program. The first build takes minutes."""
     try:
         return binary()
     except NoCollectorError as error:
@@ -24,6 +24,6 @@ def otelcol_binary() -> Path:
 
 @pytest.fixture
 def collector(otelcol_binary: Path, tmp_path: Path) -> Iterator[Collector]:
-    """A Collector with the repository's configuration, running."""
+    """A running Collector with the repository's configuration."""
     with Collector(tmp_path, program=otelcol_binary) as running:
         yield running

@@ -1,16 +1,14 @@
-"""A real OpenTelemetry Collector for the tests: where its program comes from, and one that runs.
+"""A real OpenTelemetry Collector for the tests: where its program comes from, and how it runs.
 
 The program is, in this order: $OTELCOL; otelcol-contrib or otelcol on PATH, if it can read the repository's
 configuration; the cached build of builder.yaml; a new build of it (Go, network, some minutes, once per manifest).
-Run as a program it prints the path, after building if need be: `python tests/collector/otelcol.py`.
-
-Only the standard library is used, so that it runs before anything is installed.
+Run as a program, it prints the path, and builds the Collector first if necessary:
+`python tests/collector/otelcol.py`.
 """
 
 from __future__ import annotations
 
 import os
-import random
 import re
 import shutil
 import socket
@@ -26,8 +24,10 @@ from typing import TYPE_CHECKING, Final, final
 if __name__ == "__main__":  # run by its path, only this directory is on the module path
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from collector import received
-from support import cache
+from collector import exported_file, prometheus_page
+from support import build_cache
+from support.free_ports import free_ports
+from support.otlp_decoding import DataPoint, LogRecord
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -45,11 +45,11 @@ STOP_S: Final = 10
 
 
 class NoCollectorError(Exception):
-    """There is no Collector here and none can be built; the text says why and what would help."""
+    """There is no Collector, and none can be built. The text has the reason and a remedy."""
 
 
 def binary() -> Path:
-    """The Collector's program, built if it must be. Raises NoCollectorError."""
+    """The path of the Collector's program, which is built if necessary. Raises: NoCollectorError."""
     named = os.environ.get("OTELCOL")
     if named:
         found = shutil.which(named)
@@ -60,14 +60,14 @@ def binary() -> Path:
         found = shutil.which(name)
         if found is not None and _reads_config(found):
             return Path(found)
-    built = cache.place("collector", MANIFEST.read_bytes()) / "otelcol"
+    built = build_cache.place("collector", MANIFEST.read_bytes()) / "otelcol"
     if not built.exists():
         _build(built)
     return built
 
 
 def _reads_config(program: str) -> bool:
-    """An older release, or the core distribution, lacks components that the configuration names."""
+    """Whether a program has all components of the configuration. Old releases and the core distribution do not."""
     command = [program, "validate", f"--config={CONFIG}"]
     return subprocess.run(command, check=False, capture_output=True, timeout=START_S).returncode == 0
 
@@ -87,12 +87,12 @@ def _build(target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as directory:
         command = [go, "run", builder, "--config", str(MANIFEST)]
-        # The builder calls go by its name.
+        # The builder runs `go`.
         environment = os.environ | {"PATH": f"{Path(go).parent}{os.pathsep}{os.environ.get('PATH', '')}"}
         done = subprocess.run(command, check=False, cwd=directory, env=environment, text=True, capture_output=True)
         if done.returncode != 0:
             raise NoCollectorError(f"building the Collector failed: {done.stderr.strip()[-2000:]}")
-        # Whoever finds the name finds a whole program, also when two build at once.
+        # The file appears under its name when it is complete, also when two builds run at once.
         Path(directory, "build", target.name).replace(target)
 
 
@@ -106,28 +106,16 @@ class Ports:
 
     @staticmethod
     def free() -> Ports:
-        """Three free ports below the range that the kernel gives to clients (32768 and up): out of that range a
-        sender that retries would be given its own target as source port, and then be connected to itself."""
-        with socket.socket() as one, socket.socket() as two, socket.socket() as three:
-            return Ports(*(_bind(free) for free in (one, two, three)))
-
-
-def _bind(free: socket.socket) -> int:
-    for port in random.sample(range(20_000, 32_000), 100):
-        try:
-            free.bind(("127.0.0.1", port))
-        except OSError:
-            continue
-        return port
-    raise OSError("no free port found in 100 tries")
+        """Three free ports."""
+        return Ports(*free_ports(3))
 
 
 @final
 class Collector:
     """A Collector process on loopback, as a context manager; its files are in `directory`.
 
-    Its endpoints are known before it starts. It can be stopped and started again, as it is, on the same ports: its
-    file then goes on, its Prometheus page begins anew.
+    Its endpoints are known before it starts. It can be stopped and started again on the same ports. Its file is then
+    continued, and its Prometheus page is empty.
     """
 
     def __init__(
@@ -140,7 +128,7 @@ class Collector:
         settings: Sequence[str] = (),
         program: Path | None = None,
     ) -> None:
-        """`environment` is laid over the caller's; `settings` over the file (`exporters::file::format: proto`)."""
+        """`environment` overrides the caller's; `settings` override the file (`exporters::file::format: proto`)."""
         self.directory = directory
         self.ports = ports or Ports.free()
         self.grpc_endpoint = f"http://127.0.0.1:{self.ports.grpc}"
@@ -165,10 +153,10 @@ class Collector:
         self.stop()
 
     def start(self) -> None:
-        """Returns when all three ports take connections. Raises RuntimeError with its output when it ended."""
+        """Wait until all three ports accept connections. Raises: RuntimeError with its output if it ended."""
         if self._process is not None:
             raise RuntimeError("this Collector runs already")
-        # Files and not pipes: a full pipe that nobody reads would stop the Collector.
+        # Files and not pipes: a full pipe without a reader would block the Collector.
         with (self.directory / "stdout").open("ab") as out, (self.directory / "stderr").open("ab") as err:
             self._process = subprocess.Popen(
                 self._command,
@@ -186,7 +174,7 @@ class Collector:
             time.sleep(0.02)
 
     def stop(self) -> None:
-        """SIGTERM, and SIGKILL if it has not ended after 10 s. Does nothing when it does not run."""
+        """SIGTERM, and SIGKILL if it has not ended after 10 s. Without effect if it does not run."""
         process, self._process = self._process, None
         if process is None:
             return
@@ -197,34 +185,34 @@ class Collector:
             process.kill()
             process.wait()
 
-    def log_records(self) -> list[received.ReceivedLog]:
-        """Every log record that it has acknowledged, over all its starts, in the order of arrival."""
-        return received.log_records(self._received())
+    def log_records(self) -> list[LogRecord]:
+        """Every log record that it acknowledged since its first start, in the order of arrival."""
+        return exported_file.log_records(self._received())
 
-    def metric_points(self) -> list[received.ReceivedPoint]:
-        """Every data point that it has acknowledged, over all its starts, in the order of arrival."""
-        return received.metric_points(self._received())
+    def data_points(self) -> list[DataPoint]:
+        """Every data point that it acknowledged since its first start, in the order of arrival."""
+        return exported_file.data_points(self._received())
 
-    def prometheus(self) -> received.Scrape:
+    def prometheus(self) -> prometheus_page.Page:
         """Its Prometheus page, scraped now."""
         direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with direct.open(self.prometheus_url, timeout=10) as answer:
-            return received.scrape(answer.read().decode())
+            return prometheus_page.parse(answer.read().decode())
 
     def output(self) -> str:
-        """What it said about itself (stderr), over all its starts."""
+        """Its log (stderr) since its first start."""
         return (self.directory / "stderr").read_text(errors="replace")
 
     def complaints(self) -> list[str]:
-        """Lines of its log that are not of level info: `2026-11-23T21:25:58.335Z<tab>warn<tab>…`, and what follows."""
+        """Lines of its log without level info: `2026-11-23T21:25:58.335Z<tab>warn<tab>…`, and continuation lines."""
         return [line for line in self.output().splitlines() if not re.match(r"\S+\tinfo\t", line)]
 
     def printed(self) -> str:
-        """What its debug exporters printed (stdout), over all its starts."""
+        """The output of its debug exporters (stdout) since its first start."""
         return (self.directory / "stdout").read_text(errors="replace")
 
     def _received(self) -> str:
-        # received-<time>-size.jsonl are the full ones, received.jsonl the newest: the names are in the order of time.
+        # received-<time>-size.jsonl are full files, received.jsonl is the newest one: names sort by time.
         return "".join(path.read_text() for path in sorted(self.directory.glob("received*.jsonl")))
 
 

@@ -1,4 +1,4 @@
-"""collector-config.yaml in a real Collector: it starts without a warning, delivers, and each switch works."""
+"""collector-config.yaml in a real Collector: it starts without a warning, delivers, and each variable works."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from collector.json_requests import kill_count, kill_record, post
 from collector.otelcol import Collector
-from collector.sending import kill_count, kill_record, post
 from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-UNUSED_BACKEND = "http://127.0.0.1:9"  # discard: nobody listens, and nothing is sent at start
+UNUSED_BACKEND = "http://127.0.0.1:9"  # discard: no listener, and the Collector sends nothing when it starts
 SWITCHES: list[Mapping[str, str]] = [
     {},
     {"OTEL_OOM_BACKENDS": "[otlp_http/honeycomb]", "HONEYCOMB_API_KEY": "key", "HONEYCOMB_ENDPOINT": UNUSED_BACKEND},
@@ -72,7 +72,7 @@ def test_a_burst_is_printed_whole(collector: Collector) -> None:
 
 def test_an_acknowledged_count_is_on_the_prometheus_page(collector: Collector) -> None:
     assert post(collector, "/v1/metrics", kill_count(1, 10)) == 200
-    (point,) = collector.metric_points()
+    (point,) = collector.data_points()
     assert (point.name, point.unit, point.kind, point.value) == ("oom.kills", "{kill}", "counter", 1)
     assert (point.start_time_unix_nano, point.time_unix_nano) == (1, 10)
     page = collector.prometheus()
@@ -80,7 +80,7 @@ def test_an_acknowledged_count_is_on_the_prometheus_page(collector: Collector) -
     assert page.value("target_info", host_name="web-1", job="otel-oom", instance="6f0d") == 1
 
 
-def test_prometheus_page_drops_a_point_from_before_the_last_and_takes_one_of_the_same_time(
+def test_prometheus_page_drops_an_older_point_and_accepts_one_of_the_same_time(
     collector: Collector,
 ) -> None:
     shown = []
@@ -90,7 +90,7 @@ def test_prometheus_page_drops_a_point_from_before_the_last_and_takes_one_of_the
     assert shown == [1, 2, 2, 4]
 
 
-def test_a_series_that_nobody_sends_leaves_the_prometheus_page(otelcol_binary: Path, tmp_path: Path) -> None:
+def test_a_series_that_is_no_longer_sent_leaves_the_prometheus_page(otelcol_binary: Path, tmp_path: Path) -> None:
     environment = {"OTEL_OOM_PROMETHEUS_EXPIRATION": "1s"}
     with Collector(tmp_path, program=otelcol_binary, environment=environment) as collector:
         post(collector, "/v1/metrics", kill_count(1, 10))
@@ -101,7 +101,7 @@ def test_a_series_that_nobody_sends_leaves_the_prometheus_page(otelcol_binary: P
             time.sleep(0.05)
 
 
-def test_the_file_goes_on_after_a_restart_on_the_same_ports(collector: Collector) -> None:
+def test_the_file_is_continued_after_a_restart_on_the_same_ports(collector: Collector) -> None:
     post(collector, "/v1/logs", kill_record(1))
     collector.stop()
     collector.start()
@@ -109,7 +109,7 @@ def test_the_file_goes_on_after_a_restart_on_the_same_ports(collector: Collector
     assert [record.attributes["process.pid"] for record in collector.log_records()] == [1, 2]
 
 
-def test_grpc_is_as_good_as_http(collector: Collector) -> None:
+def test_grpc_delivers_like_http(collector: Collector) -> None:
     exporter = OTLPMetricExporter(endpoint=collector.grpc_endpoint, insecure=True)
     resource = Resource({"service.name": "otel-oom", "service.instance.id": "6f0d"})
     provider = MeterProvider([PeriodicExportingMetricReader(exporter, math.inf)], resource)
@@ -124,7 +124,7 @@ def test_grpc_is_as_good_as_http(collector: Collector) -> None:
 
 
 def test_an_upgrade_of_the_agent_must_not_change_the_version_of_its_meter(collector: Collector) -> None:
-    """Why the agent's meter has no version: the exporter keeps a point per version and shows one of them, at random."""
+    """Why the agent's meter has no version: the exporter keeps a point per version, and shows one of them at random."""
     post(collector, "/v1/metrics", kill_count(1, 10, scope_version="1.0.0"))
     assert collector.complaints() == []
     post(collector, "/v1/metrics", kill_count(2, 11, scope_version="1.1.0"))

@@ -1,4 +1,4 @@
-"""From the kernel to a real Collector: the main job, judged by the kernel's counter and by what arrived."""
+"""From the kernel to a real Collector: the main function, judged by the kernel's counter and by what arrived."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 from collector.otelcol import Collector
-from support import corpus, kernel
-from support.agents import AgentProcess, agent_thread
-from support.kernel import KernelLog, eventually
+from support import corpus, real_kills
+from support.agents import RECONCILED_S, AgentProcess, agent_thread
+from support.kernel_log import KernelLog
+from support.otlp_decoding import LogRecord
 from support.sources import Script
+from support.waiting import eventually
 
 from otel_oom import schema
 
@@ -28,24 +30,24 @@ def kills_on_page(collector: Collector, scope: str = "cgroup") -> float | None:
     return collector.prometheus().value("oom_kills_total", oom_scope=scope)
 
 
-def kills(collector: Collector) -> list[Any]:
+def kills(collector: Collector) -> list[LogRecord]:
     return [record for record in collector.log_records() if record.event_name == schema.OOM_KILL]
 
 
 @pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
 def test_a_real_kill_is_one_record_and_one_count(collector: Collector, tmp_path: Path, protocol: str) -> None:
-    kernel.await_reports()
-    with kernel.sandbox() as made, KernelLog() as log, AgentProcess(tmp_path, settings(collector, protocol)):
+    real_kills.await_reports()
+    with real_kills.sandbox() as made, KernelLog() as log, AgentProcess(tmp_path, settings(collector, protocol)):
         assert eventually(lambda: kills_on_page(collector) == 0, within_s=1.0), "the series at 0 within a second"
-        counted = kernel.oom_kill()
+        counted = real_kills.oom_kill_count()
         before_ns = time.time_ns()
-        kernel.kill(made)
+        real_kills.kill(made)
         record = eventually(lambda: kills(collector))[0]
         received_ns = time.time_ns()
         assert eventually(lambda: kills_on_page(collector) == 1)
         (line,) = log.kill_lines()
 
-        assert kernel.oom_kill() == counted + 1
+        assert real_kills.oom_kill_count() == counted + 1
         assert record.time_unix_nano == record.observed_time_unix_nano
         assert before_ns <= record.time_unix_nano <= received_ns
         assert record.attributes[schema.RECORD_ORIGINAL.name] == line.text
@@ -58,12 +60,12 @@ def test_a_real_kill_is_one_record_and_one_count(collector: Collector, tmp_path:
 
 @pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
 def test_record_and_count_are_there_within_100_ms(collector: Collector, tmp_path: Path, protocol: str) -> None:
-    """Of three kills the quickest: the promise is the agent's, the waits of a busy machine are not."""
+    """The fastest of three kills: the limit is for the agent, and not for the waits of a busy machine."""
     took_s = []
-    with kernel.sandbox() as made, AgentProcess(tmp_path, settings(collector, protocol)):
+    with real_kills.sandbox() as made, AgentProcess(tmp_path, settings(collector, protocol)):
         assert eventually(lambda: kills_on_page(collector) == 0)
         for number in (1, 2, 3):
-            kernel.kill(made)
+            real_kills.kill(made)
             began = time.monotonic()
             expected = (number, number)
             assert eventually(lambda: (len(kills(collector)), kills_on_page(collector)) == expected)  # noqa: B023 used now
@@ -72,7 +74,7 @@ def test_record_and_count_are_there_within_100_ms(collector: Collector, tmp_path
 
 
 def expected_from_log(log: KernelLog, cgroup: str) -> Mapping[str, Any]:
-    """The attributes, cut out of the kernel's lines by splitting alone: no name of these tests has a trap in it."""
+    """The attributes, read from the kernel's lines by plain splitting: the names in these tests allow that."""
     texts = [one.text for one in log.read()]
     killed = next(text for text in texts if "Killed process" in text)
     opener = next(text for text in texts if "invoked oom-killer" in text)
@@ -111,29 +113,28 @@ def test_a_kill_shows_after_the_clock_stepped_back(collector: Collector, protoco
     def wall_ns() -> int:
         return time.time_ns() + step_ns
 
-    with kernel.sandbox() as made, agent_thread(settings(collector, protocol), wall_ns=wall_ns):
+    with real_kills.sandbox() as made, agent_thread(settings(collector, protocol), wall_ns=wall_ns):
         assert eventually(lambda: kills_on_page(collector) == 0)
         step_ns = -HOUR_NS
-        kernel.kill(made)
+        real_kills.kill(made)
         assert eventually(lambda: kills_on_page(collector) == 1, within_s=2.0)
         record = eventually(lambda: kills(collector))[0]
-        assert record.time_unix_nano < time.time_ns() - HOUR_NS // 2, "the log's own stamp is never altered"
+        assert record.time_unix_nano < time.time_ns() - HOUR_NS // 2, "the timestamp of a log record is never corrected"
 
 
 @pytest.mark.parametrize("parallel", [1, 8])
 def test_a_storm_is_counted_exactly(collector: Collector, tmp_path: Path, parallel: int) -> None:
     number = 500
-    with kernel.sandbox() as made, AgentProcess(tmp_path, settings(collector, "http/protobuf")):
+    with real_kills.sandbox() as made, AgentProcess(tmp_path, settings(collector, "http/protobuf")):
         assert eventually(lambda: kills_on_page(collector) == 0)
-        counted = kernel.oom_kill()
-        kernel.kill(made, number, parallel=parallel, mib=24)
-        assert kernel.oom_kill() - counted == number
+        counted = real_kills.oom_kill_count()
+        real_kills.kill(made, number, parallel=parallel, mib=24)
+        assert real_kills.oom_kill_count() - counted == number
         assert eventually(lambda: kills_on_page(collector) == number)
         received = kills(collector)
         assert len(received) == number
         assert len({record.attributes[schema.RECORD_UID.name] for record in received}) == number
-        # Two looks of the reconciliation, 5 s apart, must have passed before its silence says anything.
-        time.sleep(11)
+        time.sleep(RECONCILED_S)  # before that, a total of 0 proves nothing
         assert collector.prometheus().value("oom_unaccounted_kills_total") == 0
         assert not [record for record in collector.log_records() if record.event_name != schema.OOM_KILL]
 
@@ -163,13 +164,13 @@ def test_all_that_arrives_is_in_the_schema(collector: Collector, tmp_path: Path)
     attributes = {item.name: item for item in schema.ATTRIBUTES}
     metrics = {metric.name: metric for metric in schema.METRICS}
     types = {"int": int, "string": str, "double": float, "bool": bool, "map[]": list}
-    with kernel.sandbox() as made, AgentProcess(tmp_path, settings(collector, "http/protobuf")) as agent:
-        kernel.kill(made)
+    with real_kills.sandbox() as made, AgentProcess(tmp_path, settings(collector, "http/protobuf")) as agent:
+        real_kills.kill(made)
         (record,) = eventually(lambda: kills(collector))
         assert agent.terminate() == 0
     for name, value in record.attributes.items():
         assert type(value) is types[attributes[name].kind], name
-    for point in collector.metric_points():
+    for point in collector.data_points():
         metric = metrics[point.name]
         assert (metric.kind, metric.unit) == (point.kind, point.unit)
         for name, value in point.attributes.items():

@@ -1,4 +1,4 @@
-"""The tools of this level themselves: where the Collector comes from, how its output is read."""
+"""The tools of this level: where the Collector comes from, and how its output is read."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 import pytest
-from collector import received
+from collector import exported_file, prometheus_page
 from collector.otelcol import Collector, NoCollectorError, binary
 
 if TYPE_CHECKING:
@@ -15,20 +15,20 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """A machine without programs; returns its empty cache."""
+    """A machine without programs; returns its empty cache directory."""
     monkeypatch.delenv("OTELCOL", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(shutil, "which", lambda _name: None)
     return tmp_path
 
 
-def test_a_named_collector_that_is_none_is_said(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_path_in_otelcol_is_an_error(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTELCOL", str(bare / "typo"))
     with pytest.raises(NoCollectorError, match="typo is not a program"):
         binary()
 
 
-def test_without_go_the_mend_is_said(bare: Path) -> None:
+def test_without_go_the_error_has_the_remedy(bare: Path) -> None:
     with pytest.raises(NoCollectorError, match=r"set OTELCOL .* or install Go"):
         binary()
     assert list(bare.iterdir()) == []
@@ -40,14 +40,14 @@ def test_a_collector_that_cannot_start_shows_its_output(otelcol_binary: Path, tm
         broken.start()
 
 
-def test_a_line_still_being_written_is_left_out() -> None:
+def test_an_incomplete_last_line_is_left_out() -> None:
     line = '{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"eventName":"whole"}]}]}]}'
-    assert [record.event_name for record in received.log_records(f"{line}\n{line[:-9]}")] == ["whole"]
-    assert received.log_records(line) == []
+    assert [record.event_name for record in exported_file.log_records(f"{line}\n{line[:-9]}")] == ["whole"]
+    assert exported_file.log_records(line) == []
 
 
-def test_a_sample_is_found_by_some_of_its_labels() -> None:
-    page = received.scrape('# HELP a b\na{x="1",y="\\"}\\\\"} 2\na{x="2"} NaN\nb 3 1800000000000\n')
+def test_a_sample_is_found_by_part_of_its_labels() -> None:
+    page = prometheus_page.parse('# HELP a b\na{x="1",y="\\"}\\\\"} 2\na{x="2"} NaN\nb 3 1800000000000\n')
     assert page.value("a", x="1") == 2
     assert page.value("a", y='"}\\') == 2
     assert page.value("b") == 3

@@ -1,4 +1,4 @@
-"""The alerting rules, by promtool's own judgement: they are valid, and their test cases hold."""
+"""The alerting rules, checked by promtool: they are valid, and their test cases pass."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def promtool() -> str:
     ],
     ids=" ".join,
 )
-def test_promtool_is_content(promtool: str, command: list[str]) -> None:
+def test_promtool_accepts(promtool: str, command: list[str]) -> None:
     done = subprocess.run(
         [promtool, *command], check=False, cwd=PROMETHEUS, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )

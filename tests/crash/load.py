@@ -1,7 +1,7 @@
-"""What a test does to the agent: kills at a bearable pace, a receiver that comes and goes, a SIGKILL at any moment.
+"""The load of a crash test: kills at a limited rate, a receiver that stops and starts, SIGKILLs at random moments.
 
-Each takes a `random.Random` of its own out of the one seed, so that a failure can be made again as far as the
-scheduler lets it.
+Each takes a `random.Random` of its own, made from the one seed. A failure can be repeated as far as the scheduler
+allows.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from random import Random
 
-from support import kernel
+from support import real_kills
 from support.agents import AgentProcess
-from support.kernel import eventually
 from support.otlp_receiver import OtlpReceiver
 from support.otlp_servers import Answer
+from support.waiting import eventually
 
 from otel_oom.demo.kill_sandbox import Sandbox
 
-_KILLS_PER_S = 20.0  # a ring of 128 KiB then lasts for some 15 s
+_KILLS_PER_S = 20.0  # a ring of 128 KiB then holds the records of some 15 s
 _PORT_S = 5.0
 
 
@@ -32,18 +32,19 @@ class PacedKills:
         self._chance = chance
 
     def step(self, ended: threading.Event) -> None:
+        """One burst, and the pause after it."""
         next_s = time.monotonic()
         burst = self._chance.randint(1, 3)
-        kernel.kill(self._made, burst)
+        real_kills.kill(self._made, burst)
         next_s += burst / _KILLS_PER_S * self._chance.uniform(1.0, 1.3)
         ended.wait(max(0.0, next_s - time.monotonic()))
 
 
 class Outages:
-    """Takes a receiver down and up again. restarts: how often so far.
+    """Stops a receiver and starts it again. restarts: how often so far.
 
-    Before it goes down it cuts requests off after it has read them. So what it has accepted was answered, and what was
-    not answered must come again.
+    Before a stop, the receiver reads requests and resets their connections. So every request that it stored was
+    answered, and every request without an answer must come again.
     """
 
     def __init__(self, receiver: OtlpReceiver, chance: Random) -> None:
@@ -52,6 +53,7 @@ class Outages:
         self.restarts = 0
 
     def step(self, ended: threading.Event) -> None:
+        """One outage, and the time before it."""
         ended.wait(self._chance.uniform(0.5, 2.0))
         self._receiver.script.otherwise = Answer(kind="reset")
         time.sleep(self._chance.uniform(0.1, 0.3))
@@ -64,29 +66,28 @@ class Outages:
     def _start(self) -> bool:
         try:
             self._receiver.start()
-        except (OSError, RuntimeError):  # somebody was given the port for a connection of theirs meanwhile
+        except (OSError, RuntimeError):  # the kernel gave the port to a client's connection meanwhile
             return False
         return True
 
 
 def settings(receiver: OtlpReceiver, directory: Path, heartbeat_ms: int = 1_000) -> dict[str, str]:
-    """Of an agent that goes on, at each start, with the spool of this directory."""
+    """Variables of agents that share the spool of this directory."""
     return {
-        "OTEL_EXPORTER_OTLP_PROTOCOL": receiver.protocol,
-        "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.endpoint,
+        **receiver.settings,
         "OTEL_METRIC_EXPORT_INTERVAL": str(heartbeat_ms),
         "OTEL_OOM_SPOOL": str(directory / "spool"),
     }
 
 
 def crash(directory: Path, variables: Mapping[str, str], chance: Random) -> None:
-    """Start an agent and SIGKILL it: every other time while it starts, else while it watches."""
+    """Start an agent and SIGKILL it: in half of the cases while it starts, else while it watches."""
     agent = AgentProcess(directory, variables)
     try:
         if chance.random() < 0.5:
             assert eventually(lambda: "watching" in agent.said(), within_s=30), agent.said()
         time.sleep(chance.uniform(0.0, 1.5))
-        assert agent.process.poll() is None, f"it ended by itself: {agent.said()}"
+        assert agent.process.poll() is None, f"it ended before the SIGKILL: {agent.said()}"
         assert "bug in" not in agent.said()
     finally:
         agent.process.kill()

@@ -1,4 +1,4 @@
-"""An agent that is stopped for a while (SIGSTOP, a frozen cgroup, a paused container) and goes on as if nothing was."""
+"""An agent that is stopped for a while (SIGSTOP, a frozen cgroup, a paused container) loses nothing."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import time
 from pathlib import Path
 
 import pytest
-from crash import ledger, load
-from crash.chance import PAUSE_S, show
-from crash.judge import judging
-from support import kernel
+from crash import load
+from crash.random_moments import PAUSE_S, show
+from support import real_kills, received_telemetry
 from support.agents import AgentProcess
-from support.kernel import eventually
+from support.kernel_judge import judging
 from support.otlp_receiver import OtlpReceiver, Protocol
 from support.otlp_servers import Answer
+from support.waiting import eventually
 
 from otel_oom import schema
 
@@ -28,21 +28,21 @@ FIRST_S = 0.5
 def test_a_pause_loses_nothing_and_the_first_export_comes_at_once(
     protocol: Protocol, moment: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with kernel.sandbox() as made, OtlpReceiver(protocol) as receiver, judging() as judge:
+    with real_kills.sandbox() as made, OtlpReceiver(protocol) as receiver, judging() as judge:
         with AgentProcess(tmp_path, load.settings(receiver, tmp_path, heartbeat_ms=60_000)) as agent:
             receiver.exports(1)
-            kernel.kill(made)
-            receiver.wait(lambda: ledger.last(receiver, schema.KILLS, "cgroup") == 1)
+            real_kills.kill(made)
+            receiver.wait(lambda: received_telemetry.newest_value(receiver, schema.KILLS, "cgroup") == 1)
             if moment == "in a request":
                 receiver.script.logs.append(Answer(delay_s=0.5))
-                kernel.kill(made)
+                real_kills.kill(made)
                 receiver.wait(lambda: len(receiver.of("logs")) == 2)
             agent.process.send_signal(signal.SIGSTOP)
-            before = ledger.uids(receiver)
+            before = received_telemetry.uids(receiver)
             for _ in range(KILLS):
-                kernel.kill(made)
+                real_kills.kill(made)
                 time.sleep(PAUSE_S / KILLS)
-            assert ledger.uids(receiver) == before, "it is stopped"
+            assert received_telemetry.uids(receiver) == before, "a stopped agent sends nothing"
 
             continued_s = time.monotonic()
             agent.process.send_signal(signal.SIGCONT)
@@ -51,9 +51,11 @@ def test_a_pause_loses_nothing_and_the_first_export_comes_at_once(
             show(capsys, protocol, moment, f"{PAUSE_S:.0f} s", f"{KILLS} kills", f"{first_s * 1000:.0f} ms")
             assert first_s <= FIRST_S
 
-            assert eventually(lambda: ledger.last(receiver, schema.KILLS, "cgroup") == judge.counted)
+            assert eventually(
+                lambda: received_telemetry.newest_value(receiver, schema.KILLS, "cgroup") == judge.counted
+            )
             assert agent.terminate() == 0
-        assert ledger.uids(receiver) == judge.uids
+        assert received_telemetry.uids(receiver) == judge.uids
         assert judge.counted == len(judge.kills)
-        assert ledger.delivered(receiver, schema.RECORDS_LOST) == []
-        assert ledger.delivered(receiver, schema.UNACCOUNTED) == []
+        assert received_telemetry.records(receiver, schema.RECORDS_LOST) == []
+        assert received_telemetry.records(receiver, schema.UNACCOUNTED) == []

@@ -1,7 +1,7 @@
-"""A collector, a cgroup for kills and a judge who reads the log; what arrived, and what is stored.
+"""A receiver, a cgroup for kills and a judge that reads the log; what arrived, and what is stored.
 
 - OTEL_OOM_FREEZE_S: how long a disk hangs, seconds (3; the long form has 20)
-- OTEL_OOM_STORM: how many kills a storm has (100; the long form has 500)
+- OTEL_OOM_STORM: number of kills in a storm (100; the long form has 500)
 """
 
 from __future__ import annotations
@@ -18,12 +18,11 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from crash import ledger
-from crash.judge import Judge, judging
-from support import kernel
+from support import real_kills, received_telemetry
 from support.agents import AgentProcess
-from support.kernel import eventually
-from support.otlp_receiver import OtlpReceiver
+from support.kernel_judge import Judge, judging
+from support.otlp_receiver import OtlpReceiver, Request
+from support.waiting import eventually
 
 from otel_oom import schema
 from otel_oom.demo.kill_sandbox import Sandbox
@@ -35,7 +34,7 @@ HEARTBEAT_MS = 200
 
 @dataclass
 class Scene:
-    """What the tests of this folder share. directory: on a disk that is well."""
+    """What the tests of this folder share. directory: on a disk without a fault."""
 
     directory: Path
     receiver: OtlpReceiver
@@ -43,51 +42,54 @@ class Scene:
     made: Sandbox
 
     def agent(self, name: str, spool: Path, *flags: str) -> AgentProcess:
-        """An agent with a log of its own, so that two can live at a time."""
+        """An agent with a stderr file of its own, so that two can run at the same time."""
         directory = self.directory / name
         directory.mkdir()
         settings = {
-            "OTEL_EXPORTER_OTLP_ENDPOINT": self.receiver.endpoint,
+            **self.receiver.settings,
             "OTEL_METRIC_EXPORT_INTERVAL": str(HEARTBEAT_MS),
             "OTEL_OOM_SPOOL": str(spool),
         }
         return AgentProcess(directory, settings, *flags)
 
     def kill(self, kills: int = 1, *, every_s: float = 0.0) -> None:
+        """Make real kills with a pause after each."""
         for _ in range(kills):
-            kernel.kill(self.made)
+            real_kills.kill(self.made)
             time.sleep(every_s)
 
     def storm(self, kills: int) -> None:
-        """As fast as the kernel makes them."""
-        kernel.kill(self.made, kills, parallel=2)
+        """Make real kills as fast as the kernel can."""
+        real_kills.kill(self.made, kills, parallel=2)
 
     def said(self, agent: AgentProcess, words: str) -> None:
+        """Wait until an agent has written these words."""
         assert eventually(lambda: words in agent.said()), agent.said()
 
     def everything_arrives(self, within_s: float = 10.0) -> None:
-        """All kills of the kernel's log, and no others."""
-        eventually(lambda: ledger.uids(self.receiver) >= self.judge.uids, within_s=within_s)
-        assert ledger.uids(self.receiver) == self.judge.uids
+        """Wait until the accepted kills are those of the kernel's log."""
+        eventually(lambda: received_telemetry.uids(self.receiver) >= self.judge.uids, within_s=within_s)
+        assert received_telemetry.uids(self.receiver) == self.judge.uids
         assert self.judge.counted == len(self.judge.kills)
 
-    def last(self, metric: schema.Metric, attributes: str = "") -> int | None:
-        return ledger.last(self.receiver, metric, attributes)
+    def last(self, metric: schema.Metric, attributes: str = "") -> Any:
+        """The newest accepted value of a metric."""
+        return received_telemetry.newest_value(self.receiver, metric, attributes)
 
     def becomes(self, metric: schema.Metric, value: int, attributes: str = "", *, within_s: float = 10.0) -> None:
-        """The newest accepted value."""
+        """Wait until this is the newest accepted value of a metric."""
         eventually(lambda: self.last(metric, attributes) == value, within_s=within_s)
         assert self.last(metric, attributes) == value
 
     def becomes_durable(self, since_s: float, within_s: float) -> float:
-        """Waits until the spool is durable again; returns for how long it was not since then, seconds."""
+        """Wait until the spool is durable again; returns how long that took since `since_s`, seconds."""
         self.receiver.wait(lambda: self.last(schema.SPOOL_DURABLE) == 1, within_s)
         durable = [value for when_s, value in self.durable() if when_s < since_s]
         assert not durable or durable[-1] == 0
         return next(when_s for when_s, value in self.durable() if value and when_s >= since_s) - since_s
 
     def durable(self) -> list[tuple[float, int]]:
-        """When an export arrived, monotonic seconds, and what it said of the spool."""
+        """Each export: its arrival, monotonic seconds, and the value of `otel_oom.spool.durable` in it."""
         return [
             (one.arrived_s, values[""])
             for one in self.receiver.accepted("metrics")
@@ -95,7 +97,7 @@ class Scene:
         ]
 
     def delays_ms(self) -> dict[str, float]:
-        """From the stamp of each kill to its arrival, by uid, in the order of the stamps."""
+        """Time from the stamp of each kill to its arrival, by uid, in the order of the stamps."""
         wall_s = time.time() - time.monotonic()
         found: dict[str, tuple[float, float]] = {}
         for request in self.receiver.accepted("logs"):
@@ -104,7 +106,7 @@ class Scene:
         return {uid: delay for uid, (_, delay) in sorted(found.items(), key=lambda item: item[1])}
 
     def counter_delays_s(self) -> list[float]:
-        """From the stamp of the nth kill to the first export whose total holds it."""
+        """Time from the stamp of the nth kill to the first export whose total has it."""
         wall_s = time.time() - time.monotonic()
         stamps_s = sorted(stamp / 1e9 for one in self.receiver.accepted("logs") for stamp in stamps_ns(one))
         totals = [
@@ -117,32 +119,30 @@ class Scene:
         ]
 
     def assert_one_series(self) -> None:
-        """One instance, one start, and neither time nor total ever goes back."""
-        points = ledger.points(self.receiver, schema.KILLS, "cgroup")
-        assert len({(point.instance, point.start_ns) for point in points}) == 1
-        assert all(after.time_ns > before.time_ns for before, after in pairwise(points))
+        """All points have one instance and one start time, and neither time nor total decreases."""
+        points = received_telemetry.points(self.receiver, schema.KILLS, "cgroup")
+        assert len({(point.instance, point.start_time_unix_nano) for point in points}) == 1
+        assert all(after.time_unix_nano > before.time_unix_nano for before, after in pairwise(points))
         assert all(after.value >= before.value for before, after in pairwise(points))
 
 
-def stamps_ns(request: Any) -> list[int]:
-    return [
-        record.time_unix_nano
-        for resource in request.message.resource_logs
-        for scope in resource.scope_logs
-        for record in scope.log_records
-    ]
+def stamps_ns(request: Request) -> list[int]:
+    """The timestamps of the log records, ns since the Unix epoch."""
+    return [record.time_unix_nano for record in request.log_records]
 
 
 def spread_ms(delays_ms: Sequence[float]) -> str:
+    """Median and maximum, to be printed."""
     return f"p50 {median(delays_ms):.1f} ms, max {max(delays_ms):.1f} ms ({len(delays_ms)} kills)"
 
 
 def stored_kills(spool: Path) -> int:
-    """The total in the journal. Only of a disk that answers."""
+    """The total of kills in the store. The disk must not hang."""
     return int(_state(spool)["totals"]["kills"].get("cgroup", 0))
 
 
 def stored_events(spool: Path) -> int:
+    """The number of events in the store. The disk must not hang."""
     with closing(sqlite3.connect(spool / "spool.db")) as database:
         (count,) = database.execute("SELECT count(*) FROM events").fetchone()
         return int(count)
@@ -157,5 +157,6 @@ def _state(spool: Path) -> dict[str, Any]:
 
 @contextmanager
 def scene(directory: Path) -> Iterator[Scene]:
-    with kernel.sandbox() as made, OtlpReceiver("http/protobuf") as receiver, judging() as judge:
+    """A scene without an agent."""
+    with real_kills.sandbox() as made, OtlpReceiver("http/protobuf") as receiver, judging() as judge:
         yield Scene(directory, receiver, judge, made)

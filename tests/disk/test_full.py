@@ -1,4 +1,4 @@
-"""A disk that is full while kills come as fast as the kernel makes them."""
+"""A disk that is full during a storm of kills."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import time
 from pathlib import Path
 
 import pytest
-from disk.loop import Disk
+from disk.loop_mount import Disk
 from disk.scene import STORM, scene, spread_ms, stored_events, stored_kills
-from support.kernel import eventually
+from support.waiting import eventually
 
 from otel_oom import schema
 
-MENDS_S = 6.0  # it is tried again every 5 s
+RECOVERS_S = 6.0  # the writer tries again every 5 s
 
 
 def test_a_full_disk_costs_durability_and_no_kill(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -34,7 +34,7 @@ def test_a_full_disk_costs_durability_and_no_kill(tmp_path: Path, capsys: pytest
 
             disk.make_room()
             roomy_s = time.monotonic()
-            durable_s = stage.becomes_durable(roomy_s, within_s=MENDS_S)
+            durable_s = stage.becomes_durable(roomy_s, within_s=RECOVERS_S)
             assert agent.said().count("the spool is written again") == 1
             with capsys.disabled():
                 delays = list(stage.delays_ms().values())[3:]
@@ -43,14 +43,14 @@ def test_a_full_disk_costs_durability_and_no_kill(tmp_path: Path, capsys: pytest
             stage.kill()
             stage.everything_arrives()
             stage.becomes(schema.KILLS, stage.judge.counted, "cgroup")
-            # One that was written in the middle of its delivery leaves with the next commit.
+            # An event that was stored during its delivery is deleted with the next commit.
             assert eventually(lambda: stored_events(spool) == 0)
         assert stored_kills(spool) == stage.judge.counted
         stage.assert_one_series()
         assert len(stage.receiver.delivered) == len(set(stage.receiver.delivered))
 
 
-def test_what_waits_on_a_full_disk_is_written_when_there_is_room(tmp_path: Path) -> None:
+def test_events_that_did_not_fit_on_the_disk_are_stored_when_there_is_room(tmp_path: Path) -> None:
     with scene(tmp_path) as stage, Disk(tmp_path, mib=4) as disk:
         spool = disk.path / "spool"
         with stage.agent("first", spool) as agent:
@@ -58,8 +58,7 @@ def test_what_waits_on_a_full_disk_is_written_when_there_is_room(tmp_path: Path)
             disk.fill()
             stage.receiver.stop()
             stage.kill(20)
-            said = "cannot write the spool"
-            stage.said(agent, said)
+            stage.said(agent, "cannot write the spool")
             disk.make_room()
             stage.said(agent, "the spool is written again")
         assert stored_kills(spool) == stored_events(spool) == stage.judge.counted == 20

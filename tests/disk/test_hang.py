@@ -1,4 +1,4 @@
-"""A disk that hangs while the agent watches: nobody waits for it, and afterwards everything is on it."""
+"""A disk that hangs while the agent watches: nothing waits for it, and afterwards it has everything."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from pathlib import Path
 from statistics import median
 
 import pytest
-from disk.loop import Disk
+from disk.loop_mount import Disk
 from disk.scene import FREEZE_S, scene, spread_ms, stored_events, stored_kills
-from support.kernel import eventually
+from support.waiting import eventually
 
 from otel_oom import schema
 
 PACE_S = 0.1
 FIRST_S = 2.0
 HANGING_S = 1.0
-"""After this long without an answer the counter goes on without the disk."""
+"""After this time without an answer of the disk, the counter is exported without it."""
 
-COUNTER_S = 0.35  # promised are 0.1; a busy machine has two cores
+COUNTER_S = 0.35  # the agent needs 0.1; a busy machine with two cores needs more
 
 
 @pytest.mark.timeout(120 + 2 * FREEZE_S)
-def test_a_hanging_disk_holds_up_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_hanging_disk_delays_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with scene(tmp_path) as stage, Disk(tmp_path) as disk:
         spool = disk.path / "spool"
         with stage.agent("agent", spool) as agent:
@@ -39,13 +39,13 @@ def test_a_hanging_disk_holds_up_nothing(tmp_path: Path, capsys: pytest.CaptureF
                 stage.everything_arrives()
                 stage.becomes(schema.KILLS, stage.judge.counted, "cgroup")
                 stage.becomes(schema.SPOOL_DURABLE, 0)
-                thawed_s = time.monotonic()  # before the thaw: the agent may have written before its command has ended
+                thawed_s = time.monotonic()  # before the thaw: the agent may write before the thaw has returned
             durable_s = stage.becomes_durable(thawed_s, within_s=5)
             stage.kill()
             stage.everything_arrives()
             stage.becomes(schema.KILLS, stage.judge.counted, "cgroup")
             stage.becomes(schema.SPOOL_DURABLE, 1)
-            # One that was written in the middle of its delivery leaves with the next commit.
+            # An event that was stored during its delivery is deleted with the next commit.
             assert eventually(lambda: stored_events(spool) == 0)
             said = agent.said()
 
@@ -64,7 +64,7 @@ def test_a_hanging_disk_holds_up_nothing(tmp_path: Path, capsys: pytest.CaptureF
         assert max(during) <= max(2 * max(before), 50.0)
         assert max(counters[: len(before)]) <= COUNTER_S
         assert max(later) <= HANGING_S + COUNTER_S
-        # Kills of the first second wait for its end, and no others do.
+        # Only the kills of the first second wait, until its end.
         assert len(waiting) <= HANGING_S / PACE_S + 1
         assert durable_s <= 1.0
         assert [value for value, before_it in zip(durable, [None, *durable], strict=False) if value != before_it] == [
@@ -75,6 +75,6 @@ def test_a_hanging_disk_holds_up_nothing(tmp_path: Path, capsys: pytest.CaptureF
         assert said.count("going on in memory alone") == 1
         assert said.count("the spool is written again") == 1
         stage.assert_one_series()
-        # Leaving the agent's context was a SIGKILL: what is found was written before it.
+        # Leaving the agent's context was a SIGKILL: what is stored was written before it.
         assert stored_kills(spool) == stage.judge.counted
         assert len(stage.receiver.delivered) == len(set(stage.receiver.delivered)) == stage.judge.counted

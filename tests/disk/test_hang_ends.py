@@ -1,4 +1,4 @@
-"""Stop and start while the disk hangs: neither waits for it, and the kernel's log makes up for what it did not take."""
+"""Stop and start while the disk hangs: neither waits for it. What was not stored is read from the kernel log again."""
 
 from __future__ import annotations
 
@@ -7,28 +7,28 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from crash import ledger
-from disk.loop import Disk
+from disk.loop_mount import Disk
 from disk.scene import Scene, scene, stored_events, stored_kills
+from support import received_telemetry
 from support.agents import AgentProcess
-from support.kernel import eventually
 from support.levels import missing
+from support.waiting import eventually
 
 from otel_oom import schema
 
 STOP_S = 3.0
-PATIENCE_S = 2.0
-START_S = 1.5  # of a start without a spool, beside the patience
+PATIENCE_S = 2.0  # how long a start waits for the disk
+START_S = 1.5  # a start without a spool takes this, in addition to PATIENCE_S
 RETRY_S = 5.0
 
 
 def ended(agent: AgentProcess, within_s: float) -> bool:
-    """Whether the whole process is gone, and not just its first thread."""
+    """Whether the process has ended, with all its threads."""
     return eventually(lambda: agent.process.poll() is not None, within_s=within_s)
 
 
 def stopped_while_frozen(agent: AgentProcess) -> tuple[float, bool]:
-    """SIGTERM: after how many seconds it had done all that it can, and whether the disk holds what is left of it."""
+    """SIGTERM; returns the seconds until it wrote `stopped`, and whether the disk still blocks the process."""
     began_s = time.monotonic()
     agent.process.terminate()
     assert eventually(lambda: "otel-oom: info: stopped" in agent.said(), within_s=STOP_S), agent.said()
@@ -39,7 +39,9 @@ def stopped_while_frozen(agent: AgentProcess) -> tuple[float, bool]:
 
 def instances(stage: Scene) -> list[str]:
     """`service.instance.id` of all series so far, in order."""
-    return list(dict.fromkeys(point.instance for point in ledger.points(stage.receiver, schema.KILLS, "cgroup")))
+    return list(
+        dict.fromkeys(point.instance for point in received_telemetry.points(stage.receiver, schema.KILLS, "cgroup"))
+    )
 
 
 @pytest.mark.parametrize("collector", ["up", "down"])
@@ -77,14 +79,14 @@ def test_a_stop_while_it_hangs(collector: str, tmp_path: Path, capsys: pytest.Ca
                 f"\n| stop, collector {collector} | stopped after {stopped_s:.2f} s | held: {is_held} "
                 f"| gone {gone_s * 1000:.0f} ms after the thaw | then stored: {on_disk[0]} kills, {on_disk[1]} events |"
             )
-        # What was exported without the disk, while it hung, must not be counted again by a store.
-        points = ledger.points(stage.receiver, schema.KILLS, "cgroup")
-        assert ledger.increase(points) == stage.judge.counted
+        # What was exported while the disk hung must not be counted again by a metric store.
+        points = received_telemetry.points(stage.receiver, schema.KILLS, "cgroup")
+        assert received_telemetry.increase(points) == stage.judge.counted
         stage.assert_one_series()
 
 
 def no_agent(stage: Scene, spool: Path, disk: Disk, then: Callable[[], None]) -> None:
-    """The last one ended as it should, and left two kills undelivered; another came while none was there."""
+    """The first agent stopped in order, with two kills undelivered. Another kill happened without an agent."""
     with stage.agent("first", spool) as agent:
         leave_two(stage)
         agent.terminate()
@@ -94,7 +96,7 @@ def no_agent(stage: Scene, spool: Path, disk: Disk, then: Callable[[], None]) ->
 
 
 def held_agent(stage: Scene, spool: Path, disk: Disk, then: Callable[[], None]) -> None:
-    """The last one was stopped while the disk hung; what is left of it still holds the lock."""
+    """The first agent was stopped while the disk hung. Its process still holds the lock."""
     with stage.agent("first", spool) as agent:
         leave_two(stage)
         with disk.frozen():
@@ -102,7 +104,7 @@ def held_agent(stage: Scene, spool: Path, disk: Disk, then: Callable[[], None]) 
             time.sleep(0.2)
             _, is_held = stopped_while_frozen(agent)
             if not is_held:
-                missing("kernel", "nothing is held by a frozen disk on this kernel")
+                missing("kernel", "a frozen disk blocks no process on this kernel")
             then()
 
 
@@ -118,7 +120,7 @@ def leave_two(stage: Scene) -> None:
     [
         (no_agent, "spool"),
         (held_agent, "spool"),
-        (held_agent, ""),  # the disk's own root: nothing hangs before the lock, so it can be seen that it is held
+        (held_agent, ""),  # the root of the disk: the start reaches the lock, and finds that it is held
     ],
 )
 def test_a_start_while_it_hangs(
@@ -142,7 +144,7 @@ def test_a_start_while_it_hangs(
             assert agent.said().count("going on in memory alone") == 1
             stage.becomes(schema.SPOOL_DURABLE, 0)
             stage.kill(2)
-            stage.receiver.wait(lambda: len(ledger.uids(stage.receiver)) >= 2)
+            stage.receiver.wait(lambda: len(received_telemetry.uids(stage.receiver)) >= 2)
             old, new = instances(stage)
             assert new.startswith(f"{old}-")
 
@@ -154,9 +156,9 @@ def test_a_start_while_it_hangs(
             with capsys.disabled():
                 print(f"\n| start, {before.__name__} | {' | '.join(figures)} |")  # noqa: T201
             stage.kill()
-            eventually(lambda: ledger.uids(stage.receiver) >= stage.judge.uids)
-            lost = stage.judge.uids - ledger.uids(stage.receiver)
-            assert not lost, f"{len(lost)} of {stage.judge.counted} kills are lost, and the log still has them"
+            eventually(lambda: received_telemetry.uids(stage.receiver) >= stage.judge.uids)
+            lost = stage.judge.uids - received_telemetry.uids(stage.receiver)
+            assert not lost, f"{len(lost)} of {stage.judge.counted} kills are lost, and but the log still has them"
             stage.everything_arrives()
             assert second[0].terminate() == 0
         finally:

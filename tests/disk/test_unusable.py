@@ -1,4 +1,4 @@
-"""A spool that cannot be used: the agent goes on, says so, throws nothing away, and takes it when it is mended."""
+"""A spool that cannot be used: the agent works in memory, reports it, deletes nothing, and uses it once it can."""
 
 from __future__ import annotations
 
@@ -12,17 +12,21 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from crash import ledger
-from disk.loop import Disk
+from disk.loop_mount import Disk
 from disk.scene import Scene, scene, stored_kills
+from support import received_telemetry
 from support.agents import AgentProcess
 from support.levels import missing
 
 from otel_oom import schema
 
-MENDS_S = 6.0
+RECOVERS_S = 6.0
 HELD = 75
-WITHOUT_ROOTS_POWERS = ["setpriv", "--bounding-set=-dac_override,-dac_read_search,-chown,-fowner", "--inh-caps=-all"]
+WITHOUT_FILE_CAPABILITIES = [
+    "setpriv",
+    "--bounding-set=-dac_override,-dac_read_search,-chown,-fowner",
+    "--inh-caps=-all",
+]
 
 
 def works_in_memory(stage: Scene, agent: AgentProcess, why: str) -> None:
@@ -35,7 +39,7 @@ def works_in_memory(stage: Scene, agent: AgentProcess, why: str) -> None:
 
 
 def works_on_disk(stage: Scene) -> None:
-    stage.becomes(schema.SPOOL_DURABLE, 1, within_s=MENDS_S)
+    stage.becomes(schema.SPOOL_DURABLE, 1, within_s=RECOVERS_S)
     stage.kill()
     stage.everything_arrives()
     stage.becomes(schema.KILLS, stage.judge.counted, "cgroup")
@@ -51,7 +55,7 @@ def test_a_disk_mounted_read_only(tmp_path: Path) -> None:
         assert stored_kills(disk.path) == stage.judge.counted
 
 
-def test_a_disk_that_fails_and_another_that_takes_its_place(tmp_path: Path) -> None:
+def test_a_disk_that_fails_and_another_one_mounted_in_its_place(tmp_path: Path) -> None:
     with scene(tmp_path) as stage, Disk(tmp_path) as failing:
         with stage.agent("agent", failing.path) as agent:
             stage.receiver.exports(1)
@@ -68,14 +72,14 @@ def test_a_disk_that_fails_and_another_that_takes_its_place(tmp_path: Path) -> N
 
 
 def test_a_directory_of_another_owner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Root's power over all files is given up: what is left is a user like any other who may read the kernel log."""
+    """The agent runs as root without the capabilities that overrule file permissions."""
     spool = tmp_path / "spool"
     spool.mkdir(mode=0o700)
     os.chown(spool, 65534, 65534)
     if shutil.which("setpriv") is None:
         missing("kernel", "no setpriv (util-linux)")
     weak = tmp_path / "python"
-    weak.write_text(f'#!/bin/sh\nexec {" ".join(WITHOUT_ROOTS_POWERS)} {sys.executable} "$@"\n')
+    weak.write_text(f'#!/bin/sh\nexec {" ".join(WITHOUT_FILE_CAPABILITIES)} {sys.executable} "$@"\n')
     weak.chmod(0o755)
     with scene(tmp_path) as stage:
         with monkeypatch.context() as patch:
@@ -114,7 +118,7 @@ def truncated(spool: Path) -> None:
 
 
 def flipped(spool: Path) -> None:
-    """Every byte of all pages after the first one."""
+    """Invert every byte after the first page."""
     file = spool / "spool.db"
     content = file.read_bytes()
     file.write_bytes(content[:4096] + bytes(byte ^ 0xFF for byte in content[4096:]))
@@ -150,16 +154,16 @@ def test_a_file_that_cannot_be_read_is_kept(spoil: Callable[[Path], None], name:
             assert agent.terminate() == 0
         assert (spool / name).read_bytes() == content
         assert stored_kills(spool) == 2
-        # The old totals are out of reach: new ones begin at 0, and a store sees a reset.
-        points = ledger.points(stage.receiver, schema.KILLS, "cgroup")
-        assert ledger.increase(points) == stage.judge.counted == 3
-        assert len({point.start_ns for point in points}) == 2
-        assert [after.start_ns > before.start_ns for before, after in pairwise(points)] == [
+        # The old totals cannot be read: the new ones begin at 0, and a metric store sees a reset.
+        points = received_telemetry.points(stage.receiver, schema.KILLS, "cgroup")
+        assert received_telemetry.increase(points) == stage.judge.counted == 3
+        assert len({point.start_time_unix_nano for point in points}) == 2
+        assert [after.start_time_unix_nano > before.start_time_unix_nano for before, after in pairwise(points)] == [
             after.value < before.value for before, after in pairwise(points)
         ]
 
 
-def test_a_spool_that_a_living_agent_holds(tmp_path: Path) -> None:
+def test_a_spool_that_a_running_agent_holds(tmp_path: Path) -> None:
     spool = tmp_path / "spool"
     with scene(tmp_path) as stage, stage.agent("first", spool) as first:
         stage.receiver.exports(1)

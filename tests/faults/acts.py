@@ -1,4 +1,4 @@
-"""What is done in each case of the table, and what is asserted beyond the judgement that all cases share."""
+"""The action of each case, and what it asserts beyond the judgement that all cases share."""
 
 from __future__ import annotations
 
@@ -7,21 +7,22 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from crash.background import repeating
 from faults.scene import Scene
 from grpc import StatusCode
-from support.kernel import eventually
 from support.otlp_receiver import Request
 from support.otlp_servers import Answer
+from support.repeating_thread import repeating
+from support.waiting import eventually
 
 _SOON_S: Final = 1.5
-"""The first record after the return of a collector on this machine."""
+"""From the return of a collector on this machine to the first record."""
 _PROBE_S: Final = 1.0
-"""The first record after a kill, whatever the pause was that the sender was in."""
+"""From a kill to its record, however long the sender's current pause is."""
 _DEAD_S: Final = 5.0
+"""From the first request into a dead connection to its receipt over a new one."""
 _LONG_PAUSES_S: Final = 4.0
-"""After it every pause between two tries has grown to its longest, or nearly so."""
-_ON_THE_WAY_S: Final = 0.2  # of a busy machine
+"""After this time the pauses between two tries have their greatest length, or nearly so."""
+_ON_THE_WAY_S: Final = 0.2  # a busy machine needs it
 
 
 def refused(scene: Scene) -> None:
@@ -50,7 +51,7 @@ def slow(scene: Scene) -> None:
     scene.answer_always(Answer(delay_s=0.4))
     began_s = time.monotonic()
     scene.kill(3)
-    assert time.monotonic() - began_s < 1.0, "nobody waits for the collector"
+    assert time.monotonic() - began_s < 1.0, "no kill waits for the collector"
     scene.everything_arrives()
     assert not [one for one in scene.receiver.requests if not one.accepted]
 
@@ -87,12 +88,12 @@ def answers(
     return run
 
 
-def told(scene: Scene) -> None:
+def retry_later(scene: Scene) -> None:
     answer = scene.choose(Answer(429, retry_after_s=2), Answer(StatusCode.RESOURCE_EXHAUSTED, retry_after_s=2))
     scene.receiver.script.logs.append(answer)
     first, *_ = scene.kill()
     scene.refused(1)
-    *_, last = scene.kill()  # would probe early otherwise
+    *_, last = scene.kill()  # without Retry-After, a new kill is tried at once
     refused_s = scene.receiver.of("logs")[0].arrived_s
     assert 2.0 <= scene.arrival_s(first) - refused_s < 2.0 + _SOON_S
     assert len(scene.receiver.of("logs")) == 2
@@ -100,7 +101,7 @@ def told(scene: Scene) -> None:
 
 
 def poisoned(scene: Scene) -> None:
-    """The collector refuses one event of eight, alone and in company."""
+    """The collector refuses one event of eight, alone and together with others."""
     scene.answer_always(scene.choose(Answer(503), Answer(StatusCode.UNAVAILABLE)))
     uids = scene.kill(8)
     poisoned = uids[5]
@@ -134,7 +135,7 @@ def _has_three(request: Request) -> bool:
     return request.signal == "logs" and len(request.uids) > 2
 
 
-def partly(scene: Scene) -> None:
+def partial_success(scene: Scene) -> None:
     scene.receiver.script.logs.append(Answer(rejected=1, details="no room for one"))
     scene.kill()
     scene.said("partial success: no room for one")
@@ -142,7 +143,7 @@ def partly(scene: Scene) -> None:
 
 
 def lost_answer(scene: Scene) -> None:
-    """Both kinds: the connection is reset, and the server says that it failed, having stored all."""
+    """The server stores everything, and then resets the connection or answers with a failure."""
     http = Answer(kind="reset", stores=True)
     scene.receiver.script.logs.extend([scene.choose(http, Answer(StatusCode.UNAVAILABLE, stores=True))] * 2)
     scene.kill(2)
@@ -162,21 +163,23 @@ def restarts(scene: Scene) -> None:
             scene.receiver.start()
 
 
-def dead(scene: Scene) -> None:
-    """The heartbeat's connection is dead too, and whichever signal is first must not cost the other its time."""
+def dead_connection(scene: Scene) -> None:
+    """The connections of both signals are dead. The signal that notices it first must not delay the other one."""
     assert scene.network
     *_, first = scene.kill()
     scene.arrival_s(first)
     lost = set(scene.open_connections())
     for port in lost:
         scene.network.lose(port)
-    stuck = eventually(lambda: lost & {port for port, unheard in scene.open_connections().items() if unheard})
+    stuck = eventually(
+        lambda: lost & {port for port, unacknowledged in scene.open_connections().items() if unacknowledged}
+    )
     began_s = time.monotonic()
     assert stuck
     *_, last = scene.kill()
     took_s = scene.arrival_s(last) - began_s
     assert took_s < _DEAD_S
-    assert took_s > 1.0, "nobody may have told the agent, or this proves nothing"
+    assert took_s > 1.0, "an agent that got a reset would be faster, and would prove nothing"
     assert scene.receiver.delivered == [first, last]
 
 

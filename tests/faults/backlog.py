@@ -1,6 +1,7 @@
-"""A program: an agent whose log is silent and whose queue is filled on request, to be measured from outside.
+"""A program to be measured from outside: an agent with a silent log, whose queue is filled on request.
 
-It says `ready` when it watches, takes a number of events on stdin, says `queued`, and ends with the end of stdin.
+It writes `ready` when it watches. Each line of stdin is a number of events to queue; then it writes `queued`.
+It ends at the end of stdin.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ BURST = 20
 
 
 def storm(count: int) -> Iterator[Event]:
-    """Real kills of a storm, the first with its report, all others without: numbered in place of their uids."""
+    """Real kills of a storm, the first with its report, all others without one. Their uids are numbers."""
     (capture,) = [path for path in CAPTURES if path.stem == "v618-storm"]
     first, *others = [kill_event(kill, Sighting(skew_s=0.001)) for kill in corpus.kills(capture.read_bytes())]
     for number, event in enumerate(islice(chain([first], cycle(others)), count)):
@@ -39,7 +40,7 @@ def uid(number: int) -> str:
 
 
 def queue(agent: Running, count: int) -> None:
-    """In bursts, as a reader does it."""
+    """Put events into the spool in bursts, as the reader does."""
     events = storm(count)
     while burst := list(islice(events, BURST)):
         checkpoint = agent.spool.checkpoint
@@ -51,7 +52,7 @@ def queue(agent: Running, count: int) -> None:
 
 def main() -> None:
     settings = {name: value for name, value in os.environ.items() if name.startswith("OTEL_")}
-    # Kills of the machine, which this log does not show, would be an event more.
+    # The silent log does not have the machine's own kills: they would be published as unaccounted.
     with patch.object(procfs, "oom_kills", return_value=None), agent_thread(settings, source=Script()) as agent:
         print("ready", flush=True)  # noqa: T201 its interface
         for line in sys.stdin:

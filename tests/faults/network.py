@@ -1,9 +1,9 @@
-"""Two machines on a cable: network namespaces of a test's own, so that packets can be lost without a word.
+"""Two machines on a cable: network namespaces of the test, so that packets can be lost without a notice.
 
 Rules:
 - The namespaces have no names and no files: they end with the file descriptors that hold them, whatever happens.
-- Only the thread that entered a namespace is in it; sockets and processes made there stay there.
-- What is lost is lost by a route to nowhere: nobody is told, no reset is sent, both ends keep their connections.
+- Only the thread that entered a namespace is in it. Sockets and processes that it makes stay there.
+- A blackhole route drops the packets: no reset and no ICMP is sent, and both ends keep their connections.
 """
 
 from __future__ import annotations
@@ -59,18 +59,18 @@ class Network:
 
     @contextmanager
     def loopback(self) -> Iterator[None]:
-        """This thread is on the near machine, alone with its own 127.0.0.1: nobody else's packets are in its counts."""
+        """This thread is on the near machine with its own 127.0.0.1, whose packet counts hold no other traffic."""
         with self.near():
             _ip("link", "set", "lo", "up")
             yield
 
     def lose(self, near_port: int) -> None:
-        """Lose all packets that come from this port: what a firewall does that forgot a connection."""
+        """Drop all packets from this port, like a firewall that forgot the connection."""
         with self.far():
             _ip("rule", "add", "iif", "far0", "ipproto", "tcp", "sport", str(near_port), "blackhole", "pref", "1")
 
     def cut(self) -> None:
-        """Lose everything."""
+        """Drop all packets."""
         with self.far():
             _ip("link", "set", "far0", "down")
 
@@ -86,9 +86,9 @@ class Network:
             _ip("address", "add", f"{NEAR}/24", "dev", "near0")
             _ip("link", "set", "near0", "up")
         with self.far():
-            # Packets of an open connection would be taken to it without a look at the routes.
+            # With early demux, packets of an open connection reach it without a route lookup.
             Path("/proc/sys/net/ipv4/tcp_early_demux").write_text("0")
-            # What is for this machine comes before all rules, unless it is made one of them.
+            # Rule 0 (local addresses) comes before all others. It is moved behind the blackhole rule.
             _ip("rule", "add", "pref", "2", "lookup", "local")
             _ip("rule", "delete", "pref", "0")
             _ip("address", "add", f"{FAR}/24", "dev", "far0")
@@ -96,7 +96,7 @@ class Network:
 
 
 def connections(pid: int, port: int) -> dict[int, int]:
-    """What a process's machine has open to a port elsewhere: local ports, and bytes that nobody acknowledged yet."""
+    """Open connections of a process's machine to a remote port: local port, and bytes without an acknowledgement."""
     rows = [line.split() for line in Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]]
     return {
         _port(local): int(queues.partition(":")[0], 16)
@@ -111,7 +111,7 @@ def _port(address: str) -> int:
 
 
 def _namespace() -> int:
-    """A file descriptor that holds a new one."""
+    """A new namespace, as the file descriptor that holds it."""
     made: list[int] = []
 
     def make() -> None:

@@ -1,6 +1,6 @@
-"""A collector that is away for long: what was queued arrives in its order, soon and fast, and nobody is stormed.
+"""A long outage of a collector: the queue arrives in order, soon and fast, without a storm of connection attempts.
 
-OTEL_OOM_OUTAGE_S: how long it is away, seconds (10; the long form has 600).
+OTEL_OOM_OUTAGE_S: length of the outage, seconds (10; the long form has 600).
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from typing import IO
 import pytest
 from faults.backlog import uid
 from faults.network import Network
+from support import otlp_decoding
 from support.agents import environment
-from support.kernel import eventually
 from support.otlp_receiver import OtlpReceiver, Protocol
+from support.waiting import eventually
 
 from otel_oom import schema
 
@@ -28,9 +29,9 @@ EVENTS = 10_000
 FIRST_S = 1.5
 EVENTS_PER_S = 2_000
 ATTEMPTS_PER_S = 6.0
-"""Two signals, each with pauses of half a second in the mean."""
+"""Two signals, each with a mean pause of half a second."""
 QUEUE_MIB = 24.0
-"""What a queue of 8 MiB, as the wire has it, may take as objects (14 MiB), and what goes on beside it."""
+"""A queue of 8 MiB in wire format takes 14 MiB as Python objects; the rest is for everything else."""
 
 
 @pytest.mark.timeout(120 + 2 * OUTAGE_S)
@@ -72,20 +73,14 @@ def test_ten_thousand_events_drain_after_an_outage(
 
 
 def received(receiver: OtlpReceiver) -> int:
-    """How many log records were accepted."""
-    return sum(
-        len(scope.log_records)
-        for request in receiver.accepted("logs")
-        for resource in request.message.resource_logs
-        for scope in resource.scope_logs
-    )
+    """The number of accepted log records."""
+    return sum(otlp_decoding.log_record_count(request.message) for request in receiver.accepted("logs"))
 
 
 @contextmanager
 def backlog(receiver: OtlpReceiver, directory: Path) -> Iterator[subprocess.Popen[str]]:
     variables = {
-        "OTEL_EXPORTER_OTLP_PROTOCOL": receiver.protocol,
-        "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.endpoint,
+        **receiver.settings,
         "OTEL_METRIC_EXPORT_INTERVAL": "1000",
         "OTEL_OOM_SPOOL": str(directory / "spool"),
         "PYTHONPATH": "tests",
@@ -118,13 +113,13 @@ def _end(pipe: IO[str] | None) -> IO[str]:
 
 
 def memory_mib(pid: int) -> float:
-    """Resident memory."""
+    """Resident memory of a process."""
     lines = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
     return int(lines["VmRSS"].split()[0]) / 1024
 
 
 def failed_attempts(pid: int) -> int:
-    """Connections that were tried in vain in a process's network namespace, by the kernel's own count."""
+    """Failed connection attempts in a process's network namespace, by the kernel's own count."""
     names, values = [
         line.split() for line in Path(f"/proc/{pid}/net/snmp").read_text().splitlines() if line.startswith("Tcp:")
     ]

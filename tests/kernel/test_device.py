@@ -1,28 +1,17 @@
-"""The real /dev/kmsg under the device reader, judged by a reader of the tests' own."""
+"""The device reader on the real /dev/kmsg, judged by an independent reader."""
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 
 import pytest
-from support import kernel
-from support.kernel import KernelLog
+from support.kernel_log import KernelLog, require_device, write_line
 from support.levels import missing
 
 from otel_oom.kernel.device import Device, Item, Lost, Reading
 
 OVERRUN_LINES = 6_000  # the default ring of 128 KiB holds some 1,900 records; a larger one is not overrun
-
-
-def write_line(text: str) -> None:
-    """One line into the kernel log. The rate limit is per open file: a new one each time."""
-    fd = os.open("/dev/kmsg", os.O_WRONLY)
-    try:
-        os.write(fd, text.encode() + b"\n")
-    finally:
-        os.close(fd)
 
 
 def read_all(device: Device) -> list[Reading]:
@@ -34,7 +23,7 @@ def read_all(device: Device) -> list[Reading]:
 
 @pytest.fixture
 def device() -> Device:
-    kernel.require_device()
+    require_device()
     return Device()
 
 
@@ -50,8 +39,8 @@ def test_it_reads_from_the_end(device: Device) -> None:
     device.close()
 
 
-def test_it_reads_the_ring_when_told_to() -> None:
-    kernel.require_device()
+def test_with_from_ring_it_reads_what_the_ring_holds() -> None:
+    require_device()
     write_line("otel-oom test: in the ring")
     device = Device(from_ring=True)
     device.open()

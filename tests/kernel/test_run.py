@@ -1,4 +1,4 @@
-"""`otel-oom run` on the real kernel, with a collector inside the test: what only the kernel can show."""
+"""`otel-oom run` on the real kernel, with a receiver in the test: what only the kernel can show."""
 
 from __future__ import annotations
 
@@ -15,13 +15,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import kernel
+from support import real_kills
 from support.agents import AgentProcess, environment
-from support.kernel import KernelLog, eventually
+from support.kernel_log import KernelLog, require_device, write_line
 from support.levels import missing
+from support.otlp_receiver import OtlpReceiver
+from support.received_telemetry import newest_value
+from support.waiting import eventually
 
 from otel_oom import schema
-from otel_oom.demo.otlp_receiver import Receiver, plain
 
 OPENER = "forger invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0, oom_score_adj=0"
 SUMMARY = (
@@ -36,85 +38,66 @@ REPORT = (OPENER, SUMMARY, KILLED)
 
 
 @pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with Receiver() as listening:
+def receiver() -> Iterator[OtlpReceiver]:
+    with OtlpReceiver("http/protobuf") as listening:
         yield listening
 
 
-def settings(receiver: Receiver) -> dict[str, str]:
-    return {"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.endpoint, "OTEL_METRIC_EXPORT_INTERVAL": "200"}
+def settings(receiver: OtlpReceiver) -> dict[str, str]:
+    return {**receiver.settings, "OTEL_METRIC_EXPORT_INTERVAL": "200"}
 
 
-def records(receiver: Receiver) -> list[dict[str, Any]]:
-    """Attributes of all log records so far."""
-    return [
-        {pair.key: plain(pair.value) for pair in record.attributes}
-        for received in list(receiver.logs.queue)
-        for resource in received.message.resource_logs
-        for scope in resource.scope_logs
-        for record in scope.log_records
-    ]
+def attributes(receiver: OtlpReceiver) -> list[dict[str, Any]]:
+    """Of all log records so far."""
+    return [record.attributes for request in receiver.accepted("logs") for record in request.log_records]
 
 
-def points(receiver: Receiver, metric: schema.Metric) -> dict[tuple[str, ...], float]:
-    """The newest values of a metric by the values of its attributes."""
-    return {
-        tuple(plain(pair.value) for pair in point.attributes): point.as_int
-        for received in list(receiver.metrics.queue)
-        for resource in received.message.resource_metrics
-        for scope in resource.scope_metrics
-        for one in scope.metrics
-        if one.name == metric.name
-        for point in (one.sum.data_points or one.gauge.data_points)
-    }
-
-
-def test_what_user_space_writes_is_refused_and_counted(receiver: Receiver, tmp_path: Path) -> None:
-    kernel.require_device()
+def test_what_user_space_writes_is_refused_and_counted(receiver: OtlpReceiver, tmp_path: Path) -> None:
+    require_device()
     with AgentProcess(tmp_path, settings(receiver)), KernelLog() as log:
-        counted = kernel.oom_kill()
+        counted = real_kills.oom_kill_count()
         for priority in range(192):
             for line in REPORT:
-                # The rate limit of the device is per open file.
-                fd = os.open("/dev/kmsg", os.O_WRONLY)
-                os.write(fd, f"<{priority}>{line}\n".encode())
-                os.close(fd)
+                write_line(f"<{priority}>{line}")
         forged = [one for one in log.read() if any(line in one.text for line in REPORT)]
         assert len(forged) == 192 * len(REPORT)
         assert not [one for one in forged if one.priority >> 3 == 0]
-        assert eventually(lambda: points(receiver, schema.RECORDS).get(("refused",)) == len(forged))
-        assert set(points(receiver, schema.KILLS).values()) == {0}
-        assert kernel.oom_kill() == counted
-        assert records(receiver) == []
+        assert eventually(lambda: newest_value(receiver, schema.RECORDS, "refused") == len(forged))
+        assert set(receiver.accepted("metrics")[-1].values(schema.KILLS.name).values()) == {0}
+        assert real_kills.oom_kill_count() == counted
+        assert attributes(receiver) == []
 
 
-def test_the_name_of_a_victim_cannot_forge_anything(receiver: Receiver, tmp_path: Path) -> None:
+def test_the_name_of_a_victim_cannot_forge_anything(receiver: OtlpReceiver, tmp_path: Path) -> None:
     names = [b") total-vm:1kB", b"x\n<3>oom", b"p,pid=1,uid=0", b",task=init", b"\xff\xc3\xa9\\"]
     shown = [") total-vm:1kB", "x\\x0a<3>oom", "p,pid=1,uid=0", ",task=init", "\\xffé\\x5c"]
-    time.sleep(5.1)  # the kernel prints ten reports in 5 s: those of a test before this one may have been the ten
-    with kernel.sandbox() as made, AgentProcess(tmp_path, settings(receiver)):
+    time.sleep(5.1)  # the kernel prints ten reports in 5 s, and the tests before may have used them
+    with real_kills.sandbox() as made, AgentProcess(tmp_path, settings(receiver)):
         for name in names:
-            kernel.kill(made, comm=name)
-        assert eventually(lambda: len(records(receiver)) == len(names))
-        assert [record["oom.victim.comm"] for record in records(receiver)] == shown
-        assert {record["oom.memcg.path"] for record in records(receiver)} == {made.path}
-        assert {record["oom.victim.cgroup"] for record in records(receiver)} == {made.path}
+            real_kills.kill(made, comm=name)
+        assert eventually(lambda: len(attributes(receiver)) == len(names))
+        assert [record["oom.victim.comm"] for record in attributes(receiver)] == shown
+        assert {record["oom.memcg.path"] for record in attributes(receiver)} == {made.path}
+        assert {record["oom.victim.cgroup"] for record in attributes(receiver)} == {made.path}
 
 
-def test_a_start_reads_from_the_end_and_from_ring_marks_the_backlog(receiver: Receiver, tmp_path: Path) -> None:
-    with kernel.sandbox() as made, KernelLog() as log:
-        kernel.kill(made)
+def test_a_start_reads_from_the_end_and_from_ring_marks_the_backlog(receiver: OtlpReceiver, tmp_path: Path) -> None:
+    with real_kills.sandbox() as made, KernelLog() as log:
+        real_kills.kill(made)
         (line,) = log.kill_lines()
         with AgentProcess(tmp_path, settings(receiver)):
-            kernel.kill(made)
-            (live,) = eventually(lambda: records(receiver))
+            real_kills.kill(made)
+            (live,) = eventually(lambda: attributes(receiver))
             assert live["oom.kmsg.sequence"] > line.sequence
             assert "oom.backlog" not in live
             assert abs(live["oom.kmsg.skew"]) < 1
-        with Receiver() as other, AgentProcess(tmp_path, settings(other), "--from-ring", "--spool", "none"):
+        with (
+            OtlpReceiver("http/protobuf") as other,
+            AgentProcess(tmp_path, settings(other), "--from-ring", "--spool", "none"),
+        ):
             of_both = {line.sequence, live["oom.kmsg.sequence"]}
-            assert eventually(lambda: of_both <= {one["oom.kmsg.sequence"] for one in records(other)})
-            by_sequence = {one["oom.kmsg.sequence"]: one for one in records(other)}
+            assert eventually(lambda: of_both <= {one["oom.kmsg.sequence"] for one in attributes(other)})
+            by_sequence = {one["oom.kmsg.sequence"]: one for one in attributes(other)}
             assert by_sequence[line.sequence]["oom.backlog"] is True
             assert "oom.kmsg.skew" not in by_sequence[line.sequence]
             assert by_sequence[live["oom.kmsg.sequence"]]["log.record.uid"] == live["log.record.uid"]
@@ -122,7 +105,7 @@ def test_a_start_reads_from_the_end_and_from_ring_marks_the_backlog(receiver: Re
 
 @pytest.mark.parametrize("collector", ["down", "hanging", "unreachable name"])
 def test_sigterm_ends_it_within_three_seconds(collector: str, tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:  # accepts, and never answers
+    with socket.create_server(("127.0.0.1", 0)) as server:  # accepts connections and never answers
         endpoint = {
             "down": "http://127.0.0.1:9",
             "hanging": f"http://127.0.0.1:{server.getsockname()[1]}",
@@ -130,8 +113,8 @@ def test_sigterm_ends_it_within_three_seconds(collector: str, tmp_path: Path) ->
         }[collector]
         for protocol in ("http/protobuf", "grpc"):
             variables = {"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, "OTEL_EXPORTER_OTLP_PROTOCOL": protocol}
-            with kernel.sandbox() as made, AgentProcess(tmp_path, variables) as agent:
-                kernel.kill(made)
+            with real_kills.sandbox() as made, AgentProcess(tmp_path, variables) as agent:
+                real_kills.kill(made)
                 if collector != "hanging":
                     assert eventually(lambda: "cannot deliver" in agent.said()), agent.said()
                 began = time.monotonic()
@@ -139,13 +122,13 @@ def test_sigterm_ends_it_within_three_seconds(collector: str, tmp_path: Path) ->
                 assert time.monotonic() - began < 3
 
 
-def test_without_permission_it_says_how_to_mend_it(tmp_path: Path) -> None:
+def test_without_permission_the_error_has_the_remedy(tmp_path: Path) -> None:
     device = tmp_path / "kmsg"
     device.touch(mode=0)
     if os.geteuid() != 0:
-        missing("kernel", "only root can give up what lets it read anything")
+        missing("kernel", "only root has the capabilities that this test drops")
     tmp_path.chmod(0o755)
-    # CAP_DAC_OVERRIDE is what lets root read anything: the agent runs without it.
+    # With CAP_DAC_OVERRIDE root can read any file: the agent runs without it.
     command = [sys.executable, "-m", "otel_oom", "run", "--device", str(device)]
     ended = subprocess.run(
         ["setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-all", *command],
@@ -162,11 +145,11 @@ def test_without_permission_it_says_how_to_mend_it(tmp_path: Path) -> None:
     )
 
 
-def test_a_signal_to_any_thread_ends_it(receiver: Receiver, tmp_path: Path) -> None:
-    """The kernel gives a process's signal to whichever thread it likes, and Python acts on it in the first alone."""
+def test_a_signal_to_any_thread_ends_it(receiver: OtlpReceiver, tmp_path: Path) -> None:
+    """The kernel delivers a signal to any thread of a process, and Python handles it in the main thread only."""
     tgkill = {"x86_64": 234, "aarch64": 131}.get(platform.machine())
     if tgkill is None:
-        missing("kernel", f"the number of tgkill(2) on {platform.machine()} is not known to this test")
+        missing("kernel", f"the number of tgkill(2) on {platform.machine()} is unknown to this test")
     with AgentProcess(tmp_path, settings(receiver)) as agent:
         pid = agent.process.pid
         threads = [int(path.name) for path in Path(f"/proc/{pid}/task").iterdir() if path.name != str(pid)]

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from support.agents import environment
 
 from otel_oom import URL, __version__, schema
+from otel_oom.cli.main import main
 from otel_oom.config.options import OWN, STANDARD
+from otel_oom.schema import render
 
 COMMANDS = ("run", "demo", "parse", "schema")
 
@@ -99,7 +102,7 @@ def test_without_a_command_the_help_is_shown() -> None:
     done = run()
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == run("--help").stdout
-    assert f"Documentation: {URL}" in done.stdout
+    assert f"Documentation: {URL}/docs\n" in done.stdout
     assert all(f"\n    {command} " in done.stdout for command in COMMANDS)
 
 
@@ -111,10 +114,15 @@ def test_the_help_of_run_names_every_setting() -> None:
 
 
 @pytest.mark.parametrize("columns", [60, 80, 120])
-@pytest.mark.parametrize("command", [(), *((command,) for command in COMMANDS)], ids=str)
-def test_a_help_fits_the_terminal(command: tuple[str, ...], columns: int) -> None:
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_a_help_fits_the_terminal(
+    command: str, columns: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """A word that must not be broken and an example that must not be cut may be longer."""
-    shown = run(*command, "--help", COLUMNS=str(columns)).stdout.splitlines()
+    monkeypatch.setenv("COLUMNS", str(columns))
+    with pytest.raises(SystemExit):
+        main([*filter(None, [command]), "--help"])
+    shown = capsys.readouterr().out.splitlines()
     whole = {line for line in shown if "otel-oom run" in line or "otel-oom parse" in line or len(line.split()) == 1}
     assert [line for line in shown if len(line) > columns and line not in whole] == []
     assert max(map(len, shown)) > columns / 2
@@ -148,3 +156,44 @@ def test_a_closed_pipe_is_not_an_error() -> None:
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+class TestInThisProcess:
+    """The same program without a process of its own, where its exit code alone counts."""
+
+    def test_a_command_returns_its_exit_code(self, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+        empty = tmp_path / "empty.log"
+        empty.touch()
+        assert main(["schema"]) == 0
+        assert main(["parse", str(empty)]) == 0
+        assert main(["parse", str(tmp_path / "no such file")]) == 66
+        assert main(["fly"]) == 2
+        assert main(["run", "--fly"]) == 2
+        assert main([]) == 0
+        assert capsys.readouterr().out.count("usage: otel-oom") == 1
+
+    @pytest.mark.parametrize(
+        ("error", "code", "line"),
+        [
+            (KeyboardInterrupt(), 130, ""),
+            (ZeroDivisionError("why"), 70, f"a bug in otel-oom {__version__}; please report it with the lines below"),
+        ],
+    )
+    def test_a_command_that_fails_has_an_exit_code(
+        self,
+        error: BaseException,
+        code: int,
+        line: str,
+        monkeypatch: pytest.MonkeyPatch,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        def fail() -> str:
+            raise error
+
+        monkeypatch.setattr(render, "markdown", fail)
+        assert main(["schema"]) == code
+        assert caplog.messages == ([line] if line else [])
+
+    def test_the_demo_is_a_command(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("otel_oom.demo.command.run", lambda: 1)
+        assert main(["demo"]) == 1

@@ -10,11 +10,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from support.kernel import eventually
+from support.waiting import eventually
 
 from otel_oom.agent import start
 from otel_oom.config.settings import load_config
 from otel_oom.kernel.device import Clock, Source
+
+RECONCILED_S = 11.0
+"""Seconds until a difference to the kernel's counter is published: it must be seen in two comparisons, 5 s apart."""
 
 
 def environment(**variables: str) -> dict[str, str]:

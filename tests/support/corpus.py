@@ -1,4 +1,4 @@
-"""The captures beside the repository: real logs with answers. Absent in an ordinary checkout."""
+"""The captures beside the repository: real logs with answers. An ordinary checkout does not have them."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -36,7 +36,7 @@ def kill_lines(findings: Iterable[Finding]) -> int:
 
 
 def findings(capture: bytes, boot_id: str = "boot", page_size: int = 4096) -> list[Finding]:
-    """What the assembler makes of a capture, fed as the agent would."""
+    """The findings of an assembler that gets a capture as the agent feeds it."""
     assembler = Assembler(boot_id, page_size)
     found: list[Finding] = []
     for raw in records(capture):

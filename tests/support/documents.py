@@ -14,6 +14,7 @@ DOCUMENTS = [*sorted(ROOT.glob("*.md")), *PAGES, *TEMPLATES]
 
 _FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)|!\[[^\]]*\]\(([^)\s]+)\)|<img[^>]* src=\"([^\"]+)\"")
+_REFERENCE = re.compile(r"^\[[^\]]+\]: (\S+)$", re.MULTILINE)
 _HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
 _CODE = re.compile(r"`([^`\n]+)`")
 
@@ -43,8 +44,9 @@ def prose(text: str) -> str:
 
 
 def links(text: str) -> list[str]:
-    """Targets of links and pictures."""
-    return [next(filter(None, found)) for found in _LINK.findall(prose(text))]
+    """Targets of links and pictures, those in reference definitions too."""
+    text = prose(text)
+    return [*(next(filter(None, found)) for found in _LINK.findall(text)), *_REFERENCE.findall(text)]
 
 
 def anchors(text: str) -> set[str]:

@@ -1,4 +1,4 @@
-"""Kernel log records as the tests write them: lines in order, fragments, gaps; and the kills that come of them."""
+"""Kernel log records written by tests: lines in order, fragments, gaps; and the kills that the assembler finds."""
 
 from __future__ import annotations
 
@@ -51,17 +51,17 @@ def record(
 
 
 def fragment(text: str, caller: str | None = None) -> Record:
-    """A piece of a line that did not fit into its record: level 4, flag `c`."""
+    """A part of a line that did not fit into its record: level 4, flag `c`."""
     return record(text, priority=4, flags="c", caller=caller)
 
 
 def late(text: str, us: int) -> Record:
-    """A line of another time than its place says."""
+    """A line with a time that does not follow from its position."""
     return record(text, us=us)
 
 
 def numbered(lines: Iterable[Line]) -> list[Record | None]:
-    """Records with running numbers, a millisecond apart; a `late` one keeps its time."""
+    """Records with consecutive numbers, a millisecond apart. A `late` one keeps its time."""
     found: list[Record | None] = []
     for number, line in enumerate(lines, start=1):
         if isinstance(line, str):
@@ -74,7 +74,7 @@ def numbered(lines: Iterable[Line]) -> list[Record | None]:
 
 
 def findings(lines: Iterable[Line], *, page_size: int = 4096, boot_id: str = "boot") -> list[Finding]:
-    """What an assembler makes of the lines, with all of them read in one burst."""
+    """The findings of an assembler that gets all lines in one burst."""
     assembler = Assembler(boot_id, page_size)
     found: list[Finding] = []
     for one in numbered(lines):
@@ -90,7 +90,7 @@ def kills(lines: Iterable[Line], *, page_size: int = 4096) -> list[OomKill]:
 
 
 def killed(pid: int = 100, comm: str = "vic", cause: str = "Memory cgroup out of memory", rss_kb: int = 12288) -> str:
-    """A kill line of 5.4 and newer."""
+    """A kill line of Linux 5.4 and newer."""
     return (
         f"{cause}: Killed process {pid} ({comm}) total-vm:13532kB, anon-rss:{rss_kb}kB, file-rss:440kB, "
         f"shmem-rss:4kB, UID:7 pgtables:60kB oom_score_adj:-5"
@@ -129,7 +129,7 @@ def row(pid: int, rss_pages: int, name: str) -> str:
 
 
 def memcg_report(pid: int = 100, comm: str = "vic", memcg: str = "/g", cgroup: str = "/g/x") -> list[str]:
-    """A whole report of a memory cgroup's OOM on 6.1, and its kill line."""
+    """A complete report of a memory cgroup's OOM on 6.1, and its kill line."""
     return [
         opener(),
         "CPU: 1 PID: 99 Comm: asker Not tainted 6.1.0 #1",
@@ -151,7 +151,7 @@ def memcg_report(pid: int = 100, comm: str = "vic", memcg: str = "/g", cgroup: s
 
 
 def system_report(pid: int = 100, comm: str = "vic", order: int = 0) -> list[str]:
-    """A whole report of a system OOM on 6.1, and its kill line."""
+    """A complete report of a system OOM on 6.1, and its kill line."""
     return [
         opener(order=order),
         "CPU: 1 PID: 99 Comm: asker Not tainted 6.1.0 #1",

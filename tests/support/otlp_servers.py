@@ -1,4 +1,4 @@
-"""The two servers behind the tests' OTLP receiver: http.server and grpc.server, answering as they are told."""
+"""The two servers of the tests' OTLP receiver, http.server and grpc.server. Their answers are scripted."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ _DRIP_S = 0.1
 
 @dataclass(frozen=True)
 class Answer:
-    """One answer. status: an HTTP status or a gRPC code; kind: what is done instead of answering.
+    """One answer. status: an HTTP status or a gRPC code; kind: a fault instead of an answer.
 
-    drip: byte by byte for ever (HTTP), beginning with `details`; over gRPC it is a hang
-    content_type: of an HTTP answer that refuses; details is its text, or the message of its Status
+    drip: byte by byte for ever (HTTP), starting with `details`; over gRPC it is a hang
+    content_type: of an HTTP refusal; details is its text, or the message of its Status
     rejected: of a partial success; retry_after_s: Retry-After, or RetryInfo; delay_s: before the answer
     ahead_s: how far the server's clock is ahead, as the Date header of an HTTP answer shows it
-    stores: the server has taken the data in, whatever it answers
-    when: which requests it is for; others are accepted
+    stores: the server has stored the data, whatever it answers
+    when: which requests get this answer; others are accepted
     """
 
     status: int | grpc.StatusCode | None = None
@@ -52,15 +52,16 @@ class Answer:
 
     @property
     def accepts(self) -> bool:
+        """Whether it acknowledges the data."""
         return self.kind == "answer" and self.status in {None, 200}
 
 
 Take: TypeAlias = Callable[[Signal, bytes, str, Mapping[str, str]], Answer]
-"""Given signal, body, path and headers of a request: what to answer."""
+"""Signal, body, path and headers of a request to its answer."""
 
 
 class HttpServer:
-    """OTLP/HTTP by http.server. at: address and port, 0 for one that the kernel picks."""
+    """OTLP/HTTP by http.server. at: address and port; 0: the kernel chooses a port."""
 
     def __init__(
         self, take: Take, released: threading.Event, at: tuple[str, int], certificate: tuple[Path, Path] | None
@@ -79,7 +80,7 @@ class HttpServer:
         self._thread.join()
         self._server.server_close()
         for connection in list(self._server.connections):
-            with suppress(OSError):  # it went by itself
+            with suppress(OSError):  # it is already closed
                 connection.shutdown(socket.SHUT_RDWR)
 
 
@@ -93,7 +94,7 @@ class _Http(ThreadingHTTPServer):
         super().__init__(at, _Handler)
 
     def handle_error(self, *_: object) -> None:
-        """Cut connections are the subject of the tests."""
+        """No traceback: broken connections are the subject of the tests."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -141,16 +142,16 @@ class _Handler(BaseHTTPRequestHandler):
         elif answer.kind == "hang":
             released.wait(_HANG_S)
         self.close_connection = True
-        # Linger of 0 s: the kernel sends a reset instead of an end.
+        # Linger of 0 s: the kernel sends RST instead of FIN.
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-        socket.close(self.connection.detach())  # at once: the server would shut it down in order first
+        socket.close(self.connection.detach())  # at once: the server would first call shutdown(2)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 the base class's name
-        """What matters is asserted."""
+        """No log: the tests look at the requests."""
 
 
 class GrpcServer:
-    """OTLP/gRPC by grpc.server. at: address and port, 0 for one that the kernel picks."""
+    """OTLP/gRPC by grpc.server. at: address and port; 0: the kernel chooses a port."""
 
     def __init__(
         self, take: Take, released: threading.Event, at: tuple[str, int], certificate: tuple[Path, Path] | None

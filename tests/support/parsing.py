@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from support.answers import OURS
+from support.corpus_answers import OURS
 
 from otel_oom import schema
 from otel_oom.kernel.oom_kill import OomKill

@@ -1,7 +1,7 @@
 """The disk of the guests: busybox, this machine's Python, and the built wheel with all that it depends on.
 
-It is read-only, so that any number of guests share it, and a disk and no initramfs, so that its pages can be dropped
-when memory is short, as those of any machine.
+It is read-only, so that guests can share it. It is a disk and not an initramfs, so that the kernel can drop its pages
+when memory is short, as on any machine.
 """
 
 from __future__ import annotations
@@ -16,8 +16,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Final
 
-from support import cache as kept
-from support import kernel as here
+from support import build_cache, real_kills
 from vm.kernels import GUEST, tool
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -32,21 +31,23 @@ _SPARE_BYTES: Final = 16 << 20
 
 @cache
 def disk() -> Path:
-    """The image, made anew when the package or a part of it has changed."""
+    """The image, built again when the package or a part of the image has changed."""
     package = sorted((ROOT / "otel_oom").rglob("*"))
     sources = [file.read_bytes() for file in package if file.is_file() and file.suffix != ".pyc"]
-    recipe = [file.read_bytes() for file in (*sorted(GUEST.iterdir()), Path(__file__), here.OOMER_SOURCE)]
-    place = kept.place("guest", *sources, (ROOT / "pyproject.toml").read_bytes(), *recipe, str(_python()))
-    return kept.made(place, _make) / "disk"
+    recipe = [file.read_bytes() for file in (*sorted(GUEST.iterdir()), Path(__file__), real_kills.OOMER_SOURCE)]
+    place = build_cache.place("guest", *sources, (ROOT / "pyproject.toml").read_bytes(), *recipe, str(_python()))
+    return build_cache.made(place, _make) / "disk"
 
 
 @cache
 def _python() -> Path:
-    """A tree with Python and the dependencies, compiled: an emulated processor would take seconds for it."""
+    """A tree with Python and the dependencies, compiled: an emulated processor would need seconds for that."""
     requirements = [one for one in metadata.requires("otel-oom") or () if "extra ==" not in one]
     versions = [f"{one.name} {one.version}" for one in metadata.distributions()]
-    place = kept.place("guest-python", sys.version, *requirements, *sorted(versions), Path(__file__).read_bytes())
-    return kept.made(place, lambda fresh: _gather(fresh, requirements))
+    place = build_cache.place(
+        "guest-python", sys.version, *requirements, *sorted(versions), Path(__file__).read_bytes()
+    )
+    return build_cache.made(place, lambda fresh: _gather(fresh, requirements))
 
 
 def _gather(tree: Path, requirements: list[str]) -> None:
@@ -64,7 +65,7 @@ def _gather(tree: Path, requirements: list[str]) -> None:
 
 
 def _add_libraries(tree: Path, programs: list[Path]) -> None:
-    """All shared libraries that some programs need, where the loader looks first."""
+    """Copy the shared libraries that these programs need to where the loader looks first."""
     said = subprocess.run(["ldd", *map(str, programs)], capture_output=True, text=True, check=False).stdout
     for library in set(re.findall(r"(?:=>|^)\s+(/\S+) \(0x", said, re.MULTILINE)):
         target = tree / ("lib64" if "ld-linux" in library else "lib") / Path(library).name
@@ -100,7 +101,7 @@ def _make(target: Path) -> None:
     shutil.copy(GUEST / "records.py", tree / "sbin" / "records.py")
     (tree / "etc" / "machine-id").write_text(f"{'0123456789abcdef' * 2}\n")
     (tree / "etc" / "hosts").write_text("127.0.0.1 localhost guest\n")
-    subprocess.run(["cc", "-O1", "-static", "-o", tree / "bin" / "oomer", here.OOMER_SOURCE], check=True)
+    subprocess.run(["cc", "-O1", "-static", "-o", tree / "bin" / "oomer", real_kills.OOMER_SOURCE], check=True)
     filesystem(target / "disk", tree)
     shutil.rmtree(tree)
 
@@ -114,7 +115,7 @@ def _link(source: str, target: str) -> None:
 
 
 def filesystem(image: Path, tree: Path | None = None, size_bytes: int = 0) -> None:
-    """An ext4 image, of a tree or empty."""
+    """Make an ext4 image with the files of a tree, or an empty one of this size."""
     if tree is not None:
         blocks = sum((file.lstat().st_size + 4095) // 4096 + 1 for file in tree.rglob("*"))
         size_bytes = blocks * 4096 * 11 // 10 + _SPARE_BYTES

@@ -1,4 +1,4 @@
-"""The kernels of the guests: Debian's cloud images, fetched by apt, unpacked, and never installed here."""
+"""The kernels of the guests: Debian's cloud images, downloaded by apt and unpacked, but not installed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from support import cache as kept
+from support import build_cache
 from support.levels import missing
 
 GUEST: Final = Path(__file__).resolve().parent / "guest"
@@ -20,7 +20,7 @@ GUEST: Final = Path(__file__).resolve().parent / "guest"
 #: kernel -> the package that depends on the newest of its kind
 PACKAGES: Final = {"6.1": "linux-image-cloud-amd64", "6.12": "linux-image-6.12-cloud-amd64"}
 
-#: in the order in which they are loaded; what a kernel has built in is not there as a file
+#: in the order in which they are loaded; a module that is built into a kernel has no file
 MODULES: Final = (
     *("virtio_ring", "virtio", "virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_pci"),
     *("failover", "net_failover", "virtio_net", "virtio_blk"),
@@ -29,7 +29,7 @@ MODULES: Final = (
 
 @dataclass(frozen=True)
 class Kernel:
-    """What QEMU starts."""
+    """A kernel that QEMU can boot."""
 
     name: str
     image: Path
@@ -41,13 +41,13 @@ def kernel(name: str) -> Kernel:
     """A kernel by its name in PACKAGES."""
     package, version = _newest(PACKAGES[name])
     early_init, busybox = (GUEST / "early-init").read_bytes(), tool("busybox").read_bytes()
-    place = kept.place(f"kernel-{name}", package, version, early_init, busybox)
-    directory = kept.made(place, lambda fresh: _fetch(package, fresh))
+    place = build_cache.place(f"kernel-{name}", package, version, early_init, busybox)
+    directory = build_cache.made(place, lambda fresh: _fetch(package, fresh))
     return Kernel(name, directory / "vmlinuz", directory / "initramfs")
 
 
 def tool(name: str) -> Path:
-    """A program of this machine."""
+    """The path of a program of this machine. Without it, the test is skipped."""
     found = shutil.which(name)
     if found is None:
         missing("vm", f"no {name} (Debian 12: apt-get install qemu-system-x86 busybox-static cpio e2fsprogs)")
@@ -65,7 +65,7 @@ def _newest(package: str) -> tuple[str, str]:
 def _fetch(package: str, target: Path) -> None:
     with tempfile.TemporaryDirectory() as directory:
         work = Path(directory)
-        work.chmod(0o777)  # apt downloads as a user of its own
+        work.chmod(0o777)  # apt downloads as the user _apt
         download: list[str | Path] = [tool("apt-get"), "download", "-q", package]
         done = subprocess.run(download, cwd=work, check=False, capture_output=True, text=True)
         if done.returncode != 0:
@@ -78,7 +78,7 @@ def _fetch(package: str, target: Path) -> None:
 
 
 def _pack(unpacked: Path, tree: Path, target: Path) -> None:
-    """An initramfs that is not compressed: an emulated processor takes longer to unpack than a disk to read."""
+    """Make an uncompressed initramfs: an emulated processor unpacks slower than a disk reads."""
     modules = tree / "modules"
     modules.mkdir(parents=True)
     order = []

@@ -1,11 +1,11 @@
 """One guest: a QEMU that emulates a machine, its monitor, and a shell inside.
 
 Rules:
-- The guest's network is QEMU's own, whose 10.0.2.2 is this machine's loopback. Nothing else is reached.
-- Its console goes into a file, the end of which is shown with every failure.
-- The process is ended when the context is left, by its pid.
-- It has one processor: two that are emulated take a third more time of this machine's (boot and start of the agent:
-  10.6 s instead of 8.0), and once in some 170 boots one of them stood still for good ("soft lockup").
+- The guest has QEMU's user network, where 10.0.2.2 is this machine's loopback. No other host is used.
+- Its console goes into a file, and every failure shows the end of that file.
+- When the context ends, the process is killed by its pid.
+- It has one processor. With two emulated ones, boot and start of the agent took 10.6 s instead of 8.0 s, and in one of
+  some 170 boots a processor stopped for ever ("soft lockup").
 
 Source: QEMU's documentation, "QMP reference", "User networking", "VM Generation ID device".
 """
@@ -22,7 +22,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
-from collector.otelcol import Ports
+from support.free_ports import free_ports
 from vm.image import disk
 from vm.kernels import Kernel, tool
 
@@ -31,11 +31,11 @@ _TRY_S: Final = 0.1
 
 
 class GuestError(Exception):
-    """A guest did not do as it was told; the end of its console is part of the text."""
+    """A command in a guest failed. The text has the end of its console."""
 
 
 class Guest:
-    """A machine that boots, or goes on from a snapshot.
+    """A machine that boots, or that continues from a snapshot.
 
     spool: an ext4 image that is mounted where the agent keeps its spool; generation: id of a VM generation, for 6.12
     snapshot: a file that `save` wrote, by a guest of the same kernel and memory
@@ -54,7 +54,7 @@ class Guest:
         directory.mkdir(parents=True, exist_ok=True)
         self._monitor_path = directory / "monitor"
         self._console = directory / "console"
-        self._port = Ports.free().http
+        (self._port,) = free_ports(1)
         drive = "if=virtio,format=raw"
         self._command: list[str | Path] = [
             tool("qemu-system-x86_64"),
@@ -97,7 +97,7 @@ class Guest:
         return self._console.read_text("utf-8", "replace") if self._console.exists() else ""
 
     def shell(self, script: str, *, within_s: float = 60.0) -> str:
-        """Run a script as root; returns what it wrote. Raises: GuestError where it fails, or does not end in time."""
+        """Run a script as root; returns its output. Raises: GuestError if it fails or does not end in time."""
         try:
             with socket.create_connection(("127.0.0.1", self._port), within_s) as connection:
                 connection.sendall(base64.b64encode(script.encode()) + b"\n")
@@ -112,12 +112,12 @@ class Guest:
         return output
 
     def await_shell(self) -> None:
-        """Return when the guest has booted."""
+        """Wait until the guest has booted. Raises: GuestError."""
         deadline_s = time.monotonic() + BOOT_S
         while True:
             try:
                 self.shell("true", within_s=5.0)
-            except GuestError:  # noqa: PERF203 it boots
+            except GuestError:  # noqa: PERF203 it still boots
                 if time.monotonic() > deadline_s or self._process.poll() is not None:
                     raise
                 time.sleep(_TRY_S)
@@ -138,7 +138,7 @@ class Guest:
         raise GuestError(f"{command}: the machine is gone\n{self.console()[-2000:]}")
 
     def stop(self) -> None:
-        """The machine stands still, as in a standby."""
+        """Stop the machine, as in a standby."""
         self.monitor("stop")
 
     def go_on(self) -> None:
@@ -146,13 +146,13 @@ class Guest:
         self.monitor("cont")
 
     def sleep(self, seconds: float) -> None:
-        """A standby. The guest's clocks have not moved in it: the wall clock is to be set (`hwclock -s -u`)."""
+        """A standby. The guest's clocks stop meanwhile, so its wall clock must be set afterwards (`hwclock -s -u`)."""
         self.stop()
         time.sleep(seconds)
         self.go_on()
 
     def save(self, snapshot: Path) -> None:
-        """Write the whole running machine into a file; it stands still from now on."""
+        """Write the whole state of the running machine into a file, and leave it stopped. Raises: GuestError."""
         self.stop()
         self.monitor("migrate", uri=f"exec:cat > {snapshot}")
         deadline_s = time.monotonic() + BOOT_S
@@ -162,7 +162,7 @@ class Guest:
             time.sleep(_TRY_S)
 
     def await_snapshot(self) -> None:
-        """Return when all of the snapshot is loaded; the machine stands still until `go_on`."""
+        """Wait until the snapshot is loaded. The machine is stopped until `go_on`. Raises: GuestError."""
         deadline_s = time.monotonic() + BOOT_S
         while self.monitor("query-status")["status"] == "inmigrate":
             if time.monotonic() > deadline_s:

@@ -1,4 +1,4 @@
-"""Machines that are copied while they run, as Linux 6.12 notices it: whose are the kills, and whose series?"""
+"""Machines that are copied while they run, which Linux 6.12 reports: the identity of kills and of series."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from crash import ledger
+from support import received_telemetry
 from support.otlp_receiver import OtlpReceiver
 from vm.kernels import kernel
 from vm.machine import Guest
@@ -20,12 +20,12 @@ KERNEL = "6.12"  # 6.1 has no CONFIG_VMGENID
 IDENTITY = "/run/identity"
 #: [   30.214871] random: crng reseeded due to virtual machine fork: within 10 ms of going on
 FORKED = "crng reseeded due to virtual machine fork"
-MOVED = "this is another machine now"
+MOVED = "the identity of this machine changed"
 
 
 @contextmanager
 def life(stage: Scene, directory: Path, snapshot: Path | None = None) -> Iterator[None]:
-    """The machine of this scene: a new one, or one that goes on from a snapshot under another generation id."""
+    """The machine of this scene: a new one, or one that continues from a snapshot with another generation id."""
     with Guest(kernel(KERNEL), directory, generation=str(uuid4()), snapshot=snapshot) as guest:
         stage.guest = guest
         if snapshot is not None:
@@ -37,35 +37,36 @@ def life(stage: Scene, directory: Path, snapshot: Path | None = None) -> Iterato
 
 
 def lives(stage: Scene, directory: Path, resumes: int) -> Generator[int, None, None]:
-    """One machine that is saved and resumed so often; yields how often it was so far."""
+    """One machine that is saved and resumed this often; yields the number of resumes so far."""
     snapshot = None
     for number in range(resumes + 1):
         with life(stage, directory / str(number), snapshot):
-            assert forks(stage) == number, "the kernel says so each time"
+            assert forks(stage) == number, "the kernel reports each one"
             yield number
             snapshot = directory / f"snapshot-{number}"
             stage.guest.save(snapshot)
 
 
 def name(stage: Scene, text: str) -> None:
-    """What the platform writes, as a whole, where the agent is told to look."""
+    """Write the identity file, atomically, as a platform does."""
     stage.guest.shell(f"echo '{text}' > {IDENTITY}.new && mv {IDENTITY}.new {IDENTITY}")
 
 
 def forks(stage: Scene) -> int:
+    """The number of forks in the guest's kernel log."""
     return int(stage.guest.shell(f"dmesg | grep -c '{FORKED}' || true"))
 
 
 def series(receiver: OtlpReceiver) -> dict[tuple[str, int], list[int]]:
     """Totals of kills in cgroups in the order of their exports, by instance and start time."""
     found: dict[tuple[str, int], list[int]] = {}
-    for point in ledger.points(receiver, schema.KILLS, "cgroup"):
-        found.setdefault((point.instance, point.start_ns), []).append(point.value)
+    for point in received_telemetry.points(receiver, schema.KILLS, "cgroup"):
+        found.setdefault((point.instance, point.start_time_unix_nano), []).append(point.value)
     return found
 
 
 def instances(stage: Scene) -> dict[str, str]:
-    """Who sent each kill, by its uid. What is saved between a receipt and its answer is sent again, as by the same."""
+    """The instance of each kill, by its uid. A repeat must have the same instance."""
     found: dict[str, str] = {}
     for kill in stage.received():
         assert found.setdefault(kill.uid, kill.instance) == kill.instance
@@ -73,7 +74,7 @@ def instances(stage: Scene) -> dict[str, str]:
 
 
 @pytest.mark.timeout(600)
-def test_copies_with_names_of_their_own_share_nothing_that_came_after(tmp_path: Path) -> None:
+def test_copies_with_different_identities_share_only_what_came_before(tmp_path: Path) -> None:
     snapshot = tmp_path / "snapshot"
     with OtlpReceiver("http/protobuf") as receiver, ExitStack() as copies_run:
         original, *copies = stages = [Scene(receiver, ("--identity-file", IDENTITY)) for _ in range(3)]
@@ -97,13 +98,17 @@ def test_copies_with_names_of_their_own_share_nothing_that_came_after(tmp_path: 
         kills = original.await_received(1 + 2 * 2 + 2)
 
         old = [kill for kill in kills if kill.instance == first.instance]
-        assert sorted(kill.uid for kill in old) == sorted([before[0], *before[1:] * 2]), "both copies send what was"
-        assert len({(kill.uid, kill.time_ns, str(kill.attributes)) for kill in old}) == 3, "and it is equal"
+        assert sorted(kill.uid for kill in old) == sorted([before[0], *before[1:] * 2]), (
+            "both copies send the kills from before the copy"
+        )
+        assert len({(kill.uid, kill.time_ns, str(kill.record.attributes)) for kill in old}) == 3, (
+            "and both send the same"
+        )
         new = [kill for kill in kills if kill.instance != first.instance]
         assert sorted(kill.uid for kill in new) == sorted(copy.uids()[-1] for copy in copies)
         assert len({kill.uid for kill in kills}) == 3 + 2
         assert len({kill.instance for kill in kills}) == 1 + 2
-        assert {kill[schema.BOOT_ID] for kill in kills} == {boot_id}, "all else is the same"
+        assert {kill[schema.BOOT_ID] for kill in kills} == {boot_id}, "it is one boot"
         assert {copy.boot_id for copy in copies} == {boot_id}
 
         receiver.wait(lambda: sorted(totals[-1] for totals in series(receiver).values()) == [1, 1, 3], PATIENCE_S)
@@ -136,7 +141,7 @@ def test_ten_resumes_of_the_only_copy_are_one_series(tmp_path: Path) -> None:
 
 
 @pytest.mark.timeout(600)
-def test_always_another_one_at_each_line(tmp_path: Path) -> None:
+def test_with_always_each_fork_is_a_new_identity(tmp_path: Path) -> None:
     resumes = 2
     with OtlpReceiver("http/protobuf") as receiver:
         stage = Scene(receiver, ("--fork-identity", "always"))

@@ -1,4 +1,4 @@
-"""Kinds of kills that only a machine of one's own can have: its own kernel is the judge."""
+"""Kinds of kills that need a machine for the test alone. Its kernel is the judge."""
 
 from __future__ import annotations
 
@@ -47,17 +47,17 @@ def test_a_kill_by_sysrq(tmp_path: Path, name: str) -> None:
 
 
 LATE_S = 5.0
-"""Asserted of a machine without memory whose processors are emulated; what was measured is printed.
+"""The limit on an emulated machine without memory. The measured time is printed.
 
-On a quiet host some 60 ms with locked memory and 600 ms without: pages of programs are read in again and again.
+On a quiet host it is some 60 ms with locked memory, and 600 ms without: pages of programs are read again and again.
 """
 
 
 @pytest.mark.parametrize("locks", [True, False], ids=["locked", "not locked"])
-def test_it_lives_and_delivers_when_the_machine_is_out_of_memory(
+def test_the_agent_survives_and_delivers_when_the_machine_is_out_of_memory(
     tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str], *, locks: bool
 ) -> None:
-    """One process takes more than there is, again and again: the pages of programs are dropped before it is killed."""
+    """A process takes more memory than there is, again and again. Before each kill, pages of programs are dropped."""
     with scene(name, tmp_path, memory_mib=256) as stage:
         stage.start(locks=locks)
         stage.kill()
@@ -75,7 +75,7 @@ def test_it_lives_and_delivers_when_the_machine_is_out_of_memory(
         assert all(kill[schema.MEMORY_TOTAL] > 200 << 20 for kill in kills[1:])
         stage.guest.shell(f"kill -0 {stage.pid}")
         assert ("memory is not locked" in stage.said()) == (not locks)
-    # How much later than one on a quiet machine: that needs no common clock.
+    # The delay compared with a kill on a quiet machine: that needs no common clock.
     late_s = [late(kill) - late(quiet) for kill in kills[1:]]
     with capsys.disabled():
         how = "locked" if locks else "not locked"
@@ -84,5 +84,5 @@ def test_it_lives_and_delivers_when_the_machine_is_out_of_memory(
 
 
 def late(kill: Received) -> float:
-    """From the kernel's own time to the receipt, seconds, less what is the same for all kills of a machine."""
+    """From the kernel's own time to the receipt, seconds, plus an offset that is equal for all kills of a machine."""
     return kill.arrived_s - float(kill[schema.KMSG_TIMESTAMP])

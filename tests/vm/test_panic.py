@@ -1,4 +1,4 @@
-"""A kernel that panics a second after a kill, while no collector was to be had: the next one tells what is on disk."""
+"""A kernel panics a second after a kill, without a collector: after the reboot, the stored kill is delivered."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
-from crash import ledger
+from support import received_telemetry
 from vm.image import filesystem
 from vm.machine import BOOT_S, GuestError
 from vm.scene import KERNELS, PATIENCE_S, Scene, scene
@@ -29,23 +29,23 @@ def test_a_kill_before_a_panic_is_delivered_after_the_reboot_once_and_of_its_boo
         first_boot, first_uids = stage.boot_id, kill_and_panic(stage)
         assert len(first_uids) == 2
         assert stage.boot_id != first_boot
-        assert stage.counted == 0, "another kernel, whose log and counter begin anew"
+        assert stage.counted == 0, "another boot, with an empty log and a counter of 0"
 
         stage.receiver.start()
         stage.start()
-        stage.receiver.wait(lambda: totals(stage) == [[0, 1], [0, 1]], PATIENCE_S)  # so the log was read to its end
+        stage.receiver.wait(lambda: totals(stage) == [[0, 1], [0, 1]], PATIENCE_S)  # then the log was read to its end
         stage.kill()
         kills = stage.await_received(3)
         stage.await_total(2)
 
         assert [kill.uid for kill in kills] == [*first_uids, *stage.uids()], "each once, in order"
         assert [kill[schema.BOOT_ID] for kill in kills] == [first_boot, first_boot, stage.boot_id]
-        assert not any(schema.BACKLOG.name in kill.attributes for kill in kills), "all were seen as they happened"
-        assert_owed(stage)
+        assert not any(schema.BACKLOG in kill for kill in kills), "all were read when they happened"
+        assert_carried_over(stage)
 
 
 def kill_and_panic(stage: Scene) -> list[str]:
-    """A kill, a second later the kernel's own death (sysrq-c), and the machine boots again; uids of all kills."""
+    """A kill, a panic (sysrq-c) a second later, and a reboot; returns the uids of all kills of the first boot."""
     stage.kill()
     killed_s = time.monotonic()
     uids, boot_id = stage.uids(), stage.boot_id
@@ -58,29 +58,31 @@ def kill_and_panic(stage: Scene) -> list[str]:
 
 
 def await_reboot(stage: Scene, boot_id: str) -> None:
+    """Wait until the guest has another boot id."""
     deadline_s = time.monotonic() + BOOT_S
     while True:
         try:
             if stage.guest.shell("cat /proc/sys/kernel/random/boot_id", within_s=5.0).strip() != boot_id:
                 return
-        except GuestError:  # it is on its way
+        except GuestError:  # it still boots
             assert time.monotonic() < deadline_s
         time.sleep(0.2)
 
 
 def totals(stage: Scene) -> list[list[int]]:
-    """The first and the last total of each series, in the order of their beginnings."""
-    points = ledger.points(stage.receiver, schema.KILLS, "cgroup")
+    """The first and the last total of each series, in the order of their start times."""
+    points = received_telemetry.points(stage.receiver, schema.KILLS, "cgroup")
     values = [
-        [one.value for one in points if one.start_ns == start] for start in sorted({one.start_ns for one in points})
+        [point.value for point in points if point.start_time_unix_nano == start]
+        for start in sorted({point.start_time_unix_nano for point in points})
     ]
     return [[series[0], series[-1]] for series in values]
 
 
-def assert_owed(stage: Scene) -> None:
-    """What no collector had taken before the panic is the first increase of the totals after it."""
+def assert_carried_over(stage: Scene) -> None:
+    """The counts that no collector accepted before the panic are the first increase of the totals after it."""
     assert totals(stage) == [[0, 1], [0, 2]]
-    points = ledger.points(stage.receiver, schema.KILLS, "cgroup")
-    assert ledger.increase(points) == 3
+    points = received_telemetry.points(stage.receiver, schema.KILLS, "cgroup")
+    assert received_telemetry.increase(points) == 3
     assert len({point.instance for point in points}) == 1, "one machine"
     assert stage.received(schema.UNACCOUNTED) == []

@@ -1,4 +1,4 @@
-"""A machine that sleeps: its kernel's clock stands still, and every stamp is true."""
+"""A machine in standby: its kernel's clock stops, and every timestamp is true nevertheless."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from crash import ledger
+from support import received_telemetry
 from vm.scene import KERNELS, PATIENCE_S, Between, Received, Scene, scene
 
 from otel_oom import schema
@@ -16,17 +16,17 @@ from otel_oom import schema
 STANDBYS_S = (5, 30, 120, *[2] * 10)
 HOUR_S = 3600
 TRUE_S = 2.0
-"""Of a stamp; the guest's clock is set to a second."""
+"""Tolerance of a timestamp: the guest's clock is set with a precision of a second."""
 
 
-def stamp_of_the_envelope(kill: Received, first: Received) -> int:
-    """What a reader makes of the kernel log's own time: the switch that this agent does not have."""
+def kernel_time_ns(kill: Received, first: Received) -> int:
+    """The wall clock time that a reader computes from the kernel's own time of a record. The agent does not do that."""
     return first.time_ns + int((kill[schema.KMSG_TIMESTAMP] - first[schema.KMSG_TIMESTAMP]) * 1e9)
 
 
 @dataclass
 class Slept:
-    """What a scene has gone through."""
+    """The standbys of a scene so far."""
 
     scene: Scene
     first: Received
@@ -35,8 +35,8 @@ class Slept:
 
 
 @pytest.mark.timeout(600)
-def test_after_each_standby_the_stamp_is_true_and_the_envelope_is_not(tmp_path: Path) -> None:
-    """Both kernels sleep at the same time."""
+def test_after_each_standby_the_timestamp_is_true_and_the_kernels_time_is_not(tmp_path: Path) -> None:
+    """Both kernels are in standby at the same time."""
     with ExitStack() as stack:
         all_slept = []
         for name in KERNELS:
@@ -63,10 +63,12 @@ def test_after_each_standby_the_stamp_is_true_and_the_envelope_is_not(tmp_path: 
 def check(slept: Slept, killed: Between) -> None:
     stage = slept.scene
     kill = stage.await_received(slept.standbys + 1)[-1]
-    assert killed.has(kill.time_ns, within_s=TRUE_S), "the stamp is this machine's time"
-    assert abs(kill[schema.KMSG_SKEW] - slept.seconds) < TRUE_S, "and the kernel's clock lags by the time slept"
-    wrong_s = (kill.time_ns - stamp_of_the_envelope(kill, slept.first)) / 1e9
-    assert abs(wrong_s - slept.seconds) < TRUE_S, "a reader of the kernel's clock is wrong by it"
+    assert killed.has(kill.time_ns, within_s=TRUE_S), "the timestamp is this machine's time"
+    assert abs(kill[schema.KMSG_SKEW] - slept.seconds) < TRUE_S, (
+        "the kernel's clock is behind by the length of the standbys"
+    )
+    wrong_s = (kill.time_ns - kernel_time_ns(kill, slept.first)) / 1e9
+    assert abs(wrong_s - slept.seconds) < TRUE_S, "a reader that uses the kernel's clock is wrong by that"
     jumps = stage.await_received(slept.standbys, schema.CLOCK_JUMPED)
     assert len(jumps) == slept.standbys
     assert abs(sum(jump[schema.CLOCK_JUMP] for jump in jumps) - slept.seconds) < TRUE_S
@@ -94,14 +96,14 @@ def test_a_kill_before_a_standby_that_is_read_after_it_is_stamped_at_the_read(tm
 
 
 def connections(stage: Scene) -> set[str]:
-    """Near ends of the guest's connections to the receiver."""
+    """Local addresses of the guest's connections to the receiver."""
     lines = [line.split() for line in stage.guest.shell("netstat -tn").splitlines()]
     far = f"10.0.2.2:{stage.receiver.port}"
     return {line[3] for line in lines if line[-2:] == [far, "ESTABLISHED"]}
 
 
-def test_a_standby_without_a_kill_is_told_at_once_over_new_connections(tmp_path: Path) -> None:
-    """Those from before may be dead, and no heartbeat is due for an hour."""
+def test_a_standby_without_a_kill_is_reported_at_once_over_new_connections(tmp_path: Path) -> None:
+    """The old connections may be dead, and the next heartbeat is due in an hour."""
     with scene("6.12", tmp_path) as stage:
         stage.settings["OTEL_METRIC_EXPORT_INTERVAL"] = f"{HOUR_S * 1000}"
         stage.start()
@@ -119,14 +121,13 @@ def test_a_standby_without_a_kill_is_told_at_once_over_new_connections(tmp_path:
 
 
 def offset_s(stage: Scene) -> float:
-    """How far the guest's wall clock is ahead of this machine's, as its agent knows it from the receiver's answers."""
-    point = ledger.newest(stage.receiver, schema.CLOCK_OFFSET)
-    return 0.0 if point is None else float(point.as_double)
+    """Offset of the guest's wall clock to this machine's, as the agent computed it from the receiver's answers."""
+    return float(received_telemetry.newest_value(stage.receiver, schema.CLOCK_OFFSET) or 0.0)
 
 
 @pytest.mark.parametrize("name", KERNELS)
-def test_a_step_of_the_wall_clock_looks_the_same_from_inside(tmp_path: Path, name: str) -> None:
-    """Back and forth: the stamps follow the clock, the points of the counter never go back, and nothing waits."""
+def test_a_step_of_the_wall_clock_is_reported_like_a_standby(tmp_path: Path, name: str) -> None:
+    """Back and forth: timestamps follow the clock, times of points never decrease, and nothing waits."""
     with scene(name, tmp_path) as stage:
         stage.start()
         stage.kill()
@@ -145,7 +146,9 @@ def test_a_step_of_the_wall_clock_looks_the_same_from_inside(tmp_path: Path, nam
             assert abs(jump[schema.CLOCK_JUMP] - step_s) < TRUE_S
             assert abs(kill[schema.KMSG_SKEW] - off_ns / 1e9) < TRUE_S
             stage.receiver.wait(lambda: abs(offset_s(stage) - off_ns / 1e9) < TRUE_S, PATIENCE_S)  # noqa: B023 used now
-            assert stage.said().count("off the collector's") == 1, "said when it was wrong, and not when it was right"
+            assert stage.said().count("off the collector's") == 1, (
+                "logged when the offset appears, and not when it ends"
+            )
             times = [
                 one.points(schema.KILLS.name)["cgroup"].time_unix_nano for one in stage.receiver.accepted("metrics")
             ]

@@ -6,7 +6,7 @@ import time
 
 import pytest
 from support.agent_rig import Rig, kill
-from support.kernel import eventually
+from support.waiting import eventually
 
 from otel_oom.errors import NoDeviceError
 from otel_oom.kernel.device import Closed

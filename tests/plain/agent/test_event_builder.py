@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from support.agent_rig import Rig, first_checkpoint, frozen_time, kill, line
-from support.kernel import eventually
+from support.waiting import eventually
 
 from otel_oom import schema
 from otel_oom.kernel.oom_kill import OomKill

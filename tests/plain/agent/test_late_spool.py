@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 from support.agent_rig import Rig, first_checkpoint, kill
-from support.kernel import eventually
 from support.sources import Script
+from support.waiting import eventually
 
 from otel_oom import schema
 from otel_oom.kernel.kmsg_record import sequence_of

@@ -6,7 +6,7 @@ import time
 
 import pytest
 from support.agent_rig import Rig, frozen_time, kill, line
-from support.kernel import eventually
+from support.waiting import eventually
 
 from otel_oom import schema
 from otel_oom.kernel.device import Lost, Reading

@@ -8,11 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from faults.cases import table
 from support import figures
 from support.documents import DOCUMENTS, ROOT, name, region
+from support.fault_table import table
 
 from otel_oom import schema
+from otel_oom.config import options
 from otel_oom.schema import render
 
 GENERATED: dict[str, tuple[str, Callable[[], str]]] = {
@@ -21,6 +22,8 @@ GENERATED: dict[str, tuple[str, Callable[[], str]]] = {
     "metrics": ("docs/telemetry.md", render.metrics),
     "resource": ("docs/telemetry.md", render.resource),
     "faults": ("docs/delivery.md", table),
+    "own settings": ("docs/configuration.md", options.own_settings),
+    "standard variables": ("docs/configuration.md", options.standard_variables),
     "figures": ("docs/performance.md", figures.tables),
 }
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
-import otel_oom
 from support.documents import ROOT
+
+import otel_oom
 
 
 def test_the_package_metadata_and_the_site_use_the_url_of_the_package() -> None:

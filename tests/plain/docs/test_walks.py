@@ -19,8 +19,7 @@ def walks() -> dict[str, list[str]]:
     _, *parts = re.split(r"^### (.*)$", text, flags=re.MULTILINE)
     titles, bodies = parts[::2], parts[1::2]
     return {
-        title: re.findall(r"^\d+\. `([\w.]+)`", body, re.MULTILINE)
-        for title, body in zip(titles, bodies, strict=True)
+        title: re.findall(r"^\d+\. `([\w.]+)`", body, re.MULTILINE) for title, body in zip(titles, bodies, strict=True)
     }
 
 

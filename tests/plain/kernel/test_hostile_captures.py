@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from support import answers, corpus
+from support import corpus, corpus_answers
 
 from otel_oom.kernel.oom_kill import OomKill
 
@@ -18,7 +18,7 @@ def named(answer: dict[str, Any]) -> str:
 def test_every_answer_of_the_index_is_met(answer: dict[str, Any]) -> None:
     findings = corpus.findings((corpus.CORPUS / "hostile" / answer["file"]).read_bytes())
     kills = [finding for finding in findings if isinstance(finding, OomKill)]
-    assert answers.theirs(answer["kills"]) == answers.ours(kills, answer["kills"])
+    assert corpus_answers.theirs(answer["kills"]) == corpus_answers.ours(kills, answer["kills"])
     assert [kill["seq"] for kill in answer["kills"]] == [kill.record.sequence for kill in kills]
     if "kill_lines" in answer:
         assert answer["kill_lines"] == corpus.kill_lines(findings)

@@ -1,5 +1,6 @@
 """What holds for every input: nothing raises, nothing is counted twice, every name finds its way back."""
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from random import Random
@@ -18,7 +19,11 @@ from otel_oom.kernel.oom_kill import Finding, OomKill
 from otel_oom.kernel.oom_report import Report
 
 steady = settings(
-    derandomize=True, database=None, deadline=None, max_examples=300, suppress_health_check=[HealthCheck.too_slow]
+    derandomize=True,
+    database=None,
+    deadline=None,
+    max_examples=int(os.environ.get("OTEL_OOM_EXAMPLES", "300")),
+    suppress_health_check=[HealthCheck.too_slow],
 )
 
 RAW = [raw for capture in klog.CAPTURES for raw in corpus.records(capture.read_bytes())]

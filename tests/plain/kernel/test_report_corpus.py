@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import answers, corpus, textlog
+from support import corpus, corpus_answers, posted_log_text
 
 from otel_oom.kernel.kill_assembler import Assembler
 from otel_oom.kernel.oom_kill import Finding, OomKill
@@ -19,7 +19,7 @@ def read(file: str) -> bytes:
 
 def findings(text: bytes) -> list[Finding]:
     assembler = Assembler("boot", 4096)
-    found = [finding for record in textlog.records(text) for finding in assembler.feed(record, 1)]
+    found = [finding for record in posted_log_text.records(text) for finding in assembler.feed(record, 1)]
     return [*found, *assembler.settle()]
 
 
@@ -38,7 +38,7 @@ def test_most_of_the_corpus_is_scored() -> None:
 @pytest.mark.parametrize("answer", SCORED, ids=lambda answer: str(answer["file"]))
 def test_every_answer_is_met(answer: dict[str, Any]) -> None:
     found = findings(read(answer.get("rejoined") or answer["file"]))
-    assert answers.theirs(answer["kills"]) == answers.ours(kills(found), answer["kills"])
+    assert corpus_answers.theirs(answer["kills"]) == corpus_answers.ours(kills(found), answer["kills"])
     assert answer["kill_lines"] == corpus.kill_lines(found)
     is_memcg = [bool(kill["oom_memcg"]) or kill["constraint"] == "CONSTRAINT_MEMCG" for kill in answer["kills"]]
     assert is_memcg == [kill.scope == "cgroup" for kill in kills(found)]

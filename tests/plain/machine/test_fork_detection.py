@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from support.agent_rig import IDENTITY, Rig, kill, line
-from support.kernel import eventually
+from support.waiting import eventually
 
 from otel_oom.kernel import vm_fork_line
 from otel_oom.machine.fork_detection import SETTLES_S, ForkDetection

@@ -6,10 +6,10 @@ import threading
 import time
 
 import pytest
-from support.kernel import eventually
 from support.otlp_receiver import OtlpReceiver, Protocol
 from support.otlp_servers import Answer
 from support.pipelines import CASES, CODE, NOT_TLS, name, sending, settings
+from support.waiting import eventually
 
 HANG = Answer(kind="hang")
 BOTH = pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])

@@ -6,10 +6,10 @@ from types import SimpleNamespace
 
 import psutil
 import pytest
-from support.kernel import eventually
 from support.otlp_receiver import OtlpReceiver, Protocol
 from support.otlp_servers import Answer
 from support.pipelines import CODE, sending, settings
+from support.waiting import eventually
 
 from otel_oom import schema
 from otel_oom.health import Health
@@ -67,7 +67,7 @@ def test_the_date_of_an_answer_shows_the_collectors_clock(ahead_s: float, caplog
                 for metric in scope.metrics
             }, "no answer, no clock"
             rig.kill("one", "two")
-            told = receiver.exports(2)[1].points(OFFSET)[""].as_double
+            told = receiver.exports(2)[1].points(OFFSET)[""].value
             assert abs(told + ahead_s) < 0.7
             for number in range(3):
                 rig.kill(f"{number}")

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 from grpc import StatusCode
-from support.kernel import eventually
 from support.otlp_receiver import OtlpReceiver, Protocol
 from support.otlp_servers import Answer
 from support.pipelines import event, sending, settings
+from support.waiting import eventually
 
 
 class Relay:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 
 import pytest
-from support.kernel import eventually
 from support.otlp_receiver import OtlpReceiver, Protocol
 from support.pipelines import sending, settings
+from support.waiting import eventually
 
 from otel_oom import schema
 
@@ -15,7 +15,7 @@ from otel_oom import schema
 def exported(receiver: OtlpReceiver) -> int:
     """The newest total of kills that was accepted, -1 before the first."""
     points = [request.points(schema.KILLS.name) for request in receiver.accepted("metrics")]
-    return max((int(of["cgroup"].as_int) for of in points if "cgroup" in of), default=-1)
+    return max((int(of["cgroup"].value) for of in points if "cgroup" in of), default=-1)
 
 
 @pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from support.kernel import eventually
 from support.otlp_receiver import OtlpReceiver, Protocol, Request
 from support.otlp_servers import Answer
 from support.pipelines import CODE, Rig, sending, settings
+from support.waiting import eventually
 
 from otel_oom import schema
 from otel_oom.totals import ResourceIdentity, Series
@@ -181,7 +181,7 @@ def test_a_copy_does_not_disturb_the_series_of_a_machine_that_goes_on(protocol: 
         copy.sender.start()
         assert eventually(lambda: ("copy", 0) in acknowledged(receiver))
     points = [
-        (point.time_unix_nano, scope, point.as_int)
+        (point.time_unix_nano, scope, point.value)
         for request in receiver.accepted("metrics")
         if whose(request) == "here"
         for scope, point in request.points(KILLS).items()

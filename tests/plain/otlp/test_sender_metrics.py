@@ -7,10 +7,10 @@ from itertools import pairwise, product
 
 import psutil
 import pytest
-from support.kernel import eventually
 from support.otlp_receiver import OtlpReceiver, Protocol, Request
 from support.otlp_servers import Answer
 from support.pipelines import CODE, sending, settings
+from support.waiting import eventually
 
 from otel_oom import schema
 
@@ -67,7 +67,7 @@ def test_no_kill_is_lost_with_delta_temporality(protocol: Protocol) -> None:
                 receiver.wait(lambda number=number: len(receiver.of("logs")) > number)  # type: ignore[misc]
             receiver.wait(lambda: sum(totals(one)["cgroup"] for one in receiver.accepted("metrics")) >= 5)
             deltas = [one.points(KILLS)["cgroup"] for one in receiver.accepted("metrics")]
-            assert sum(point.as_int for point in deltas) == 5
+            assert sum(point.value for point in deltas) == 5
             ends = [point.time_unix_nano for point in deltas]
             assert [point.start_time_unix_nano for point in deltas[1:]] == ends[:-1], "no gap and no overlap"
 
@@ -76,7 +76,7 @@ def test_no_kill_is_lost_with_delta_temporality(protocol: Protocol) -> None:
 def test_the_kernels_own_count_begins_at_the_boot(protocol: Protocol) -> None:
     with OtlpReceiver(protocol) as receiver, sending(settings(receiver)) as rig:
         point = receiver.exports(1)[0].points(schema.KERNEL_KILLS.name)[""]
-        assert point.as_int == 7
+        assert point.value == 7
         assert abs(point.start_time_unix_nano / 1e9 - psutil.boot_time()) < 2.0
         assert point.start_time_unix_nano < rig.spool.totals.start_ns
 
@@ -93,7 +93,7 @@ def test_the_first_delta_of_the_kernels_own_count_is_not_all_since_the_boot(prot
         counted = 9
         rig.kill("first")
         first, second = (one.points(schema.KERNEL_KILLS.name)[""] for one in receiver.exports(2))
-        assert (first.as_int, second.as_int) == (0, 2)
+        assert (first.value, second.value) == (0, 2)
         assert rig.spool.totals.start_ns <= first.start_time_unix_nano < first.time_unix_nano
         assert second.start_time_unix_nano == first.time_unix_nano
 

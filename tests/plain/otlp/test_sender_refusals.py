@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from support.kernel import eventually
 from support.otlp_receiver import OtlpReceiver, Protocol
 from support.otlp_servers import Answer
 from support.pipelines import REFUSING, name, sending, settings
+from support.waiting import eventually
 
 from otel_oom.otlp import log_records
 

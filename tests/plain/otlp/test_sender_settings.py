@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 from grpc import StatusCode
-from support.kernel import eventually
 from support.levels import missing
 from support.otlp_receiver import OtlpReceiver, Protocol
 from support.otlp_servers import Answer
 from support.pipelines import sending, settings
+from support.waiting import eventually
 
 BOTH = pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
 

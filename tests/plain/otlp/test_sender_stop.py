@@ -8,10 +8,10 @@ import time
 
 import pytest
 from support.agents import environment
-from support.kernel import eventually
 from support.otlp_receiver import OtlpReceiver, Protocol
 from support.otlp_servers import Answer
 from support.pipelines import CODE, sending, settings
+from support.waiting import eventually
 
 from otel_oom import schema
 

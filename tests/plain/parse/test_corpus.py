@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import answers, corpus
+from support import corpus, corpus_answers
 from support.parsing import answer, json_rows, kills, text_of
 
 REPORTS = corpus.index("reports")
@@ -22,8 +22,8 @@ def captures(entry: dict[str, Any]) -> list[str]:
 def check(path: Path, entry: dict[str, Any]) -> None:
     text = path.read_bytes()
     found = [answer(row) for row in json_rows(text)]
-    fields = [field for field in answers.OURS if all(field in one for one in entry["kills"])]
-    assert answers.theirs(entry["kills"]) == [{field: one[field] for field in fields} for one in found]
+    fields = [field for field in corpus_answers.OURS if all(field in one for one in entry["kills"])]
+    assert corpus_answers.theirs(entry["kills"]) == [{field: one[field] for field in fields} for one in found]
     if "kill_lines" in entry:
         assert entry["kill_lines"] == text_of(text)[0].kill_lines
 

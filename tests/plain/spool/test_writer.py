@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 from support.agent_rig import first_checkpoint
-from support.kernel import eventually
 from support.pipelines import event
+from support.waiting import eventually
 
 from otel_oom.health import Health
 from otel_oom.spool.spool import Spool

@@ -1,9 +1,9 @@
-"""A disk of the test's own, a small ext4 in a file, that can hang, be full and be read-only.
+"""A disk for a test: a small ext4 in a file, that can hang, be full and be read-only.
 
 Rules:
-- A frozen file system outlives whoever froze it, and holds every process that touches it. So each freeze has a guard:
-  a process that thaws when this one lets go of it, when this one dies, and at the latest after `_GUARD_S`.
-- Whoever writes to a frozen disk cannot be killed: thaw first, then end the processes, then unmount.
+- A file system stays frozen when the process that froze it ends, and blocks every process that writes to it. So each
+  freeze has a guard process. It thaws when this process releases it or dies, and at the latest after `_GUARD_S`.
+- A process that writes to a frozen disk cannot be killed: thaw first, then end the processes, then unmount.
 
 Source: include/uapi/linux/fs.h (FIFREEZE, FITHAW), fs/super.c (freeze_super).
 """
@@ -19,8 +19,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from support.kernel import eventually
 from support.levels import missing
+from support.waiting import eventually
 
 _FIFREEZE = 0xC0045877  # _IOWR('X', 119, int)
 _FITHAW = 0xC0045878
@@ -36,7 +36,7 @@ except OSError:
 
 
 class Disk:
-    """A context with the file system mounted at `path`. A second one at the same place covers the first."""
+    """A context with the file system mounted at `path`. A second one at the same path covers the first."""
 
     def __init__(self, directory: Path, *, mib: int = 16, name: str = "disk") -> None:
         self.path = directory / "mounted"
@@ -52,20 +52,22 @@ class Disk:
             _run("mkfs.ext4", "-q", "-F", "-m", "0", str(self._image))
             _run("mount", "-o", "loop", str(self._image), str(self.path))
         except (FileNotFoundError, subprocess.CalledProcessError) as error:
-            missing("kernel", f"no disk of the test's own (mkfs.ext4, mount -o loop, as root): {error}")
+            missing("kernel", f"no disk for a test (mkfs.ext4, mount -o loop, as root): {error}")
         return self
 
     def __exit__(self, *_: object) -> None:
         self._thaw()
         if not eventually(self._unmount, within_s=5):
             _run("umount", "--lazy", str(self.path))
-            raise AssertionError(f"somebody still used {self.path}")
+            raise AssertionError(f"{self.path} is still in use")
 
     @contextmanager
     def frozen(self, guard_s: float = _GUARD_S) -> Iterator[None]:
-        """The disk hangs: reads go on, and who writes to it waits until the context ends."""
+        """The disk hangs while the context lasts: reads work, and writes block."""
         command = [sys.executable, "-I", "-S", "-c", _GUARD, str(self.path), str(guard_s)]
-        with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True) as guard:  # no Ctrl-C for it
+        with subprocess.Popen(
+            command, stdin=subprocess.PIPE, start_new_session=True
+        ) as guard:  # Ctrl-C does not reach it
             try:
                 self._control(_FIFREEZE)
                 yield
@@ -74,7 +76,7 @@ class Disk:
                 guard.communicate()
 
     def fill(self) -> None:
-        """Not one block is left."""
+        """Fill the disk: no block is free."""
         block = bytes(4096)
         with self._ballast.open("ab", buffering=0) as file, suppress(OSError):
             while True:
@@ -83,17 +85,19 @@ class Disk:
             os.fsync(file.fileno())
 
     def make_room(self) -> None:
+        """Undo `fill`."""
         self._ballast.unlink()
 
     def make_read_only(self) -> None:
-        """Only while nobody writes."""
+        """Remount read-only. No file may be open for writing."""
         _run("mount", "-o", "remount,ro", str(self.path))
 
     def make_writable(self) -> None:
+        """Undo `make_read_only`."""
         _run("mount", "-o", "remount,rw", str(self.path))
 
     def fail(self) -> None:
-        """What an input/output error does to it: read-only at once, under the feet of those who write."""
+        """What an I/O error does: the file system becomes read-only at once, even with files open for writing."""
         _run("mount", "-o", "remount,errors=remount-ro", str(self.path))
         device = os.stat(self.path).st_dev  # noqa: PTH116 the number, not the path
         name = Path(f"/sys/dev/block/{os.major(device)}:{os.minor(device)}").resolve().name
@@ -103,7 +107,7 @@ class Disk:
         try:
             self._control(_FITHAW)
         except OSError as error:
-            if error.errno != errno.EINVAL:  # it was not frozen, or the guard was first
+            if error.errno != errno.EINVAL:  # it was not frozen, or the guard has thawed it
                 raise
 
     def _control(self, request: int) -> None:

@@ -1,6 +1,6 @@
-"""Kernel log text as people post it (dmesg, syslog, journal, mail) to records, as well as a test needs them.
+"""Kernel log text that people post (dmesg, syslog, journal, mail) to records, as precise as a test needs it.
 
-Text carries no proof of its origin: every line is taken for the kernel's.
+Text has no priority: every line is treated as the kernel's.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from otel_oom.kernel import kmsg_record, text_escapes
 from otel_oom.kernel.kmsg_record import Record
 
 _PREFIXES = [
-    r"[\s>#]+",  # mail, and what a web page left behind
+    r"[\s>#]+",  # mail, and remains of web pages
     r"<\d+>",
     r"[A-Z][a-z]{2} +\d+ \d\d:\d\d:\d\d ",  # Jan 28 19:58:45
     r"(?:\S+ )?kernel: ?",
@@ -21,7 +21,7 @@ _PREFIXES = [
     r"\[ *[TC]\d+\]",  # CONFIG_PRINTK_CALLER
 ]
 _PREFIX = re.compile("|".join(_PREFIXES))
-_WRAPPED = re.compile(rb"(Killed process [^\n]*[-,])\n(?=(?:[a-z]+-)?rss:\d)")  # by a page's width
+_WRAPPED = re.compile(rb"(Killed process [^\n]*[-,])\n(?=(?:[a-z]+-)?rss:\d)")  # broken by the width of a page
 
 
 def records(text: bytes) -> Iterator[Record]:
@@ -29,7 +29,7 @@ def records(text: bytes) -> Iterator[Record]:
     text = _WRAPPED.sub(lambda line: line[1] + (b"" if line[1].endswith(b"-") else b" "), text)
     for number, line in enumerate(text.replace(b"#012", b"\n").splitlines(), start=1):
         parsed = kmsg_record.parse(line)
-        if isinstance(parsed, Record):  # somebody posted /dev/kmsg itself
+        if isinstance(parsed, Record):  # text of /dev/kmsg itself
             yield parsed
             continue
         body = line.decode("utf-8", "surrogateescape").rstrip()

@@ -1,13 +1,13 @@
-"""Both ends of a flooded kernel log, each a program of its own so that this process can do something else meanwhile.
+"""Two programs: one floods the kernel log, the other reads it. The test does something else meanwhile.
 
-flood LINES_PER_S SECONDS   writes lines as user space, and prints how many it wrote
-watch                       reads from the end of the log until its input ends, and prints what it saw as JSON
+flood LINES_PER_S SECONDS   writes lines as user space, and prints their number
+watch                       reads from the end of the log until stdin ends, and prints its report as JSON
 
 Rules:
-- The reader is independent of the package, and goes on when it is overrun: sequence numbers tell what it missed.
-- While a line is a record, a plain write to /dev/kmsg is limited to 10 lines in 5 s for each open file, unless
-  printk.devkmsg is `on` (Documentation/admin-guide/kernel-parameters.txt). Where that cannot be set each line has an
-  open file of its own, and the pace is what it is.
+- The reader is independent of the package, and continues when it is overrun: sequence numbers show the gap.
+- The kernel limits writes to /dev/kmsg to 10 lines in 5 s for each open file, unless printk.devkmsg is `on`
+  (Documentation/admin-guide/kernel-parameters.txt). Where that cannot be set, each line opens the file again, which
+  is slower.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _BATCHES_PER_S = 100
 
 @contextmanager
 def without_limit() -> Iterator[bool]:
-    """User space may write as it likes while the context lasts; yields whether the kernel allows that."""
+    """Set printk.devkmsg to `on` while the context lasts; yields whether it is `on`."""
     before = _SWITCH.read_text() if _SWITCH.exists() else ""
     try:
         _SWITCH.write_text("on\n")
@@ -41,6 +41,7 @@ def without_limit() -> Iterator[bool]:
 
 
 def flood(lines_per_s: int, seconds: float) -> int:
+    """Write lines at this rate, or as fast as possible; returns their number."""
     is_limited = _SWITCH.read_text().strip() != "on"
     kept = os.open("/dev/kmsg", os.O_WRONLY)
     written, began_s = 0, time.monotonic()
@@ -60,10 +61,10 @@ def flood(lines_per_s: int, seconds: float) -> int:
 
 
 def watch() -> dict[str, object]:
-    """read, first, last: how many records, and the first and last sequence; overruns; kills: their raw lines."""
+    """read: number of records; first, last: their sequence numbers; overruns: number; kills: raw kill lines."""
     fd = os.open("/dev/kmsg", os.O_RDONLY | os.O_NONBLOCK)
     os.lseek(fd, 0, os.SEEK_END)
-    print("watching", flush=True)  # noqa: T201 the other process waits for it
+    print("watching", flush=True)  # noqa: T201 the test waits for it
     sequences: list[int] = [0, 0]
     read = overruns = 0
     kills: list[str] = []

@@ -1,4 +1,4 @@
-"""What an index of the corpus says of a kill, and what we say: side by side, in the index's words."""
+"""The answers of the corpus' index about a kill, and ours, under the names of the index's fields."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +11,7 @@ def _kb(size: int | None) -> int | None:
     return None if size is None else size // 1024
 
 
-#: field of an index -> what we say; sizes of an index are kB
+#: field of an index -> our value; sizes of an index are kB
 OURS: dict[str, Callable[[OomKill], object]] = {
     "pid": lambda kill: kill.pid,
     "comm": lambda kill: kill.comm,
@@ -31,7 +31,7 @@ OURS: dict[str, Callable[[OomKill], object]] = {
 
 
 def theirs(kills: list[dict[str, Any]]) -> list[dict[str, object]]:
-    """The index keeps the kernel's escapes; the contract decodes what is printable UTF-8."""
+    """The index keeps the kernel's escapes. The agent decodes those that are printable UTF-8."""
     return [
         {
             field: printable(kill[field]) if isinstance(kill[field], str) else kill[field]
@@ -43,6 +43,6 @@ def theirs(kills: list[dict[str, Any]]) -> list[dict[str, object]]:
 
 
 def ours(kills: list[OomKill], answers: list[dict[str, Any]]) -> list[dict[str, object]]:
-    """What we say of the fields that the answers have."""
+    """Our values for the fields that all answers have."""
     fields = [field for field in OURS if all(field in answer for answer in answers)]
     return [{field: OURS[field](kill) for field in fields} for kill in kills]

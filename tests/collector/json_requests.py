@@ -1,4 +1,4 @@
-"""OTLP/JSON requests as the agent's would look, posted by hand."""
+"""OTLP/JSON requests with the content of the agent's requests, written by hand."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ RESOURCE = {
 
 
 def post(collector: Collector, path: str, body: Mapping[str, Any]) -> int:
-    """The status of one OTLP/JSON request."""
+    """Post one OTLP/JSON request; returns the HTTP status."""
     request = urllib.request.Request(
         collector.http_endpoint + path, json.dumps(body).encode(), {"Content-Type": "application/json"}
     )
@@ -32,6 +32,7 @@ def post(collector: Collector, path: str, body: Mapping[str, Any]) -> int:
 
 
 def kill_record(pid: int = 2110) -> dict[str, Any]:
+    """A request with one log record."""
     record = {
         "timeUnixNano": "1800000000000000001",
         "observedTimeUnixNano": "1800000000000000001",
@@ -58,6 +59,7 @@ def kill_record(pid: int = 2110) -> dict[str, Any]:
 
 
 def kill_count(total: int, time_unix_nano: int, scope_version: str = "1.0.0") -> dict[str, Any]:
+    """A request with one data point of `oom.kills`."""
     point = {
         "attributes": [{"key": "oom.scope", "value": {"stringValue": "cgroup"}}],
         "startTimeUnixNano": "1",

@@ -1,4 +1,4 @@
-"""What goes on beside a test: one step again and again in a thread, whose failure is the test's failure."""
+"""A step that is repeated in a thread while a test does something else."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from contextlib import contextmanager
 
 @contextmanager
 def repeating(step: Callable[[threading.Event], None]) -> Iterator[None]:
-    """Call `step` until the context ends; it is given the event that says so, to wait on instead of sleeping."""
+    """Call `step` again and again until the context ends. Raises what a step raised, when the context ends.
+
+    step: its argument is an event that is set at the end; a step waits on it instead of sleeping
+    """
     ended = threading.Event()
     failures: list[BaseException] = []
 

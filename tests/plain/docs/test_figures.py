@@ -1,0 +1,52 @@
+"""Measured figures and limits in the documents are those of the result files and of the code."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from support import figures
+from support.documents import README, ROOT, prose
+
+from otel_oom.demo import command as demo
+from otel_oom.machine.clock_jumps import MIN_JUMP_NS
+from otel_oom.machine.fork_detection import SETTLES_S
+from otel_oom.spool.event_queue import MAX_BYTES, MAX_EVENTS
+
+MEASURED = re.compile(r"\d[\d.,]*(?: or \d+)? (?:MiB|ms|% of a core|of \d+)")
+
+
+def test_the_figures_of_the_readme_are_measured() -> None:
+    known = {one.figure for one in figures.figures()} | {f"{demo._LIMIT_MIB} MiB"}
+    found = MEASURED.findall(prose(README.read_text()))
+    assert len(found) >= 6
+    assert set(found) - known == set()
+
+
+def test_each_figure_says_when_and_how_it_was_measured() -> None:
+    for one in figures.figures():
+        assert re.fullmatch(r"2\d{3}-\d\d(-\d\d)?", one.date), one
+        path = one.command.split()[0]
+        assert path == "make" or "no command is kept" in one.command or (ROOT / path).exists(), one
+
+
+def test_the_figures_of_other_programs_are_those_of_the_comparison() -> None:
+    text = (ROOT / "benchmarks" / "results" / "peers.md").read_text()
+    (row,) = re.findall(r"^\| 050-v618-storm-40-serial \| (.*) \|$", text, re.MULTILINE)
+    assert row.split(" | ") == ["40", "right", "misses 30", "right"]
+    known = {one.what: one.figure for one in figures.figures() if one.command == "benchmarks/peers/peers.py"}
+    assert sorted(known.values()) == ["10 of 40", "40 of 40", "40 of 40"]
+    versions = set(re.findall(r"v\d+\.\d+\.\d+", text.partition("| capture |")[0]))
+    assert {version for what in known for version in re.findall(r"v\d+\.\d+\.\d+", what)} == versions
+
+
+@pytest.mark.parametrize(
+    ("page", "sentence"),
+    [
+        ("delivery", f"up to {MAX_EVENTS:,} events or {MAX_BYTES >> 20} MiB"),
+        ("copies", f"for {'one minute' if SETTLES_S == 60 else f'{SETTLES_S:.0f} s'}"),
+        ("time", f"by more than {'a second' if MIN_JUMP_NS == 10**9 else f'{MIN_JUMP_NS / 1e9} s'}"),
+    ],
+)
+def test_limits_are_those_of_the_code(page: str, sentence: str) -> None:
+    assert sentence in re.sub(r"\s+", " ", (ROOT / "docs" / f"{page}.md").read_text())
