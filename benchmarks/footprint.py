@@ -31,7 +31,7 @@ _SETTLE_S = 5.0  # imports, the first exports, the first look at the kernel's co
 
 
 @dataclass(frozen=True)
-class KillFacts:
+class ProcessUsage:
     """What the kernel says of a process and all of its threads.
 
     at_s: when, monotonic; rss, peak: KiB; wake_ups: voluntary context switches; cpu_ns: time on a CPU
@@ -45,11 +45,11 @@ class KillFacts:
     cpu_ns: int
 
 
-def account(pid: int) -> KillFacts:
+def usage_of(pid: int) -> ProcessUsage:
     """Now. Raises: OSError when it is gone."""
     process = _status(Path(f"/proc/{pid}/status"))
     tasks = list(Path(f"/proc/{pid}/task").iterdir())
-    return KillFacts(
+    return ProcessUsage(
         at_s=time.monotonic(),
         rss=process["VmRSS"],
         peak=process["VmHWM"],
@@ -113,9 +113,9 @@ def main(idle_s: float) -> None:
             pids[way] = stack.enter_context(process(arguments, {**settings, "OTEL_OOM_SPOOL": spool}))
         time.sleep(_SETTLE_S)
         try:
-            before = {way: account(pid) for way, pid in pids.items()}
+            before = {way: usage_of(pid) for way, pid in pids.items()}
             time.sleep(idle_s)
-            after = {way: account(pid) for way, pid in pids.items()}
+            after = {way: usage_of(pid) for way, pid in pids.items()}
         except (OSError, KeyError):
             sys.exit("a process has ended: can /dev/kmsg be read here?")
     print(f"idle for {idle_s:.0f} s, side by side\n")

@@ -77,8 +77,8 @@ def agent(spool: str, moments: Moments) -> Iterator[Callable[[], None]]:
             moments.emitted = time.perf_counter()
         put(events, checkpoint)
 
-    def note_written(change: Commit) -> None:
-        saved(change)
+    def note_written(commit: Commit) -> None:
+        saved(commit)
         moments.written.append(time.perf_counter())
 
     made.spool.put = note_emitted  # type: ignore[method-assign]
@@ -88,7 +88,7 @@ def agent(spool: str, moments: Moments) -> Iterator[Callable[[], None]]:
     try:
         yield feed.play
     finally:
-        made.agent.stop()
+        made.stop()
         thread.join()
 
 

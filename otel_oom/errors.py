@@ -1,16 +1,16 @@
-"""The tree of errors that end a command: each carries its exit code and how to mend it.
+"""Errors that end a command: each has an exit code, and a message with a remedy.
 
-Exit codes follow sysexits(3) where it has a fitting one. Failures that must not end the agent (an export, a
-full queue, a malformed record) are no exceptions: they are counted and said in `health`.
+Exit codes follow sysexits(3) where it has a fitting one. Failures that must not end the agent (an export, a full
+queue, a malformed record) are no exceptions: `health` counts and logs them.
 """
 
 from __future__ import annotations
 
 
 class OtelOomError(Exception):
-    """A command cannot go on. `str()` is one line: what is wrong, then how to mend it."""
+    """A command cannot continue. `str()` is one line: the problem, then the remedy."""
 
-    exit_code = 70  # EX_SOFTWARE: a bug, unless a subclass says otherwise
+    exit_code = 70  # EX_SOFTWARE: a bug; each subclass has its own
 
     def __init__(self, problem: str, remedy: str) -> None:
         super().__init__(f"{problem}; {remedy}")
@@ -19,30 +19,30 @@ class OtelOomError(Exception):
 
 
 class UsageError(OtelOomError):
-    """A flag, an environment variable or a combination of them that cannot be meant."""
+    """A flag, an environment variable or a combination of them is invalid."""
 
     exit_code = 2
 
 
 class NoDeviceError(OtelOomError):
-    """There is no kernel log device to read (a container without it, a kernel without printk)."""
+    """There is no kernel log device (a container without it, a kernel without printk)."""
 
     exit_code = 69  # EX_UNAVAILABLE
 
 
 class NoSpoolError(OtelOomError):
-    """The spool is required, and its disk does not let it be opened."""
+    """The spool is required, but cannot be opened."""
 
     exit_code = 73  # EX_CANTCREAT
 
 
 class SpoolHeldError(OtelOomError):
-    """Another live agent holds the spool."""
+    """Another running agent uses the spool."""
 
     exit_code = 75  # EX_TEMPFAIL
 
 
 class NoPermissionError(OtelOomError):
-    """The kernel log device is there and may not be read by this user."""
+    """This user may not read the kernel log device."""
 
     exit_code = 77  # EX_NOPERM

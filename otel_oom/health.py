@@ -1,10 +1,10 @@
-"""The agent's own numbers. Every failure has its one home here: a counter and a rate-limited line.
+"""The agent's own numbers. Each kind of failure has one method: it moves a counter and logs a rate-limited line.
 
 Rules:
-- The first failure of a kind is said at once, the next ones of that kind at most once a minute, with their number.
-- What is said is one readable line, whatever a collector or a process put into it.
-- Each counter is written by one thread (records: the reader; exports: the sender), and read by any. Each kind of
-  line belongs to one thread as well; that of the spool to two, and a line too many is all that can come of it.
+- The first failure of a kind is logged at once, later ones at most once a minute, with their number.
+- Each log line is one printable line, whatever a collector or a process put into it.
+- One thread writes each counter (records: the reader; exports: the sender), any thread may read it. One thread logs
+  each kind of line. Only the spool's kind has two threads: at worst one line too many is logged.
 """
 
 from __future__ import annotations
@@ -25,44 +25,44 @@ _STARTING: Final = "starting"
 
 
 class Health:
-    """Counters behind the `otel_oom.*` metrics, and the lines that go with them."""
+    """The values of the `otel_oom.*` metrics, and their log lines."""
 
     def __init__(self) -> None:
         self.records: Counter[schema.RecordOutcome] = Counter()
         self.exports: Counter[tuple[schema.Signal, schema.ExportOutcome]] = Counter()
         self.dropped: Counter[schema.DropReason] = Counter()
         self.down_reason: str | None = _STARTING
-        """Why the kernel log cannot be read; None while it can."""
+        """Why the kernel log cannot be read. None: it can."""
         self.down_reasons: set[str] = set()
-        """All reasons so far."""
+        """All values of `down_reason` after the start."""
         self.is_durable: bool | None = None
-        """Whether undelivered events and totals are on disk, but for the last moments; None: nobody wants it."""
+        """Whether undelivered events and totals are on disk. None: the agent runs without a spool."""
         self.reconnect_epoch = 0
-        """How often the machine may have slept: each time connections are made anew, and all totals told."""
+        """Number of times that the machine may have slept. At each change all connections are opened again."""
         self.clock_offset_s: float | None = None
-        """This machine's wall clock minus the collector's, seconds; None where no collector has shown its own."""
+        """This machine's wall clock minus the collector's, seconds. None: no collector has sent its time."""
         self._log = RateLimitedLog()
         self._failing: set[str] = set()
 
     def records_lost(self, count: int) -> None:
-        """The ring was overwritten before the read."""
+        """Records were overwritten before the read."""
         self.records["lost"] += count
         self._log.log("lost", logging.WARNING, "%d records of the kernel log were overwritten before the read", count)
 
     def record_malformed(self, malformed: Malformed) -> None:
-        """The device gave bytes that are no record."""
+        """The device returned bytes that are not a record."""
         self.records["malformed"] += 1
         self._log.log(
             "malformed", logging.WARNING, "malformed kernel log record: %s: %r", malformed.reason, malformed.raw
         )
 
     def record_failed(self, raw: bytes, error: Exception) -> None:
-        """A record that this agent could not handle: a bug, or no memory left for it."""
+        """A record could not be processed: a bug, or not enough memory."""
         self.records["malformed"] += 1
         self._log.log("failed", logging.ERROR, "a kernel log record was not understood: %r: %r", error, raw[:200])
 
     def record_refused(self, record: Record) -> None:
-        """User space wrote something that looks like OOM into the kernel log."""
+        """User space wrote a line that looks like OOM into the kernel log."""
         self.records["refused"] += 1
         self._log.log(
             "refused",
@@ -73,74 +73,80 @@ class Health:
         )
 
     def device_down(self, reason: str) -> None:
-        """The kernel log cannot be read at the moment."""
+        """The kernel log cannot be read."""
         self.down_reason = reason
         self.down_reasons.add(reason)
         if self._log.log("device", logging.ERROR, "cannot read the kernel log: %s; trying again every 5 s", reason):
             self._failing.add("device")
 
     def device_up(self) -> None:
-        """The kernel log can be read."""
+        """The kernel log can be read again."""
         self.down_reason = None
         self._recovered("device", "the kernel log is read again")
 
     def event_dropped(self, reason: schema.DropReason, count: int, why: str) -> None:
-        """Events were given up: reason `overflow` or `rejected`."""
+        """Undelivered events were given up. why: for the log line."""
         self.dropped[reason] += count
         self._log.log(f"dropped {reason}", logging.ERROR, "gave up %d undelivered event(s): %s", count, why)
 
     def spool_down(self, why: str) -> None:
-        """The disk does not take what is undelivered."""
+        """The spool's disk fails or hangs."""
         self.is_durable = False
         if self._log.log("spool", logging.ERROR, "cannot write the spool, going on in memory alone: %s", why):
             self._failing.add("spool")
 
     def spool_up(self) -> None:
-        """The disk has taken what is undelivered."""
+        """The spool is written again, with all undelivered events."""
         self.is_durable = True
         self._recovered("spool", "the spool is written again")
 
     def clock_jumped(self, jumped_s: float) -> None:
-        """The wall clock left the kernel's clock: the machine slept, or the clock was set."""
+        """The wall clock jumped against the kernel's clock: the machine slept, or the clock was set."""
         self.reconnect_epoch += 1
-        self.clock_offset_s = None  # until it is seen again
+        self.clock_offset_s = None  # until a collector sends its time again
         self._log.log(
             "clock jump",
             logging.WARNING,
             "the wall clock left the kernel's clock by %+.1f s (the machine slept, or the clock was set); "
-            "connections are made anew",
+            "connections are opened again",
             jumped_s,
         )
 
     def forked(self) -> None:
-        """The kernel says that its virtual machine was forked, as it does at many a resume of the only copy."""
+        """The kernel reported a fork of its virtual machine. Many platforms cause this at every resume."""
         self.reconnect_epoch += 1
-        self._log.log("fork", logging.INFO, "the virtual machine was forked, or resumed; connections are made anew")
+        self._log.log("fork", logging.INFO, "the virtual machine was forked, or resumed; connections are opened again")
 
     def changed_identity(self, identity: ResourceIdentity, unacknowledged: int) -> None:
-        """This machine is another one than before: its events and totals go out as that one's.
+        """The machine's identity changed: new events and totals are exported under the new one.
 
-        unacknowledged: of how many that it was, kills are still to be told
+        unacknowledged: number of retired series with kills that no collector acknowledged
         """
         if unacknowledged == MAX_RETIRED_SERIES:
             self._log.log(
-                "former", logging.ERROR, "kills before %d forks are untold: the oldest are given up", unacknowledged
+                "retired",
+                logging.ERROR,
+                "%d earlier identities of this machine have undelivered kills: the oldest are given up",
+                unacknowledged,
             )
         self._log.log(
-            "moved", logging.WARNING, "this is another machine now: going on as instance %s", identity.instance_id
+            "identity change",
+            logging.WARNING,
+            "the identity of this machine changed: continuing as instance %s",
+            identity.instance_id,
         )
 
     def identity_file_unreadable(self, path: Path) -> None:
-        """The identity file says nothing."""
+        """The identity file cannot be read, or is empty."""
         self._log.log(
             "identity",
             logging.WARNING,
-            "the identity file %s cannot be read, or is empty: copies of this machine look alike",
+            "the identity file %s cannot be read, or is empty: copies of this machine share one identity",
             path,
         )
 
     def clock_compared(self, offset_s: float) -> None:
-        """The collector has shown its clock; offset_s: how far this machine's is ahead of it."""
+        """The collector sent its time. offset_s: this machine's wall clock minus the collector's."""
         self.clock_offset_s = offset_s
         if abs(offset_s) <= _CLOCK_OFF_S:
             self._recovered("clock", "the wall clock agrees with the collector's again")
@@ -153,7 +159,7 @@ class Health:
             self._failing.add("clock")
 
     def export_failed(self, signal: schema.Signal, outcome: schema.ExportOutcome, why: str, remedy: str) -> None:
-        """A request was not accepted: outcome `retry` (what was in it is kept) or `rejected`."""
+        """A request was not accepted. outcome: `retry` (its content is kept) or `rejected`."""
         self.exports[signal, outcome] += 1
         kept = " (kept, and tried again)" if outcome == "retry" else ""
         if self._log.log(f"export {signal}", logging.WARNING, "cannot deliver %s%s: %s; %s", signal, kept, why, remedy):
@@ -165,16 +171,16 @@ class Health:
         self._recovered(f"export {signal}", f"{signal} are delivered again")
 
     def points_rejected(self, count: int, why: str) -> None:
-        """The collector took an export of metrics but for some of its points."""
+        """The collector accepted an export of metrics except some points (partial success)."""
         self._log.log("points", logging.WARNING, "the collector refused %d metric point(s): %s", count, why)
 
     def bug(self, where: str, error: Exception) -> None:
-        """Something failed that cannot; the loop in which it did goes on."""
+        """An unexpected error was caught in a loop, which continues."""
         if self._log.log(f"bug in {where}", logging.ERROR, "bug in %s, which goes on: %r", where, error):
-            log.debug("where it came from", exc_info=error)
+            log.debug("traceback of the bug", exc_info=error)
 
     def _recovered(self, kind: str, message: str) -> None:
-        # Said only after a failure that was said, so that what flaps stays within the limit too.
+        # Only after a failure that was logged: a failure that comes and goes stays within the rate limit as well.
         if kind in self._failing:
             self._failing.remove(kind)
             log.info(message)

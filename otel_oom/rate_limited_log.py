@@ -1,8 +1,8 @@
-"""Log lines at most once a minute for each kind of failure.
+"""Log lines, at most one a minute for each kind of failure.
 
 Rules:
-- The first line of a kind is logged at once. The following ones are counted, and the next line says how many there were.
-- Every line is one printable line, whatever a collector or a process put into it.
+- The first line of a kind is logged at once. Later ones are counted, and the next logged line gives their number.
+- Each log line is one printable line, whatever a collector or a process put into it.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from typing import Final
 log = logging.getLogger("otel_oom")
 
 REPEAT_AFTER_S: Final = 60.0
-_MAX_CHARACTERS: Final = 600  # a server's answer may be a page of HTML
+_MAX_CHARACTERS: Final = 600  # a server may answer with a page of HTML
 
 
 class RateLimitedLog:
-    """Logs under the name `otel_oom`. Each kind belongs to one thread; a race costs one line too many."""
+    """Logs under the name `otel_oom`. One thread logs each kind: with two threads, a line too many may be logged."""
 
     def __init__(self) -> None:
         self._logged: dict[str, tuple[float, int]] = {}
-        """By kind: monotonic time of the last line, and the number of lines left out since."""
+        """By kind: monotonic time of the last logged line in seconds, and the number of lines left out since."""
 
     def log(self, kind: str, level: int, message: str, *arguments: object) -> bool:
-        """Log a line unless one of this kind was logged in the last minute. Returns whether it was logged."""
+        """Log a line, unless a line of this kind was logged in the last minute. Returns whether it was logged."""
         now_s = time.monotonic()
         last_s, left_out = self._logged.get(kind, (float("-inf"), 0))
         if now_s - last_s < REPEAT_AFTER_S:

@@ -1,4 +1,4 @@
-"""Counter totals and the identity that they are exported under. Values: no I/O, no clock."""
+"""Counter totals, and the resource identity that they are exported under. No I/O, no clock."""
 
 from __future__ import annotations
 
@@ -6,16 +6,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-MAX_RETIRED_SERIES: Final = (
-    100  # forks with untold kills, while no collector is to be had: beyond it the oldest is given up
-)
+MAX_RETIRED_SERIES: Final = 100
+"""Retired series that are kept until a collector acknowledges them; beyond it the oldest is given up.
+
+The requirement: copies of one machine that run without a collector. Each fork with unacknowledged kills adds one.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """What the counters carry. start_ns: when they began at 0, wall clock ns since the Unix epoch.
+    """The counters' values. start_ns: when they were 0, wall clock ns since the Unix epoch.
 
-    kills: kill lines by scope; stamps_ns: the newest kill of each scope, wall clock ns
+    kills: kill lines by scope; stamps_ns: observation time of the newest kill of each scope, wall clock ns
+    unaccounted: kills that the kernel counted and no line showed
     """
 
     start_ns: int
@@ -24,7 +27,7 @@ class Totals:
     unaccounted: int = 0
 
     def plus(self, scope: str, observed_ns: int) -> Totals:
-        """One kill more."""
+        """With one more kill."""
         return replace(
             self,
             kills={**self.kills, scope: self.kills.get(scope, 0) + 1},
@@ -32,11 +35,11 @@ class Totals:
         )
 
     def plus_unaccounted(self, count: int) -> Totals:
-        """More kills that the log did not show."""
+        """With more kills that no line showed."""
         return replace(self, unaccounted=self.unaccounted + count)
 
     def plus_all(self, other: Totals, observed_ns: int) -> Totals:
-        """All that others held, as kills of now."""
+        """With all counts of other totals, stamped observed_ns."""
         kills = {scope: self.kills.get(scope, 0) + count for scope, count in other.kills.items() if count}
         return replace(
             self,
@@ -46,7 +49,7 @@ class Totals:
         )
 
     def beyond(self, acknowledged: Totals | None) -> Totals:
-        """What these hold more than others of the same beginning."""
+        """The counts that were not acknowledged: all of them, if other totals were (None, or another start)."""
         if acknowledged is None or acknowledged.start_ns != self.start_ns:
             return self
         kills = {scope: count - acknowledged.kills.get(scope, 0) for scope, count in self.kills.items()}
@@ -55,34 +58,39 @@ class Totals:
 
 @dataclass(frozen=True, slots=True)
 class ResourceIdentity:
-    """Who sends: what in the resource tells this machine from its copies.
+    """The resource attributes by which this machine differs from its copies.
 
-    instance_id: `service.instance.id`, if the user sets no other; host_name, host_id: empty where there is none
+    instance_id: `service.instance.id`, unless the user sets another; host_name, host_id: empty where there is none
     """
 
     instance_id: str
     host_name: str = ""
     host_id: str = ""
 
+    def is_of_machine(self, instance_id: str) -> bool:
+        """Whether it is an identity of that machine. Its own id is longer where a suffix names one run or one fork."""
+        return self.instance_id.startswith(instance_id)
+
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """Totals, and whose they are."""
+    """Totals, and the identity that they are exported under."""
 
     identity: ResourceIdentity
     totals: Totals
 
     @property
     def key(self) -> tuple[ResourceIdentity, int]:
-        """What makes them one series: whose, and since when."""
+        """What makes totals one series: the identity and the start time."""
         return self.identity, self.totals.start_ns
 
 
 @dataclass(frozen=True, slots=True)
 class RetiredSeries:
-    """The last totals of what this machine was.
+    """The last totals of a previous identity, some of them unacknowledged.
 
-    acknowledged: those that a collector has taken, None before the first; exported_ns: the latest time that a point carried
+    acknowledged: the totals that a collector accepted, None before the first
+    exported_ns: the latest time of any point
     """
 
     series: Series
@@ -90,5 +98,5 @@ class RetiredSeries:
     exported_ns: int
 
     def after(self, series: Series) -> RetiredSeries:
-        """The same, when a collector has taken that, which may be another one's."""
+        """The same after that series was acknowledged. It may be another one: then nothing changes."""
         return replace(self, acknowledged=series.totals) if series.key == self.series.key else self

@@ -27,7 +27,7 @@ if __name__ == "__main__":  # run by its path, only this directory is on the mod
 
 from benchmarks.peers.building import HERE, NoPeersError, Peers, versions
 from benchmarks.peers.judging import Kill, Report, Score, forged, judge, records
-from otel_oom.kernel import kmsg_record
+from otel_oom.kernel import kmsg_record, text_escapes
 from otel_oom.kernel.kill_assembler import Assembler
 from otel_oom.kernel.oom_kill import Finding, OomKill
 
@@ -77,7 +77,7 @@ def _indexed(answer: dict[str, Any]) -> list[Kill]:
         Kill(
             sequence=one["seq"],
             pid=one["pid"],
-            comm=kmsg_record.printable(one["comm"]),
+            comm=text_escapes.printable(one["comm"]),
             cgroup=_shown(one["task_memcg"]),
             leader=(line["pid"], line["task"]) if line else None,
         )
@@ -86,7 +86,7 @@ def _indexed(answer: dict[str, Any]) -> list[Kill]:
 
 
 def _shown(text: str | None) -> str | None:
-    return None if text is None else kmsg_record.printable(text)
+    return None if text is None else text_escapes.printable(text)
 
 
 def ours(capture: Path) -> Iterator[Report]:
@@ -111,13 +111,13 @@ def theirs(answers: list[dict[str, Any]]) -> Callable[[Path], Iterator[Report]]:
                 continue
             if "message" in one:
                 line = _MESSAGE.search(one["message"])
-                yield Report(one["sequence"], line and int(line[1]), line and kmsg_record.printable(line[2]))
+                yield Report(one["sequence"], line and int(line[1]), line and text_escapes.printable(line[2]))
             else:
                 yield Report(
                     one["sequence"],
                     one["pid"],
-                    kmsg_record.printable(one["comm"]),
-                    kmsg_record.printable(one["cgroup"]),
+                    text_escapes.printable(one["comm"]),
+                    text_escapes.printable(one["cgroup"]),
                 )
 
     return of

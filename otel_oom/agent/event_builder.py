@@ -1,8 +1,9 @@
-"""Findings to events: with what the machine still knows of a victim, and none too many.
+"""Builds events from findings, with what /proc still knows of a victim.
 
 Rules:
-- A kill is shipped with as much as could be made of it: what fails on the way is counted and said.
-- The kernel says "no killable processes" as often as it tries: that is one event a minute, with the number of tries.
+- A failure on the way takes nothing else along: the kill is shipped with what is known without the failed part. The
+  record counts as malformed, once.
+- The kernel prints "no killable processes" at each try. That is one event a minute, with the number of tries.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from otel_oom.health import Health
-from otel_oom.kernel.oom_kill import Finding, NoVictim, OomKill
+from otel_oom.kernel.oom_kill import NoVictim, OomKill
 from otel_oom.telemetry import kill_event, other_events
 from otel_oom.telemetry.event import Event, Scalar
 from otel_oom.telemetry.kill_event import Sighting
@@ -21,10 +22,10 @@ _NO_VICTIM_S: Final = 60.0
 
 
 class EventBuilder:
-    """Makes the events of findings.
+    """Builds the events of findings.
 
     look_at_victim: what /proc knows of a victim, by attribute name
-    log_epoch_ns: the kernel log's clock laid on the wall clock as first seen in this boot
+    log_epoch_ns: wall clock at the kernel log's time 0, as first seen in this boot, ns
     previous_pid: of an agent that did not end as it should, 0 for none
     """
 
@@ -45,8 +46,8 @@ class EventBuilder:
         self._tries = 0
         self._tries_muted_until_s = 0.0
 
-    def of(self, finding: Finding, *, is_backlog: bool) -> list[Event]:
-        """Those of one finding, none where they cannot be made. is_backlog: it is older than this agent."""
+    def events_of(self, finding: OomKill | NoVictim, *, is_backlog: bool) -> list[Event]:
+        """The events of one finding, none where they cannot be built. is_backlog: it is older than this agent."""
         try:
             if isinstance(finding, NoVictim):
                 return self._no_victim(finding)
@@ -57,7 +58,8 @@ class EventBuilder:
         try:
             bare = Sighting(is_backlog=is_backlog)
             return [kill_event.kill_event(finding, bare)] if isinstance(finding, OomKill) else []
-        except Exception:  # noqa: BLE001 it was said
+        except Exception as error:  # noqa: BLE001 the record is counted already
+            self._health.bug("the event of a kill", error)
             return []
 
     def _no_victim(self, finding: NoVictim) -> list[Event]:
@@ -70,10 +72,10 @@ class EventBuilder:
         return [other_events.no_victim_event(finding, self._boot_id, count)]
 
     def _own_death(self, kill: OomKill) -> list[Event]:
-        """The kill may be that of the agent before this one."""
+        """The event of the previous agent's death, if this kill is it."""
         if not self._previous_pid or self._previous_pid not in {kill.pid, kill.tgid}:
             return []
-        self._previous_pid = 0  # a pid is used again
+        self._previous_pid = 0  # the kernel uses a pid again
         return [other_events.agent_killed_event(kill)]
 
     def _sighting(self, kill: OomKill, *, is_backlog: bool) -> Sighting:

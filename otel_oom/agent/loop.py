@@ -1,13 +1,12 @@
-"""The agent: wiring and the loop. No parsing, no kernel strings.
+"""The agent's loop: read the kernel log, put what it brings into the spool, wait for more.
 
 Rules:
-- The kernel's counter is read after the log: the kernel counts before it prints, so every line seen is counted.
+- The kernel's counter is read after the log: the kernel counts before it prints, so each line read is counted.
 - Events, totals and the place in the log go into the spool in one step.
-- Before each reading the wall clock is held against the kernel's: where they part, that is an event, and the way to
-  the collector is made anew.
-- The reader never waits for the collector, nor for the disk.
-- Behind a fork of the virtual machine, what was read before it is passed on first, as what this machine was.
-- Nothing ends the loop: what fails (a bug, no memory) is said, and what was found goes out with the next turn.
+- Before each reading the wall clock is compared with the kernel's. A jump is an event, and connections are made again.
+- The loop never waits for a collector or for the disk.
+- What was read before a fork of the virtual machine is passed on first, under the identity from before the fork.
+- No failure ends the loop (a bug, no memory). It is logged, and what was read is passed on in the next turn.
 """
 
 from __future__ import annotations
@@ -17,10 +16,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final
 
+from otel_oom.agent.device_reopening import reopen
 from otel_oom.agent.event_builder import EventBuilder
-from otel_oom.agent.reader import ReadBatch, Reader
-from otel_oom.agent.reconciliation import APART_S, Reconciliation
-from otel_oom.errors import OtelOomError
+from otel_oom.agent.late_spool import read_missed
+from otel_oom.agent.log_opening import OpenLog
+from otel_oom.agent.reader import BurstEnd, More, ReadBatch
+from otel_oom.agent.reconciliation import APART_S
 from otel_oom.health import Health
 from otel_oom.kernel.device import Clock, Closed, Source
 from otel_oom.kernel.oom_kill import OomKill
@@ -31,27 +32,25 @@ from otel_oom.spool.checkpoint import Checkpoint
 from otel_oom.spool.spool import Spool
 from otel_oom.telemetry import other_events
 from otel_oom.telemetry.event import Event, Scalar
-from otel_oom.totals import ResourceIdentity, Totals
+from otel_oom.totals import ResourceIdentity
 
 _LOOK_S: Final = APART_S
-_REOPEN_S: Final = 5.0
 _AFTER_BUG_S: Final = 0.1
 _LAST_READS_S: Final = 0.5
 
 
 class Agent:
-    """Reads a source until it is stopped, and puts what it finds into the spool, whose checkpoint says where to begin.
+    """Reads an open kernel log until it is stopped.
 
     look_at_victim: what /proc knows of a victim, by attribute name; kernel_kills: the kernel's counter, None without
-    has_backlog: what the source holds at first is older than this agent
-    source_at: the same log from a record on, for what an earlier agent left if that is found late
-    forks: whether this machine is another one now
+    has_backlog: what the log holds at first is older than this agent
+    source_at: the same log from a record on, to catch up with a spool that is found late
     previous_pid: of an agent that did not end as it should, 0 for none; wall_ns: the clock of all stamps
     """
 
     def __init__(
         self,
-        source: Source,
+        kernel_log: OpenLog,
         spool: Spool,
         health: Health,
         machine: MachineIdentity,
@@ -59,70 +58,50 @@ class Agent:
         look_at_victim: Callable[[OomKill], Mapping[str, Scalar]],
         kernel_kills: Callable[[], int | None],
         forks: ForkDetection,
+        source_at: Callable[[int], Source],
         has_backlog: bool = False,
         previous_pid: int = 0,
-        source_at: Callable[[int], Source] | None = None,
         wall_ns: Clock = time.time_ns,
     ) -> None:
-        self._source = source
+        self._kernel_log = kernel_log
+        self._source = kernel_log.source
+        self._reader = kernel_log.reader
+        self._reconciliation = kernel_log.reconciliation
         self._spool = spool
         self._health = health
         self._machine = machine
         self._kernel_kills = kernel_kills
         self._forks = forks
+        self._source_at = source_at
         self._wall_ns = wall_ns
-        checkpoint = spool.checkpoint
         self._event_builder = EventBuilder(
             health,
             machine.boot_id,
             look_at_victim,
-            log_epoch_ns=checkpoint.log_epoch_ns,
+            log_epoch_ns=spool.checkpoint.log_epoch_ns,
             previous_pid=previous_pid,
         )
-        self._reader = Reader(source, health, machine, first_uncounted=checkpoint.first_uncounted)
-        self._source_at = source_at
-        self._began_at: int | None = None
-        self._lines_before = 0
-        self._reconciliation: Reconciliation | None = None
-        self._unaccounted = 0
         self._clocks = ClockJumps(wall_ns, time.monotonic_ns)
-        self._jumped_s = 0.0
-        self._look_s = 0.0
         self._is_backlog = has_backlog
+        self._look_s = 0.0
         self._is_stopped = False
+        # For the next `_publish`.
+        self._unaccounted = 0
+        self._jumped_s = 0.0
 
-    def open(self) -> None:
-        """Open the source, and settle where counting begins. Raises: NoDeviceError, NoPermissionError."""
-        self._source.open()
-        self._health.device_up()
-        checkpoint = self._spool.checkpoint
-        counted = self._kernel_kills()
-        if self._reader.has_gap():
-            checkpoint = checkpoint.with_reset_totals(self._wall_ns())
-        if counted is not None:
-            base = counted if checkpoint.base is None else checkpoint.base
-            self._reconciliation = Reconciliation(base, checkpoint.totals.unaccounted)
-        self._lines_before = checkpoint.lines
-        self._began_at = self._reader.next_sequence
-        self._spool.begin(self._checkpoint(checkpoint.totals))
-
-    def read_backlog(self) -> None:
-        """Before the first export: count what the log holds already. An agent that died may have exported it so far."""
-        is_drained = False
-        while not is_drained:
-            is_drained, _ = self._reader.burst()
-            self._pass_on(time.monotonic(), is_look=is_drained)
+    def replay_backlog(self) -> None:
+        """Count what the log holds already, before the first export: an agent that died may have exported it so far."""
+        end: BurstEnd = More()
+        while isinstance(end, More):
+            end = self._read()
+            self._pass_on(time.monotonic(), is_look=not isinstance(end, More))
         self._is_backlog = False
         self._spool.begin(self._spool.checkpoint)
 
     @property
     def wake_fd(self) -> int:
-        """What wakes it too when a byte is written to it."""
+        """A byte that is written to it ends the wait for the log; -1: there is no such file descriptor."""
         return self._source.wake_fd
-
-    def wake(self) -> None:
-        """There is something else to do than to wait for the log."""
-        self._source.wake()
 
     def stop(self) -> None:
         """End `run` soon: from a signal handler or another thread."""
@@ -134,7 +113,7 @@ class Agent:
         while not self._is_stopped:
             try:
                 self._turn()
-            except Exception as error:  # noqa: BLE001, PERF203 the loop goes on; what was found goes out next time
+            except Exception as error:  # noqa: BLE001, PERF203 the loop goes on
                 self._health.bug("the reader", error)
                 time.sleep(_AFTER_BUG_S)  # not `wait`: the device may be readable, and the next turn fail as well
         try:
@@ -143,45 +122,65 @@ class Agent:
             self._health.bug("the reader", error)
         self._source.close()
 
-    def _finish(self) -> None:
-        """Read to the end of the log, within the time that a stop has for it."""
-        deadline_s = time.monotonic() + _LAST_READS_S
-        is_drained = False
-        try:
-            while not is_drained and time.monotonic() < deadline_s:
-                is_drained, _ = self._reader.burst()
-                self._pass_on(time.monotonic(), is_look=False)
-        finally:
-            self._publish(self._reader.found)
-
     def _turn(self) -> None:
         now_s = time.monotonic()
         if jumped_s := self._clocks.jumped_s():
             self._jumped_s += jumped_s
             self._health.clock_jumped(jumped_s)
-        is_drained, closed = self._reader.burst()
+        end = self._read()
+        is_drained = not isinstance(end, More)
         is_look = is_drained and now_s >= self._look_s
         if is_look:
             self._look_s = now_s + _LOOK_S
-        counted = self._kernel_kills() if is_look and self._reconciliation else None
-        if self._reconciliation and counted is not None:
-            self._unaccounted += self._reconciliation.look(counted, self._lines, now_s)
+            self._compare(now_s)
         self._pass_on(now_s, is_look=is_look)
-        if self._spool.earlier is not None:
+        earlier = self._spool.take_earlier()
+        if earlier is not None:
             try:
-                self._catch_up(self._spool.earlier)
+                self._catch_up(earlier)
             finally:
-                self._spool.earlier = None
+                self._spool.earlier_taken()
         self._is_backlog = self._is_backlog and not is_drained
-        if closed is not None:
-            self._reopen(closed)
+        if isinstance(end, Closed):
+            reopen(
+                self._source,
+                end,
+                self._health,
+                wake_sender=self._spool.wake,
+                is_stopped=lambda: self._is_stopped,
+            )
         elif is_drained and not self._is_stopped:
             self._source.wait(self._look_s - time.monotonic())
 
+    def _finish(self) -> None:
+        """Read to the end of the log, within the time that a stop has for it."""
+        deadline_s = time.monotonic() + _LAST_READS_S
+        end: BurstEnd = More()
+        try:
+            while isinstance(end, More) and time.monotonic() < deadline_s:
+                end = self._read()
+                self._pass_on(time.monotonic(), is_look=False)
+        finally:
+            self._publish_read()
+
+    def _read(self) -> BurstEnd:
+        """One burst, its kill lines reconciled even where it fails on the way."""
+        before = self._reader.kill_lines
+        try:
+            return self._reader.burst()
+        finally:
+            self._reconciliation.add_lines(self._reader.kill_lines - before)
+
+    def _compare(self, now_s: float) -> None:
+        """The log was read to its end: now read the kernel's counter."""
+        counted = self._kernel_kills() if self._reconciliation.base is not None else None
+        if counted is not None:
+            self._unaccounted += self._reconciliation.look(counted, now_s)
+
     def _pass_on(self, now_s: float, *, is_look: bool) -> None:
-        """What was read goes into the spool, as what this machine was then; after a fork it may be another one."""
-        is_forked = self._reader.found.is_forked
-        self._publish(self._reader.found)
+        """Put what was read into the spool under the identity of that time. After a fork the identity may change."""
+        is_forked = self._reader.batch.is_forked
+        self._publish_read()
         if is_forked:
             self._health.forked()
             self._spool.wake()
@@ -191,98 +190,45 @@ class Agent:
                 self._change_identity(identity)
 
     def _change_identity(self, identity: ResourceIdentity) -> None:
-        """This machine is another one now: count from 0 as that one."""
+        """Count from 0 under a new identity."""
         begin = self._spool.change_identity(identity, self._wall_ns())
         self._health.changed_identity(identity, len(begin.retired))
-        self._lines_before = -self._reader.kill_lines
-        if self._reconciliation is not None and begin.base is not None:
-            self._reconciliation = Reconciliation(begin.base)
+        self._reconciliation.reset()
 
     def _catch_up(self, earlier: Checkpoint) -> None:
-        """The spool was found late: count what the log holds between where an earlier agent stood and our beginning."""
-        in_new_boot = Checkpoint(self._machine.boot_id, ResourceIdentity(""), Totals(0), cursor=0, base=0)
-        stood = earlier if earlier.boot_id == self._machine.boot_id else in_new_boot
-        if self._source_at is None or self._began_at is None or stood.cursor is None:
-            return
-        between = Reader(
-            self._source_at(stood.cursor),
-            self._health,
-            self._machine,
-            first_uncounted=stood.first_uncounted,
-            until=self._began_at,
-        )
-        between.read_all()
-        self._lines_before += between.kill_lines
-        base = stood.with_reset_totals(0).base
-        if self._reconciliation is not None and base is not None:
-            self._reconciliation.base = base
-        is_same = earlier.written_by(self._machine.instance_id)
-        left = (
-            earlier.with_reset_totals(0) if is_same else earlier.under_new_identity(self._spool.checkpoint.identity, 0)
-        )
-        self._spool.add_retired(left.retired)
-        self._spool.put((), replace(self._spool.checkpoint, carried_over=left.carried_over))
-        is_backlog, self._is_backlog = self._is_backlog, True
-        self._publish(between.found)
-        self._is_backlog = is_backlog
+        """The spool was found late: count what the log holds between the earlier agent and this one."""
+        identity = self._spool.checkpoint.identity
+        missed = read_missed(earlier, self._kernel_log.began_at, identity, self._machine, self._health, self._source_at)
+        if missed is not None:
+            self._reconciliation.extend_back(missed.base, missed.kill_lines)
+            self._spool.add_retired(missed.retired)
+            self._spool.put((), replace(self._spool.checkpoint, carried_over=missed.carried_over))
+            self._publish(missed.batch, is_backlog=True)
 
-    @property
-    def _lines(self) -> int:
-        """Kill lines seen since the base, those before a restart among them."""
-        return self._lines_before + self._reader.kill_lines
+    def _publish_read(self) -> None:
+        """Publish what was read. If that fails, the batch stays and goes out with the next turn."""
+        self._publish(self._reader.batch, is_backlog=self._is_backlog)
+        self._reader.clear_batch()
 
-    def _publish(self, found: ReadBatch) -> None:
-        """Events and the totals that they lead to go into the spool in one step."""
+    def _publish(self, batch: ReadBatch, *, is_backlog: bool) -> None:
+        """Put events, and the totals that they lead to, into the spool in one step."""
+        boot_id = self._machine.boot_id
+        before = self._spool.checkpoint
+        totals = before.totals
         events: list[Event] = []
-        totals = self._spool.totals
         if self._jumped_s:
-            jump = other_events.clock_jumped_event(self._jumped_s, self._machine.boot_id, self._wall_ns())
-            events.append(jump)
-        if found.lost:
-            events.append(other_events.records_lost_event(found.lost, self._machine.boot_id, found.lost_ns))
-        for finding in found.findings:
-            events += self._event_builder.of(finding, is_backlog=self._is_backlog)
+            events.append(other_events.clock_jumped_event(self._jumped_s, boot_id, self._wall_ns()))
+        if batch.lost:
+            events.append(other_events.records_lost_event(batch.lost, boot_id, batch.lost_ns))
+        for finding in batch.findings:
+            events += self._event_builder.events_of(finding, is_backlog=is_backlog)
             if isinstance(finding, OomKill):
                 totals = totals.plus(finding.scope, finding.observed_ns)
         if self._unaccounted:
-            events.append(other_events.unaccounted_event(self._unaccounted, self._machine.boot_id, self._wall_ns()))
+            events.append(other_events.unaccounted_event(self._unaccounted, boot_id, self._wall_ns()))
             totals = totals.plus_unaccounted(self._unaccounted)
-        carried_over = self._spool.checkpoint.carried_over
-        if carried_over is not None:
-            totals = totals.plus_all(carried_over, self._wall_ns())
-            if self._reconciliation is not None:  # they are not of this base
-                self._reconciliation.base -= carried_over.unaccounted
-                self._reconciliation.unaccounted += carried_over.unaccounted
-        self._spool.put(events, replace(self._checkpoint(totals), carried_over=None))
-        self._reader.found, self._unaccounted, self._jumped_s = ReadBatch(), 0, 0.0
-
-    def _checkpoint(self, totals: Totals) -> Checkpoint:
-        """Where reading stands, with the totals of all that was read."""
-        return replace(
-            self._spool.checkpoint,
-            totals=totals,
-            cursor=self._reader.cursor,
-            first_uncounted=self._reader.first_uncounted,
-            base=self._reconciliation.base if self._reconciliation else None,
-            lines=self._lines,
-        )
-
-    def _reopen(self, closed: Closed) -> None:
-        """The device ended: say so, and open it again every few seconds until it is back or the agent is stopped."""
-        reason: str | None = closed.reason
-        while reason is not None and not self._is_stopped:
-            self._health.device_down(reason)
-            self._spool.wake()  # a collector is told at once, not at the next heartbeat
-            self._source.wait(_REOPEN_S)
-            reason = self._open_again()
-        if reason is None:
-            self._health.device_up()
-            self._spool.wake()
-
-    def _open_again(self) -> str | None:
-        """None, or why it cannot be opened."""
-        try:
-            self._source.open()
-        except OtelOomError as error:
-            return error.problem
-        return None
+        if before.carried_over is not None:
+            totals = totals.plus_all(before.carried_over, self._wall_ns())
+            self._reconciliation.add_carried_over(before.carried_over.unaccounted)
+        self._spool.put(events, replace(self._kernel_log.checkpoint(before, totals), carried_over=None))
+        self._unaccounted, self._jumped_s = 0, 0.0

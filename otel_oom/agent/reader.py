@@ -1,45 +1,63 @@
-"""From a source's readings to findings, and where reading stands.
+"""Turns a source's readings into findings, and knows which records were read. No I/O of its own: the source reads.
 
 Rules:
-- Read until nothing is left, then pass on: so the victims of one group are known before the first of them goes out.
+- Read until nothing is left, then pass on: all victims of a group are known before the first one is delivered.
 - A restart reads again from before an open report or group. Records that were counted before the restart are context
-  only: they are neither counted nor shipped again, and their loss is none.
-- Behind the line of a virtual machine's fork this machine may be another one: what came before it is passed on first.
-- Nothing that arrives ends the reading: what cannot be handled (a bug, no memory) is counted and said.
+  only: they are neither counted nor delivered again, and their loss is no loss.
+- Reading stops behind the line that reports a fork of the virtual machine. What was read before the fork is passed on
+  first, because the machine may have another identity after it.
+- No record ends the reading. What cannot be handled (a bug, no memory) is counted and logged.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, TypeAlias
 
 from otel_oom.health import Health
-from otel_oom.kernel import kmsg_record, oom_lines
+from otel_oom.kernel import kmsg_record, oom_lines, vm_fork_line
 from otel_oom.kernel.device import Closed, Item, Lost, Reading, Source
 from otel_oom.kernel.kill_assembler import Assembler
-from otel_oom.kernel.oom_kill import Finding
+from otel_oom.kernel.oom_kill import Finding, NoVictim, OomKill, Repeat
 from otel_oom.machine.identity import MachineIdentity
 
-_FORKED: Final = oom_lines.FORKED.encode()
+_VM_FORK: Final = vm_fork_line.VM_FORK.encode()
 _BURST: Final = 1_000  # records read before what was found goes out, in a flood that never ends
 
 
-@dataclass(slots=True)
-class ReadBatch:
-    """What reading brought. lost_ns: when the last loss was seen; is_forked: the last record tells of a fork."""
+@dataclass(frozen=True, slots=True)
+class More:
+    """A burst ended before the log did: there may be more to read."""
 
-    findings: list[Finding] = field(default_factory=list)
+
+@dataclass(frozen=True, slots=True)
+class Drained:
+    """All that the log holds was read."""
+
+
+BurstEnd: TypeAlias = More | Drained | Closed
+
+
+@dataclass(frozen=True, slots=True)
+class ReadBatch:
+    """What reading brought.
+
+    lost: records that were overwritten before they were read; lost_ns: when the last loss was seen, wall clock ns
+    is_forked: the last record reports a fork of the virtual machine
+    """
+
+    findings: tuple[OomKill | NoVictim, ...] = ()
     lost: int = 0
     lost_ns: int = 0
     is_forked: bool = False
 
 
 class Reader:
-    """Reads bursts of records.
+    """Reads bursts of records, and gathers a batch from them.
 
     first_uncounted: sequence of the first record that was not counted before a restart
-    until: sequence of the first record that is another reader's
+    until: sequence of the first record that is left to another reader
     """
 
     def __init__(
@@ -56,19 +74,27 @@ class Reader:
         self._machine = machine
         self._first_uncounted = first_uncounted
         self._until = until
-        self._assembler = self._fresh_assembler(0)
+        self._assembler = Assembler(machine.boot_id, machine.page_size)
         self._ahead: Reading = None
-        self.found = ReadBatch()
-        """What reading brought since its taker last emptied it."""
+        self._findings: list[OomKill | NoVictim] = []
+        self.kill_lines = 0
+        """Kill lines counted since the start, repeats included: what the kernel's own counter counts."""
+        self._lost = 0
+        self._lost_ns = 0
+        self._is_forked = False
 
     @property
-    def kill_lines(self) -> int:
-        """Kill lines seen since the start: what the kernel's own counter counts."""
-        return self._assembler.kill_lines
+    def batch(self) -> ReadBatch:
+        """What reading brought since the last `clear_batch`."""
+        return ReadBatch(tuple(self._findings), self._lost, self._lost_ns, self._is_forked)
+
+    def clear_batch(self) -> None:
+        """The batch was passed on: begin an empty one."""
+        self._findings, self._lost, self._lost_ns, self._is_forked = [], 0, 0, False
 
     @property
     def next_sequence(self) -> int | None:
-        """Of the first record that was not read yet, where records are numbered."""
+        """Sequence of the first record that was not read yet, None where records are not numbered."""
         if isinstance(self._ahead, Item):
             return kmsg_record.sequence_of(self._ahead.raw)
         if isinstance(self._ahead, Lost):
@@ -77,59 +103,63 @@ class Reader:
 
     @property
     def cursor(self) -> int | None:
-        """Of the record at which a restart must begin to understand what comes next."""
+        """Sequence of the record from which a restart must read to understand the records that follow."""
         ahead, begin = self.next_sequence, self._assembler.begin
         return ahead if ahead is None or begin is None else min(ahead, begin)
 
     @property
     def first_uncounted(self) -> int:
-        """Sequence of the first record that no total holds yet. What is read again after a restart does not move it."""
+        """Sequence of the first record that no total contains. Reading again after a restart does not move it."""
         return max(self._first_uncounted, self.next_sequence or 0)
 
     def has_gap(self) -> bool:
-        """After the opening: whether records that were never counted are missing before the first one."""
+        """Whether records that were never counted are missing before the first one. Call it once, after `open`."""
         self._ahead = self._source.read()
         return isinstance(self._ahead, Lost) and self._uncounted_in(self._ahead) > 0
 
-    def burst(self) -> tuple[bool, Closed | None]:
-        """Read what is there, up to a burst or a fork; returns whether that was all, and why if reading ended."""
-        if self.found.is_forked:  # not passed on yet
-            return False, None
+    def burst(self) -> BurstEnd:
+        """Read what is there, up to `_BURST` records or a fork, into the batch; returns what ended the reading."""
+        if self._is_forked:  # not passed on yet
+            return More()
         try:
             for _ in range(_BURST):
                 ahead, self._ahead = self._ahead, None
                 reading = ahead or self._source.read()
                 if isinstance(reading, Item):
                     if (kmsg_record.sequence_of(reading.raw) or 0) >= self._until:
-                        return True, None
+                        return Drained()
                     self._health.records["read"] += 1
-                    self.found.findings += self._feed(reading)
-                    if _FORKED in reading.raw and self._is_fork(reading):
-                        self.found.is_forked = True
-                        return False, None
+                    self._findings += self._feed(reading)
+                    if _VM_FORK in reading.raw and self._is_fork(reading):
+                        self._is_forked = True
+                        return More()
                 elif isinstance(reading, Lost):
                     self._lose(reading)
                 else:
-                    return True, reading
-            return False, None
+                    return reading or Drained()
+            return More()
         finally:
-            self.found.findings += self._new(self._assembler.settle())
+            self._findings += self._counted(self._assembler.settle())
 
-    def read_all(self) -> None:
-        """Open the source, read what it holds, and close it. Raises: NoDeviceError, NoPermissionError."""
+    def read_all(self) -> ReadBatch:
+        """Open the source, read what it holds, and close it. Forks in it are read over.
+
+        Raises: NoDeviceError, NoPermissionError.
+        """
         self._source.open()
         try:
-            while not self.burst()[0]:
-                pass
+            while isinstance(self.burst(), More):
+                self._is_forked = False
         finally:
             self._source.close()
+        return self.batch
 
     def _lose(self, lost: Lost) -> None:
         self._assembler.lost()
         if count := self._uncounted_in(lost):
             self._health.records_lost(count)
-            self.found.lost += count
-            self.found.lost_ns = lost.observed_ns
+            self._lost += count
+            self._lost_ns = lost.observed_ns
 
     def _uncounted_in(self, lost: Lost) -> int:
         if lost.first is None:
@@ -140,30 +170,28 @@ class Reader:
         record = kmsg_record.parse(item.raw)
         if not isinstance(record, kmsg_record.Record) or record.sequence < self._first_uncounted:
             return False
-        return record.facility == kmsg_record.FACILITY_KERNEL and record.text == oom_lines.FORKED
+        return vm_fork_line.is_vm_fork(record)
 
-    def _feed(self, item: Item) -> tuple[Finding, ...]:
+    def _feed(self, item: Item) -> list[OomKill | NoVictim]:
         sequence = kmsg_record.sequence_of(item.raw)
         is_anchor = oom_lines.OOM_MARKER.search(item.raw) is not None
         if not is_anchor and not self._assembler.is_open and sequence is not None:
-            return ()
-        lines = self._assembler.kill_lines
+            return []
         try:
             found = self._understand(item, is_anchor=is_anchor)
         except Exception as error:  # noqa: BLE001 whatever a record does, the next one is read
             self._health.record_failed(item.raw, error)
             found = self._understand_alone(item, is_anchor=is_anchor)
-        if sequence is not None and sequence < self._first_uncounted:
-            self._assembler.kill_lines = lines
-        return self._new(found)
+        return self._counted(found)
 
     def _understand_alone(self, item: Item, *, is_anchor: bool) -> tuple[Finding, ...]:
         """Once more, without what came before it: the report around a kill line may be at fault, not the line."""
         held = self._assembler.settle()
-        self._assembler = self._fresh_assembler(self._assembler.kill_lines)
+        self._assembler = Assembler(self._machine.boot_id, self._machine.page_size)
         try:
             return (*held, *self._understand(item, is_anchor=is_anchor))
-        except Exception:  # noqa: BLE001 it was said; a kill line that was not counted here shows in the reconciliation
+        except Exception as error:  # noqa: BLE001 the record is counted already; the reconciliation shows a missed kill
+            self._health.bug("a kill line without its report", error)
             return held
 
     def _understand(self, item: Item, *, is_anchor: bool) -> tuple[Finding, ...]:
@@ -177,10 +205,10 @@ class Reader:
             return ()
         return self._assembler.feed(record, item.observed_ns)
 
-    def _new(self, findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
-        return tuple(finding for finding in findings if finding.record.sequence >= self._first_uncounted)
-
-    def _fresh_assembler(self, kill_lines: int) -> Assembler:
-        assembler = Assembler(self._machine.boot_id, self._machine.page_size)
-        assembler.kill_lines = kill_lines
-        return assembler
+    def _counted(self, findings: tuple[Finding, ...]) -> list[OomKill | NoVictim]:
+        """Count kill lines. Returns the findings without repeats and without those counted before a restart."""
+        if not findings:
+            return []
+        new = [finding for finding in findings if finding.record.sequence >= self._first_uncounted]
+        self.kill_lines += sum(isinstance(finding, OomKill | Repeat) for finding in new)
+        return [finding for finding in new if not isinstance(finding, Repeat)]

@@ -18,7 +18,7 @@ examples:
   journalctl -k | otel-oom parse -
 
 Each command has its own help, such as `otel-oom run --help`.
-Documentation: {URL}
+Documentation: {URL}/docs
 """
 
 _VARIABLES: Final = "\n".join(
@@ -35,7 +35,7 @@ examples:
   OTEL_EXPORTER_OTLP_PROTOCOL=grpc otel-oom run --from-ring
   OTEL_LOGS_EXPORTER=console OTEL_METRICS_EXPORTER=none otel-oom run --spool none
 
-Documentation: {URL}
+Documentation: {URL}/docs
 """
 
 _PARSE_EPILOG: Final = """\

@@ -32,12 +32,12 @@ def run(arguments: argparse.Namespace) -> int:
 
     def stop(*_: object) -> None:
         signal.set_wakeup_fd(-1)  # once is enough, and the number may soon belong to another file
-        agent.agent.stop()
+        agent.stop()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
     # Another thread may receive the signal, or it may come just before the wait for the log: it must end that wait.
-    signal.set_wakeup_fd(agent.agent.wake_fd, warn_on_full_buffer=False)
+    signal.set_wakeup_fd(agent.wake_fd, warn_on_full_buffer=False)
     log.info("watching %s; logs go to %s, metrics to %s", settings.device, settings.logs.where, settings.metrics.where)
     agent.run()
     log.info("stopped")

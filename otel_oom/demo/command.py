@@ -84,7 +84,7 @@ def _show_one(receiver: Receiver, kill: Callable[[], object], source: Source | N
         _print(f"Nothing arrived within {_PATIENCE_S:.0f} s.")
         return 1
     finally:
-        agent.agent.stop()
+        agent.stop()
         thread.join()
     _show(received, before, after)
     return 0

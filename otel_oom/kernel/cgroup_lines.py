@@ -1,14 +1,14 @@
-r"""The lines with cgroups' paths in them: whose limit it was, and where the victim lived. No I/O.
+r"""Lines with cgroup paths: the cgroup whose limit was hit, and the victim's cgroup. No I/O.
 
 Source: mm/oom_kill.c, mm/memcontrol.c.
 
 Rules:
-- Whoever makes a cgroup chooses its name (255 bytes, any but `/` and newline), a process its own (15 bytes). Each of
-  them may hold all of these words. So a line is cut where the kernel's own words can stand, counted from its ends;
-  where two cuts fit, the victim's cgroup is at or below the limit's, and facts from elsewhere in the report decide.
-- Where nothing decides, nothing is said.
-- A line may come in fragments; whoever calls this has joined them. A line without its end says what is certain of it.
-- Time is bounded by the length of a line, which `report` limits.
+- A cgroup's creator chooses its name (255 bytes, any but `/` and newline), a process chooses its own (15 bytes). Both
+  may hold every word of the kernel. So a line is cut only where the kernel's words can stand, counted from its ends.
+- If two cuts are possible, the victim's cgroup must be the limit's or below it. Then other lines of the report decide.
+- If nothing decides, the result is None.
+- A line may come in fragments: the caller has joined them. A line without its end gives only what is certain.
+- Time is bounded by the length of a line, which `oom_report` limits.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from otel_oom.kernel.oom_lines import TASK_COMM_BYTES, is_comm
 
 # oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=0,cpuset=/,mems_allowed=0,oom_memcg=/g,task_memcg=/g,task=v,pid=9,uid=0
 # oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),cpuset=/,mems_allowed=0,global_oom,task_memcg=/,task=v,pid=9,uid=0
-# (5.0+ and RHEL 8; no cpuset part without CONFIG_CPUSETS, no memcg parts without CONFIG_MEMCG)
+# (5.0+ and RHEL 8; without CONFIG_CPUSETS there is no cpuset part, without CONFIG_MEMCG no memcg parts)
 SUMMARY: Final = "oom-kill:constraint="
 _SUMMARY_BEGINS: Final = re.compile(r"oom-kill:constraint=(?P<constraint>\w+),(?P<middle>.*)")
-_SUMMARY: Final = re.compile(rf"{_SUMMARY_BEGINS.pattern},pid= *(?P<pid>\d{{1,10}}),uid= *(?P<uid>\d{{1,10}})")
+_SUMMARY: Final = re.compile(rf"{_SUMMARY_BEGINS.pattern},pid= *(?P<pid>\d{{1,10}}),uid= *(?P<user_id>\d{{1,10}})")
 _LIMIT: Final = ",oom_memcg="
 _GLOBAL: Final = ",global_oom,task_memcg="
 _TASK_MEMCG: Final = ",task_memcg="
@@ -35,37 +35,40 @@ _TASK: Final = ",task="
 TASK_IN: Final = "Task in "
 _AS_A_RESULT: Final = " killed as a result of limit of "
 
-# Memory cgroup stats for /g:                                       (5.3+; the numbers follow in records of their own)
-# Memory cgroup stats for /g: cache:0KB rss:20260KB … unevictable:0KB       (3.8-5.2; once for each descendant of /g)
+# Memory cgroup stats for /g:                                          (5.3+; the numbers follow in separate records)
+# Memory cgroup stats for /g: cache:0KB rss:20260KB … unevictable:0KB  (3.8-5.2; for /g and then for each descendant)
 STATS: Final = "Memory cgroup stats for "
-_STATS: Final = re.compile(r"Memory cgroup stats for (?P<path>/.*):(?: \w+:\d+KB)*")
+_STATS: Final = re.compile(r"Memory cgroup stats for (?P<path>/.*):(?: cache:\d+KB(?: \w+:\d+KB)*)?")
+# A cut `/g: cache:0KB rss:` looks like the whole 5.3+ line of a cgroup named `g: cache:0KB rss`.
+_AMBIGUOUS_STATS_PATH: Final = re.compile(r".*: cache(?::\d+KB(?: \w+:\d+KB)* \w+)?")
 
 HEADS: Final = (SUMMARY, TASK_IN, STATS)
-"""How these lines begin. Their ends may come as fragments."""
+"""First words of these lines. Their ends may come as fragments."""
 CONTINUATIONS: Final = (",cpuset=", ",global_oom", ",oom_memcg=", ",task_memcg=", ",task=", " killed as a result of ")
-"""How a piece begins that texts, and kernels 3.15 to 3.19, print as a line of its own."""
+"""First words of fragments that texts, and kernels 3.15 to 3.19, print as separate lines."""
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """An `oom-kill:` line. Paths are still escaped; `is_global` where the kernel printed `global_oom`.
+    """An `oom-kill:` line. Paths are still escaped.
 
-    pid, uid: of the process that was selected; None in a line without its end
+    pid, user_id: of the selected process; None in a line without its end
+    is_global: the kernel printed `global_oom`
     """
 
     constraint: str
     pid: int | None
-    uid: int | None
+    user_id: int | None
     is_global: bool
     oom_memcg: str | None
     task_memcg: str | None
 
 
 def summary(text: str, *, comm: str | None = None, oom_memcg: str | None = None) -> Summary | None:
-    """Parse a whole `oom-kill:` line.
+    """Parse a whole `oom-kill:` line. None if it is another line, or has no end.
 
-    comm, oom_memcg: the victim's name from the kill line and the path from `Memory cgroup stats for`, both as the
-    kernel escaped them, where known: they decide between cuts that the text alone leaves open.
+    comm, oom_memcg: the victim's name from the kill line, and the path from `Memory cgroup stats for`, if known, both
+    escaped. They decide if the text alone allows two cuts.
     """
     line = _SUMMARY.fullmatch(text)
     if line is None:
@@ -76,11 +79,11 @@ def summary(text: str, *, comm: str | None = None, oom_memcg: str | None = None)
         paths = (None, _task_memcg(victim, comm))
     elif limit is not None:
         paths = _memcg_paths(limit, comm, oom_memcg)
-    return Summary(line["constraint"], int(line["pid"]), int(line["uid"]), victim is not None, *paths)
+    return Summary(line["constraint"], int(line["pid"]), int(line["user_id"]), victim is not None, *paths)
 
 
 def summary_without_end(text: str, *, comm: str | None = None) -> Summary | None:
-    """Parse an `oom-kill:` line whose end was lost to the edge of a terminal, or between other records."""
+    """Parse an `oom-kill:` line whose end a terminal cut off, or which was lost between other records."""
     head = _SUMMARY_BEGINS.fullmatch(text)
     if head is None:
         return None
@@ -91,7 +94,7 @@ def summary_without_end(text: str, *, comm: str | None = None) -> Summary | None
     else:
         rest = victim or ""
     end = f"{comm},pid="
-    # What is left of the end: `,task=py`, `,task=python3,pi`, `,task=python3,pid=99`.
+    # The cut end is, for example, `,task=py`, `,task=python3,pi` or `,task=python3,pid=99`.
     window = max(0, len(rest) - len(end) - len(_TASK) - 24)
     names = (
         (path, name)
@@ -102,7 +105,7 @@ def summary_without_end(text: str, *, comm: str | None = None) -> Summary | None
     return Summary(
         constraint=head["constraint"],
         pid=None,
-        uid=None,
+        user_id=None,
         is_global=victim is not None,
         oom_memcg=oom_memcg,
         task_memcg=fits[0] if len(fits) == 1 and fits[0].startswith("/") else None,
@@ -110,29 +113,29 @@ def summary_without_end(text: str, *, comm: str | None = None) -> Summary | None
 
 
 def task_in(text: str, *, oom_memcg: str | None = None) -> tuple[str, str] | None:
-    """(task_memcg, oom_memcg) of a `Task in … killed as a result of limit of …` line; oom_memcg: see `summary`."""
+    """Return (task_memcg, oom_memcg) of a `Task in … killed as a result of …` line. oom_memcg: see `summary`."""
     if not text.startswith(TASK_IN):
         return None
     return _nested(text.removeprefix(TASK_IN), _AS_A_RESULT, is_victim_first=True, known=oom_memcg)
 
 
 def stats(text: str) -> str | None:
-    """The path of a `Memory cgroup stats for` line."""
+    """Return the path of a `Memory cgroup stats for` line. None if it is cut, or may be cut inside its numbers."""
     line = _STATS.fullmatch(text)
-    return line["path"] if line else None
+    return line["path"] if line and not _AMBIGUOUS_STATS_PATH.fullmatch(line["path"]) else None
 
 
 def _parts(middle: str) -> tuple[str | None, str | None]:
-    """What follows the kernel's own `,oom_memcg=`, or its own `,global_oom,task_memcg=`."""
+    """Return the text after the kernel's own `,oom_memcg=`, or after its own `,global_oom,task_memcg=`."""
     # No cpuset's name holds a `/`, so the first `,oom_memcg=/` or `,global_oom,task_memcg=/` is the kernel's.
-    limit, everywhere = middle.find(_LIMIT + "/"), middle.find(_GLOBAL + "/")
-    if everywhere >= 0 and (limit < 0 or everywhere < limit):
-        return None, middle[everywhere + len(_GLOBAL) :]
-    return (middle[limit + len(_LIMIT) :], None) if limit >= 0 else (None, None)
+    limit_at, global_at = middle.find(_LIMIT + "/"), middle.find(_GLOBAL + "/")
+    if global_at >= 0 and (limit_at < 0 or global_at < limit_at):
+        return None, middle[global_at + len(_GLOBAL) :]
+    return (middle[limit_at + len(_LIMIT) :], None) if limit_at >= 0 else (None, None)
 
 
 def _cuts(text: str, mark: str, begin: int = 0) -> Iterator[tuple[str, str]]:
-    """All ways to cut a text in two at a mark that stands at `begin` or later, the last occurrence first."""
+    """Yield each cut of a text in two at a mark at offset `begin` or later, the last one first."""
     at = text.rfind(mark, begin)
     while at >= 0:
         yield text[:at], text[at + len(mark) :]
@@ -140,13 +143,13 @@ def _cuts(text: str, mark: str, begin: int = 0) -> Iterator[tuple[str, str]]:
 
 
 def _nested(text: str, mark: str, *, is_victim_first: bool, known: str | None = None) -> tuple[str, str] | None:
-    """Two paths with a mark between them, the first one as it stands first.
+    """Return the two paths around a mark, in the order of the text. None if two cuts are possible.
 
-    known: the limit's path, where it stands elsewhere too
+    known: the limit's path, if another line gives it
     """
     places = _places(text, mark + "/") if text.startswith("/") else []
     fits = [at for at in places if _is_below(text, at, at + len(mark), is_victim_first=is_victim_first)]
-    if len(places) == 1:  # the task may have moved in the meantime
+    if len(places) == 1:  # then the victim may be anywhere: it may have moved to another cgroup before the line
         fits = places
     if len(fits) > 1:
         fits = [at for at in fits if (text[at + len(mark) :] if is_victim_first else text[:at]) == known]
@@ -154,7 +157,7 @@ def _nested(text: str, mark: str, *, is_victim_first: bool, known: str | None = 
         return None
     first, last = text[: fits[0]], text[fits[0] + len(mark) :]
     if is_victim_first and known is not None and known != last and known.startswith(last):
-        return None  # the end of the line was lost
+        return None  # the line is cut
     return first, last
 
 
@@ -167,10 +170,10 @@ def _places(text: str, mark: str) -> list[int]:
 
 
 def _is_below(text: str, end: int, begin: int, *, is_victim_first: bool) -> bool:
-    """Whether of `text[:end]` and `text[begin:]` the victim's path is at or below the limit's."""
+    """Return whether the victim's path is the limit's or below it. The paths are `text[:end]` and `text[begin:]`."""
     size = len(text) - begin if is_victim_first else end
     if size > (end if is_victim_first else len(text) - begin):
-        return False  # most cuts end here, without a copy
+        return False  # decides most cuts without a copy of the path
     limit = text[begin:] if is_victim_first else text[:end]
     victim_at, victim_end = (0, end) if is_victim_first else (begin, len(text))
     if size == victim_end - victim_at:
@@ -179,14 +182,14 @@ def _is_below(text: str, end: int, begin: int, *, is_victim_first: bool) -> bool
 
 
 def _task_memcg(body: str, comm: str | None) -> str | None:
-    """The path in `<task_memcg>,task=<comm>`: the victim's own name decides, else the shortest possible name."""
+    """Return the path in `<task_memcg>,task=<comm>`. If comm does not decide, the shortest possible name is taken."""
     begin = max(0, len(body) - 4 * TASK_COMM_BYTES - len(_TASK))
     cuts = [(path, name) for path, name in _cuts(body, _TASK, begin) if is_comm(name)]
     return next((path for path, name in cuts if name == comm), cuts[0][0] if cuts else None)
 
 
 def _memcg_paths(body: str, comm: str | None, known: str | None) -> tuple[str | None, str | None]:
-    """(oom_memcg, task_memcg) of `<oom_memcg>,task_memcg=<task_memcg>,task=<comm>`."""
+    """Return (oom_memcg, task_memcg) of `<oom_memcg>,task_memcg=<task_memcg>,task=<comm>`."""
     path = _task_memcg(body, comm)
     found = None if path is None else _nested(path, _TASK_MEMCG, is_victim_first=False, known=known)
     return found or (None, None)

@@ -1,14 +1,13 @@
-"""The kernel log device, the only place that opens and reads it. One read(2) is one record.
+"""The kernel log device: the only module that opens and reads it. One read(2) is one record.
 
 Rules:
-- THE STAMP IS THE WALL CLOCK RIGHT AFTER THE READ. The record's own time is never used for it: the kernel log's
-  clock stands still while a virtual machine is suspended, and is then wrong by the time slept for the rest of the
-  boot. Whoever wants to "improve" the precision of a stamp by that time brings the fault back that this agent
-  exists to cure.
-- Every loss is exact: the sequence numbers of one boot have no gaps, so a gap is what was overwritten before the
-  read (EPIPE) or did not fit into the buffer (EINVAL, which consumes the record).
-- Waiting is poll(2) on the device and on a pipe of our own, never a timer that looks.
-- A hang-up or an error is an outcome (`Closed`), for the agent to say and to open the device again.
+- THE STAMP IS THE WALL CLOCK RIGHT AFTER THE READ. The record's own time is never used for a stamp. That clock stands
+  still while a virtual machine is suspended, and stays behind by the time slept until the next boot. To derive a stamp
+  from it, for more precision, would bring back the error that this agent exists to prevent.
+- Every loss is counted exactly. The sequence numbers of one boot have no gaps, so a gap is the number of records that
+  were overwritten before the read (EPIPE), or did not fit into the buffer (EINVAL consumes the record).
+- Waiting is poll(2) on the device and on a pipe of this process. There is no polling by timer.
+- A hang-up or an error is a result (`Closed`): the caller logs it and opens the device again.
 
 Source: Documentation/ABI/testing/dev-kmsg, kernel/printk/printk.c (devkmsg_read, devkmsg_poll, devkmsg_llseek).
 """
@@ -47,7 +46,7 @@ class Item:
 class Lost:
     """`count` records were overwritten before they could be read.
 
-    observed_ns: when that was seen; first: sequence of the first of them, where it is known
+    observed_ns: wall clock when the gap was read; first: sequence of the first lost record, None if unknown
     """
 
     count: int
@@ -57,47 +56,47 @@ class Lost:
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """The device can be read no more: why."""
+    """The device cannot be read any more. reason: for a log line."""
 
     reason: str
 
 
 Reading: TypeAlias = Item | Lost | Closed | None
-"""None: there is nothing to read now."""
+"""None: there is nothing to read at the moment."""
 
 
 class Source(Protocol):
-    """What the agent reads: the device, or a recording of one."""
+    """The agent's input: the device, or a recording of it."""
 
     @property
     def next_sequence(self) -> int | None:
-        """Of the record that `read` gives next; None where records are not numbered, or none was seen."""
+        """Sequence of the record that `read` returns next. None: records have no numbers, or none was read yet."""
 
     def open(self) -> None:
-        """Stand where reading starts. Raises: NoPermissionError, NoDeviceError."""
+        """Open it at the first record to read. Raises: NoPermissionError, NoDeviceError."""
 
     def read(self) -> Reading:
-        """One record, the number of those that were lost before it, or None when all is read."""
+        """Return the next record, the loss before it, None if there is nothing to read, or `Closed`."""
 
     def wait(self, timeout_s: float) -> None:
-        """Sleep until there is something to read, `wake` is called or the time is over."""
+        """Sleep until there is something to read, `wake` is called, or the time is over."""
 
     def wake(self) -> None:
         """End a `wait`, from any thread or signal handler."""
 
     @property
     def wake_fd(self) -> int:
-        """What ends a `wait` too when a byte is written to it; -1: there is no such thing."""
+        """A file descriptor: one byte written to it ends a `wait`. -1: there is none."""
 
     def close(self) -> None:
-        """Close everything."""
+        """Release all file descriptors."""
 
 
 class Device:
-    """/dev/kmsg, read from its end, or from the oldest record that it still holds (from_ring), or from a record on.
+    """Reads /dev/kmsg from its end, from the oldest record in the ring (from_ring), or from a record on (resume_at).
 
-    resume_at: sequence of that record. What was overwritten since then is `Lost`. So it is too after a `Closed`:
-    opened again the device goes on where it stopped.
+    resume_at: sequence of that record. Records that were overwritten since then are reported as `Lost`. The same holds
+    after a `Closed`: the device continues after the last record that was read.
     """
 
     def __init__(
@@ -112,7 +111,7 @@ class Device:
         self._from_ring = from_ring
         self._clock = clock
         self._fd = -1
-        self._why_closed = "it was not opened"
+        self._closed_reason = "it was not opened"
         self._next_sequence = resume_at
         self._overrun = False
         self._after_lost: Item | None = None
@@ -123,7 +122,7 @@ class Device:
     @property
     def next_sequence(self) -> int | None:  # noqa: D102 see Source
         if self._after_lost is not None and self._next_sequence is not None:
-            return self._next_sequence - 1  # the record behind a gap waits to be read
+            return self._next_sequence - 1  # the record after a gap is read already, and returned next
         return self._next_sequence
 
     def open(self) -> None:  # noqa: D102 see Source
@@ -152,7 +151,7 @@ class Device:
             item, self._after_lost = self._after_lost, None
             return item
         if self._fd < 0:
-            return Closed(self._why_closed)  # again: whoever missed it the first time must not wait for ever
+            return Closed(self._closed_reason)  # each time: a caller that ignored the first one would wait for ever
         while True:
             try:
                 raw = os.read(self._fd, RECORD_BYTES)
@@ -160,7 +159,7 @@ class Device:
                 return None
             except OSError as error:
                 if error.errno in {errno.EPIPE, errno.EINVAL}:
-                    self._overrun = True  # the gap before the next record says how many
+                    self._overrun = True  # the next record's sequence gives the number of lost records
                     continue
                 return self._closed(error.strerror or str(error))
             item = Item(raw, self._clock())
@@ -168,12 +167,12 @@ class Device:
                 return self._closed("end of file: not a kernel log device")
             sequence = sequence_of(raw)
             if sequence is None:
-                return item  # no record; the parser says so
+                return item  # not a record: the parser reports it
             expected, overrun = self._next_sequence, self._overrun
             if expected is not None and sequence < expected:
                 continue  # read before the device was opened again
             self._next_sequence, self._overrun = sequence + 1, False
-            # Before the first record the number that went missing cannot be known: at least one.
+            # Before the first record the number of lost ones is unknown: at least one.
             lost = int(overrun) if expected is None else sequence - expected
             if lost:
                 self._after_lost = item
@@ -185,11 +184,11 @@ class Device:
             if fd == self._wake_read:
                 os.read(self._wake_read, 512)
             elif not events & select.POLLIN:  # an overrun is POLLERR too, but with POLLIN
-                self._poll.unregister(fd)  # read() will say why; poll would return at once for ever
+                self._poll.unregister(fd)  # read() returns the reason; poll() would return at once each time
 
     def wake(self) -> None:  # noqa: D102 see Source
-        if self._wake_write >= 0:  # a second SIGTERM comes after the end, when the number may be another's socket
-            with suppress(BlockingIOError):  # the pipe is full of wake-ups already
+        if self._wake_write >= 0:  # after `close` the number may belong to another file: a second SIGTERM may come then
+            with suppress(BlockingIOError):  # the pipe is full: `wait` ends anyway
                 os.write(self._wake_write, b"\0")
 
     @property
@@ -197,7 +196,7 @@ class Device:
         return self._wake_write
 
     def close(self) -> None:
-        """Close everything. The object is of no use afterwards, and does no harm."""
+        """Release all file descriptors. Later calls do nothing."""
         self._close_device()
         ends = [fd for fd in (self._wake_write, self._wake_read) if fd >= 0]
         self._wake_write = self._wake_read = -1
@@ -205,7 +204,7 @@ class Device:
             os.close(fd)
 
     def _skip_to_end(self) -> None:
-        """By reading: SEEK_END would not say which record comes next, and a restart must know where it was."""
+        """Read to the end. SEEK_END would not give the next sequence number, which a restart needs."""
         while True:
             try:
                 raw = os.read(self._fd, RECORD_BYTES)
@@ -221,7 +220,7 @@ class Device:
                 self._next_sequence = sequence + 1
 
     def _check_device(self) -> None:
-        """Containers are given /dev/null or /dev/console for it: no kernel log is no news, not good news."""
+        """Refuse other files. Containers may have /dev/null or /dev/console here, where no kill would ever be seen."""
         about = os.fstat(self._fd)
         if not stat.S_ISCHR(about.st_mode) or about.st_rdev != _KMSG:
             self._close_device()
@@ -231,7 +230,7 @@ class Device:
 
     def _closed(self, reason: str) -> Closed:
         self._close_device()
-        self._why_closed = reason
+        self._closed_reason = reason
         return Closed(reason)
 
     def _close_device(self) -> None:

@@ -1,14 +1,12 @@
-"""Records of the kernel log to kills: `Assembler.feed(record, observed_ns)`. No I/O, no clock.
+"""Records of the kernel log to findings: `Assembler.feed(record, observed_ns)`. No I/O, no clock.
 
 Rules:
-- The kill line counts. It is one kill with or without a report around it: the kernel limits the rate of reports,
-  never that of kill lines. Everything else in a report is enrichment, and None is what the kernel did not say.
-- One exception: `memory.oom.group` prints its first victim twice. Inside one episode a second line with the pid of
-  the first line, or of its `oom-kill:` line, is the repeat, whatever its sizes or name. An episode ends with a line
-  of another report, a kill of another scope, or after 5 s; behind a gap any kill may have been the first of one.
-- A kill is held back until the next line, or `settle()`, shows whether a group line follows it.
-- A report belongs to the next kill line of its scope, by order: pids may differ (the leader has exited).
-- The envelope's clock is used for one thing: whether two lines of one log stand close enough to be one event.
+- Each kill line is one kill, with or without a report around it: the kernel limits the rate of reports (ten in 5 s),
+  not the rate of kill lines. The rest of a report adds facts. None: the kernel did not print it.
+- One exception: memory.oom.group prints its first victim twice, see `oom_group`. The second line is a `Repeat`.
+- A kill is held until the next record or `settle()`: a group line may follow, which gives the kill its group_id.
+- A report belongs to the next kill line of its scope. Their pids may differ: the leader thread may have exited.
+- The log's clock is used for one decision only: whether two records are close enough to belong together.
 """
 
 from __future__ import annotations
@@ -19,20 +17,21 @@ from dataclasses import replace
 from typing import Final
 
 from otel_oom.kernel import cgroup_lines, oom_lines
-from otel_oom.kernel.kill_facts import interpret, name
+from otel_oom.kernel.kill_facts import interpret
+from otel_oom.kernel.kill_line import KillLine, parse_kill_line
 from otel_oom.kernel.kmsg_record import FACILITY_KERNEL, Record
-from otel_oom.kernel.oom_group import EPISODE_US, Episode
-from otel_oom.kernel.oom_kill import Finding, NoVictim, OomKill
+from otel_oom.kernel.oom_group import Episode
+from otel_oom.kernel.oom_kill import Finding, NoVictim, OomKill, Repeat
+from otel_oom.kernel.oom_lines import Opener
 from otel_oom.kernel.oom_report import Report
 
-_RECORD: Final = 40_000
-"""Characters of the longest line that a kernel prints: two paths of 4 KiB in escapes. Texts hold other lines too."""
+_MAX_TEXT_CHARS: Final = 40_000  # a kernel's longest line has two escaped paths of 4 KiB; texts hold longer lines
 
 
 class Assembler:
-    """The state machine from records to kills.
+    """The state machine from records to findings.
 
-    boot_id: of the boot that the records belong to (part of each uid); page_size: of that machine, bytes.
+    boot_id: of the boot whose log it is, a part of each uid; page_size: of that machine, bytes
     """
 
     def __init__(self, boot_id: str, page_size: int) -> None:
@@ -41,89 +40,89 @@ class Assembler:
         self._report: Report | None = None
         self._episode: Episode | None = None
         self._held: OomKill | None = None
-        self.kill_lines = 0
-        """Kill lines seen, repeats included: what the kernel's own counter counts."""
 
     @property
     def is_open(self) -> bool:
-        """Whether records without an anchor matter now."""
+        """Whether a report is open: only then do records without an OOM marker matter."""
         return self._report is not None
 
     @property
     def opened(self) -> Record | None:
-        """The first record of the open report; None if none is open."""
+        """The first record of the open report. None: no report is open."""
         return None if self._report is None else self._report.opened
 
     @property
     def last_us(self) -> int | None:
-        """Time of the open report's last line; None if none is open."""
-        report = self._report
-        return None if report is None else report.opened.monotonic_us if report.last_us is None else report.last_us
+        """The log's clock at the open report's last line. None: no report is open."""
+        return None if self._report is None else self._report.last_us
 
     @property
     def begin(self) -> int | None:
-        """Sequence of the first record of what is not over: a report, or a kill that may be the first of a group."""
-        begins = [self._episode.begin] if self._episode else []
+        """Sequence of the first record that a restart must read again. None: no report and no episode is open."""
+        begins = [self._episode.begin_sequence] if self._episode else []
         begins += [self._report.opened.sequence] if self._report else []
         return min(begins, default=None)
 
     def feed(self, record: Record, observed_ns: int) -> tuple[Finding, ...]:
-        """Take the next record; returns what is now certain. Records that the kernel did not write are passed over."""
-        if record.facility != FACILITY_KERNEL or len(record.text) > _RECORD:
+        """Take the next record, and return the findings that no later record can change.
+
+        observed_ns: wall clock right after the record was read. Records of user space are ignored.
+        """
+        if record.facility != FACILITY_KERNEL or len(record.text) > _MAX_TEXT_CHARS:
             return ()
-        if self._report is not None and self._report.is_over(record.monotonic_us):
-            self._report = None
+        self._give_up_report(record.monotonic_us)
         text = record.text
         if record.is_fragment:
-            # A path too long for the line before it. Never the start of a line of its own, whatever it says.
+            # The rest of a line with a long path. Its text may look like any line, but does not begin one.
             if self._report is not None:
                 self._report.read(record)
             return ()
         if text.startswith(oom_lines.VERDICTS):
-            if killed := oom_lines.killed(text):
-                return self._kill(record, observed_ns, killed)
+            if line := parse_kill_line(text):
+                return self._kill(record, observed_ns, line)
             if oom_lines.NO_KILLABLE.match(text):
                 self._report = None
-                released = self.settle()
-                return (*released, NoVictim(record, observed_ns))
+                return (*self.settle(), NoVictim(record, observed_ns))
             if oom_lines.ALREADY_EXITING.fullmatch(text):
                 self._report = None
                 return ()
-        if opener := oom_lines.opener(text):
+        if opener := oom_lines.parse_opener(text):
             return self._open(record, opener)
-        if self._report is None and oom_lines.GROUP.fullmatch(text) and self._near(record) is not None:
-            return self._group()
+        if self._report is None and oom_lines.GROUP.fullmatch(text) and (episode := self._near_episode(record)):
+            return self._group(episode)
         self._read(record)
         return ()
 
     def feed_lines(self, records: Iterable[Record]) -> None:
-        """Take lines of a report that neither open one nor end it, nor continue another: for who knows that of them."""
+        """Take lines of a report. The caller knows that none of them opens or ends a report, or is a fragment."""
         for record in records:
-            if self._report is not None and self._report.is_over(record.monotonic_us):
-                self._report = None
+            self._give_up_report(record.monotonic_us)
             if self._report is not None:
                 self._report.read(record)
 
     def feed_rows(self, rows: Iterable[re.Match[bytes]], now_us: int) -> None:
-        """Take rows of a task table (see `Report.read_rows`), all of one time: for who reads a table as a whole."""
-        if self._report is not None and self._report.is_over(now_us):
-            self._report = None
+        """Take rows of a task table (see `Report.read_rows`), all with one time."""
+        self._give_up_report(now_us)
         if self._report is not None:
             self._report.read_rows(rows, now_us)
 
     def settle(self) -> tuple[OomKill, ...]:
-        """Nothing more can be read now: release the kill that was held back for a group line."""
+        """Return the kill that is held for a group line, if any: to be called when there is nothing more to read."""
         held, self._held = self._held, None
         return () if held is None else (held,)
 
     def lost(self) -> None:
-        """Records are missing here: an open report stays partial, and a repeat may come without its group line."""
+        """Records are missing here: an open report stays partial, and a group line may be among them."""
         if self._report is not None:
             self._report = self._report.after_loss()
         if self._episode is not None:
-            self._episode.lost = True
+            self._episode = replace(self._episode, has_gap=True)
 
-    def _open(self, record: Record, opener: dict[str, str | None]) -> tuple[OomKill, ...]:
+    def _give_up_report(self, now_us: int) -> None:
+        if self._report is not None and self._report.is_over(now_us):
+            self._report = None
+
+    def _open(self, record: Record, opener: Opener) -> tuple[OomKill, ...]:
         self._episode = None
         self._report = Report(record, self._page_size, opener=opener, line=[record.text], caller=record.caller)
         return self.settle()
@@ -137,62 +136,44 @@ class Assembler:
                 or cgroup_lines.task_in(text)
             ):
                 return
-            # The opener is missing: overrun, or its name was unreadable. What follows still describes a kill.
+            # The opener was lost or is unreadable. The following lines still describe a kill.
             self._report = Report(record, self._page_size)
         self._report.read(record)
 
-    def _near(self, record: Record) -> Episode | None:
-        """The episode, if this record comes soon enough to be part of it, and in the same boot."""
-        episode = self._episode
-        if episode is None or abs(record.monotonic_us - episode.begin_us) > EPISODE_US:
-            return None
-        return episode
+    def _near_episode(self, record: Record) -> Episode | None:
+        return self._episode if self._episode is not None and self._episode.is_near(record) else None
 
-    def _group(self) -> tuple[OomKill, ...]:
-        episode = self._episode
-        if episode is not None:
-            episode.is_group = True
-            if self._held is not None:  # else the first victim was sent before its group line came, and lacks the id
-                self._held = replace(self._held, group_id=self._held.uid)
+    def _group(self, episode: Episode) -> tuple[OomKill, ...]:
+        self._episode = replace(episode, is_group=True)
+        if self._held is not None:  # else it was returned before its group line came, without a group_id
+            self._held = replace(self._held, group_id=self._held.uid)
         return self.settle()
 
-    def _kill(self, record: Record, observed_ns: int, line: oom_lines.Killed) -> tuple[OomKill, ...]:
+    def _kill(self, record: Record, observed_ns: int, line: KillLine) -> tuple[Finding, ...]:
         report, self._report = self._report, None
-        episode = self._near(record) if report is None else None  # the second line of a group has no report
-        # Before 5.1 a line has no prefix, and of a group only the first is announced.
+        episode = self._near_episode(record) if report is None else None  # members of a group have no report
+        # Before 5.1 a kill line names no scope, and only the first line of a group has an announcement.
         facts = interpret(line, report, episode.first.scope if episode and episode.is_group else "system")
-        # From here on nothing can fail: what is held, and the count, are not lost with a report that cannot be read.
-        self.kill_lines += 1
+        # Nothing below can fail. If `interpret` fails on a report, the held kill is still held.
         released = self.settle()
         if episode is not None and episode.first.scope != facts.scope:
             episode = None
-        if episode is not None and line.pid in episode.pids and (episode.is_group or episode.lost):
-            return released
+        if episode is not None and episode.is_repeat(line.pid):
+            return (*released, Repeat(record))
         kill = OomKill(
             record=record,
             observed_ns=observed_ns,
             boot_id=self._boot_id,
+            line=line,
             scope=facts.scope,
-            pid=line.pid,
-            comm=name(line.comm),
             context=facts.context,
             tgid=None if facts.selected_pid == line.pid else facts.selected_pid,
-            real_user_id=facts.selected_uid if line.uid is None else line.uid,
-            total_vm=line.total_vm,
-            rss_anon=line.rss_anon,
-            rss_file=line.rss_file,
-            rss_shmem=line.rss_shmem,
-            pgtables=line.pgtables,
-            score_adj=line.score_adj,
+            real_user_id=facts.selected_user_id if line.user_id is None else line.user_id,
             cgroup=facts.cgroup,
         )
         if episode is not None and episode.is_group:
-            return (*released, replace(kill, context=episode.first.context, group_id=episode.first.uid))
-        begin = record.sequence if report is None else report.opened.sequence
-        self._episode = Episode(kill, frozenset({kill.pid, kill.tgid or kill.pid}), record.monotonic_us, begin)
-        if episode is not None and episode.lost:  # this may be a member of a group whose line was lost
-            self._episode.pids |= episode.pids
-            self._episode.begin_us, self._episode.begin = episode.begin_us, episode.begin
-            self._episode.lost = True
+            return (*released, episode.member(kill))
+        begin_sequence = record.sequence if report is None else report.opened.sequence
+        self._episode = Episode.begin(kill, begin_sequence, earlier=episode)
         self._held = kill
         return released

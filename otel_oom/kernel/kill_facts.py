@@ -1,9 +1,9 @@
-"""What a kill line and its report say together. No I/O.
+"""Combines a kill line and its report to the facts of one kill. No I/O.
 
 Rules:
-- The kill line holds the victim's name alone: it decides how the lines with several names in them are cut.
-- A report of another scope is another kill's: it is left out.
-- None is what the kernel did not say.
+- Only the kill line holds the victim's name without other names: it decides how lines with several names are cut.
+- A report of another scope belongs to another kill, and is ignored.
+- None: the kernel did not print it.
 """
 
 from __future__ import annotations
@@ -12,36 +12,37 @@ from dataclasses import dataclass
 
 from otel_oom.kernel import oom_lines
 from otel_oom.kernel.cgroup_lines import Summary
-from otel_oom.kernel.kmsg_record import printable
+from otel_oom.kernel.kill_line import KillLine
 from otel_oom.kernel.oom_report import Context, Report
+from otel_oom.kernel.text_escapes import printable
 from otel_oom.schema import Scope
 
 
 @dataclass(frozen=True, slots=True)
 class KillFacts:
-    """What a kill line and its report say together.
+    """The facts of one kill that its kill line alone does not give.
 
-    cgroup: where the victim lived; selected_pid, selected_uid: of the process that the `oom-kill:` line names
+    cgroup: the victim's cgroup; selected_pid, selected_user_id: of the process in the `oom-kill:` line
     """
 
     scope: Scope
     context: Context
     cgroup: str | None = None
     selected_pid: int | None = None
-    selected_uid: int | None = None
+    selected_user_id: int | None = None
 
 
-def interpret(line: oom_lines.Killed, report: Report | None, otherwise: Scope = "system") -> KillFacts:
-    """Read a report in the light of its kill line. A report of another scope is another kill's: it is left out.
+def interpret(line: KillLine, report: Report | None, default_scope: Scope = "system") -> KillFacts:
+    """Combine a kill line and the report before it.
 
-    otherwise: the scope of a line that does not say it and has no report.
+    default_scope: of a line that does not name its scope and has no report
     """
-    scope = _scope(line, report, otherwise)
+    scope = _scope(line, report, default_scope)
     summary = report.summary(line.comm) if report else None
     if report is not None and _contradicts(report, summary, scope):
         report = summary = None
     constraint = _constraint(line, report, summary, scope)
-    if report is None or not (report.opener or report.heads or report.lost):
+    if report is None or not (report.opener or report.heads or report.has_gap):
         return KillFacts(scope, Context("suppressed", constraint))
     if summary is not None:
         cgroup, memcg_path = summary.task_memcg, summary.oom_memcg
@@ -49,19 +50,19 @@ def interpret(line: oom_lines.Killed, report: Report | None, otherwise: Scope = 
         cgroup, memcg_path = report.task_in() or (None, report.stats())
     opener = report.opener
     has_end = report.announced is not None if summary is None else summary.pid is not None
-    is_whole = opener and opener["order"] is not None and has_end
+    is_whole = opener is not None and opener.order is not None and has_end
     usage, limit = report.usage or (None, None)
-    sizes = report.sizes if scope == "system" else {}  # in a memcg's report they are a foreign show_mem's
+    sizes = report.sizes if scope == "system" else {}  # in a memcg's report they come from another show_mem()
     context = Context(
         completeness="full" if is_whole else "partial",
         constraint=constraint,
-        memcg_path=name(memcg_path),
+        memcg_path=_printable(memcg_path),
         memcg_usage=usage,
         memcg_limit=limit,
-        trigger_comm=name(opener.get("comm")),
+        trigger_comm=_printable(opener.comm) if opener else None,
         trigger_pid=report.trigger_pid,
-        trigger_gfp_mask=opener.get("gfp_mask"),
-        trigger_order=int(order) if (order := opener.get("order")) else None,
+        trigger_gfp_mask=opener.gfp_mask if opener else None,
+        trigger_order=opener.order if opener else None,
         memory_total=sizes.get("memory_total"),
         memory_free=sizes.get("memory_free"),
         swap_total=sizes.get("swap_total"),
@@ -69,23 +70,22 @@ def interpret(line: oom_lines.Killed, report: Report | None, otherwise: Scope = 
         top_tasks=tuple(task for _, _, task in sorted(report.tasks, reverse=True)),
     )
     selected: tuple[int | None, int | None] = (None, None)
-    # Until 5.0 the kernel announces a process and may then kill a child of it: another pid is not its thread's.
+    # Until 5.0 the kernel announces a process and may then kill a child of it: a different pid is no thread of it then.
     if summary is not None and (report.announced is None or summary.pid == line.pid):
-        selected = (summary.pid, summary.uid)
-    return KillFacts(scope, context, name(cgroup), *selected)
+        selected = (summary.pid, summary.user_id)
+    return KillFacts(scope, context, _printable(cgroup), *selected)
 
 
-def name(text: str | None) -> str | None:
-    """A name as telemetry shows it, or None where there is none."""
+def _printable(text: str | None) -> str | None:
     return None if text is None else printable(text)
 
 
-def _scope(line: oom_lines.Killed, report: Report | None, otherwise: Scope) -> Scope:
-    """Whose memory ran out. The line says it; before 5.1 the announcement does, or else the report's own lines."""
+def _scope(line: KillLine, report: Report | None, default_scope: Scope) -> Scope:
+    """Return the scope: from the kill line, before 5.1 from the announcement, else from other lines of the report."""
     cause = _cause(line, report)
     if cause is not None:
         return "cgroup" if cause.startswith(oom_lines.MEMCG_CAUSE) else "system"
-    return "cgroup" if report is not None and report.is_memcg else otherwise
+    return "cgroup" if report is not None and report.is_memcg else default_scope
 
 
 def _contradicts(report: Report, summary: Summary | None, scope: Scope) -> bool:
@@ -94,8 +94,8 @@ def _contradicts(report: Report, summary: Summary | None, scope: Scope) -> bool:
     return (summary is not None and summary.is_global) or bool(report.sizes and not report.is_memcg)
 
 
-def _constraint(line: oom_lines.Killed, report: Report | None, summary: Summary | None, scope: Scope) -> str | None:
-    # 5.0 to 5.2 print CONSTRAINT_NONE for memcg kills too: the message is right.
+def _constraint(line: KillLine, report: Report | None, summary: Summary | None, scope: Scope) -> str | None:
+    # 5.0 to 5.2 print CONSTRAINT_NONE for memcg kills too: the kill line is right.
     if scope == "cgroup" and (summary is None or summary.constraint == "CONSTRAINT_NONE"):
         return "memcg"
     if summary is None:
@@ -103,5 +103,5 @@ def _constraint(line: oom_lines.Killed, report: Report | None, summary: Summary 
     return summary.constraint.removeprefix("CONSTRAINT_").lower()
 
 
-def _cause(line: oom_lines.Killed, report: Report | None) -> str | None:
+def _cause(line: KillLine, report: Report | None) -> str | None:
     return line.cause or (report.announced if report else None)

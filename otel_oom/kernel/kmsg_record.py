@@ -7,12 +7,10 @@ The format is Documentation/ABI/testing/dev-kmsg:
      DEVICE=+acpi:PNP0A03:00
 
 Rules:
-- Total: any bytes give a `Record` or a `Malformed`, never an exception.
-- Header fields after the fourth are unknown or `caller=`; unknown ones are ignored, as the ABI demands.
-- `Record.text` stays as the kernel escaped it (bytes below 32, above 126 and the backslash are `\xNN`). It is
-  printable ASCII whatever the bytes were, so no name inside it can forge a second line; `printable` decodes a name
-  taken out of it.
-- Only facility 0 is the kernel: user space can write any other, and cannot write that one.
+- Any bytes give a `Record` or a `Malformed`, never an exception.
+- Header fields after the fourth are ignored, except `caller=`. The ABI allows new ones.
+- `Record.text` keeps the kernel's escapes (see `text_escapes`): it is always printable ASCII.
+- Only facility 0 is the kernel. User space can write every other facility, but not that one.
 """
 
 from __future__ import annotations
@@ -23,9 +21,8 @@ from typing import Final
 
 FACILITY_KERNEL: Final = 0
 
-_ESCAPED_RUN: Final = re.compile(r"(?:\\x[0-9a-f]{2})+")
 _UNESCAPED: Final = re.compile(r"[^ -~]")
-_NUMBER_WIDTH: Final = 18  # more digits may not fit OTLP's int64; as µs these are 30,000 years
+_NUMBER_DIGITS: Final = 18  # fits OTLP's int64; as µs it is 30,000 years
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +31,9 @@ class Record:
 
     priority: syslog priority, facility * 8 + level
     sequence: number of the record since boot, without gaps
-    monotonic_us: the log's own clock in µs since boot; it stands still while a VM is suspended
-    flags: `-`, or `c` (older kernels also `+`) for a fragment that continues the line before it
-    caller: `T<tid>` or `C<cpu>` where the kernel says it (CONFIG_PRINTK_CALLER), else None
+    monotonic_us: the log's own clock, µs since boot. It stands still while a VM is suspended.
+    flags: `-`, or `c` (older kernels also `+`) for a fragment that continues the previous line
+    caller: `T<tid>` or `C<cpu>` where the kernel prints it (CONFIG_PRINTK_CALLER), else None
     text: the message in ASCII, other bytes as `\xNN`
     fields: the dictionary lines, such as SUBSYSTEM and DEVICE
     """
@@ -51,7 +48,7 @@ class Record:
 
     @property
     def facility(self) -> int:
-        """Syslog facility; 0 is the kernel itself."""
+        """Syslog facility, 0 for the kernel itself."""
         return self.priority >> 3
 
     @property
@@ -61,20 +58,20 @@ class Record:
 
     @property
     def is_fragment(self) -> bool:
-        """Whether this record continues an earlier line (pr_cont that could not be joined)."""
+        """Whether this record continues an earlier line (pr_cont text that the kernel could not join)."""
         return self.flags in {"c", "+"}
 
 
 @dataclass(frozen=True, slots=True)
 class Malformed:
-    """Bytes that are no record: what is wrong with them, and the start of them as evidence."""
+    """Bytes that are not a record. raw: their first 80 bytes, as evidence."""
 
     reason: str
     raw: bytes
 
 
 def parse(raw: bytes) -> Record | Malformed:
-    """Parse the bytes of one read(2) of /dev/kmsg."""
+    """Parse the bytes of one read(2) of /dev/kmsg. Raises nothing."""
     head, semicolon, body = raw.partition(b";")
     if not semicolon:
         return Malformed("no ';' after the header", raw[:80])
@@ -82,8 +79,8 @@ def parse(raw: bytes) -> Record | Malformed:
     if len(columns) < 4:
         return Malformed("fewer than four header fields", raw[:80])
     numbers = columns[:3]
-    # bytes.isdigit is ASCII only: no sign, no blank, no underscore gets through to int().
-    if not all(number.isdigit() and len(number) <= _NUMBER_WIDTH for number in numbers):
+    # bytes.isdigit accepts ASCII digits only: int() never sees a sign, a blank or an underscore.
+    if not all(number.isdigit() and len(number) <= _NUMBER_DIGITS for number in numbers):
         return Malformed("priority, sequence and timestamp must be numbers", raw[:80])
     priority, sequence, monotonic_us = map(int, numbers)
     caller = None
@@ -103,36 +100,15 @@ def parse(raw: bytes) -> Record | Malformed:
 
 
 def sequence_of(raw: bytes) -> int | None:
-    """The sequence number alone, for the reader's own accounting; None where there is none."""
+    """Return the sequence number of a raw record without parsing the rest. None if there is none."""
     columns = raw[:64].split(b",", 2)
-    if len(columns) == 3 and columns[1].isdigit() and len(columns[1]) <= _NUMBER_WIDTH:
+    if len(columns) == 3 and columns[1].isdigit() and len(columns[1]) <= _NUMBER_DIGITS:
         return int(columns[1])
     return None
 
 
-def unescape(text: str) -> bytes:
-    r"""The bytes behind a text of the kernel log: every `\xNN` becomes the byte that it stands for."""
-    return _ESCAPED_RUN.sub(lambda run: _bytes_of(run[0]).decode("latin-1"), text).encode("latin-1")
-
-
-def printable(text: str) -> str:
-    r"""A name for people and queries: printable UTF-8 is decoded, every other byte stays `\xNN`.
-
-    A backslash stays `\x5c`, so the way back is always clear; the result holds no control character, no
-    invisible format character and no lone surrogate.
-    """
-    if "\\" not in text:
-        return text
-    return _ESCAPED_RUN.sub(lambda run: _decode_printable(_bytes_of(run[0])), text)
-
-
-def escape(raw: bytes) -> str:
-    r"""Bytes as the kernel writes them into /dev/kmsg: `\xNN` for what is not printable ASCII, and for `\`."""
-    return "".join(chr(byte) if 32 <= byte < 127 and byte != 0x5C else f"\\x{byte:02x}" for byte in raw)
-
-
 def _ascii(raw: bytes) -> str:
-    # The kernel sends printable ASCII alone. Should it ever not, its own escaping keeps the text harmless.
+    # The kernel sends printable ASCII only. Other bytes would be a bug of it: they are escaped by the same rule.
     text = raw.decode("latin-1")
     if text.isascii() and text.isprintable():
         return text
@@ -146,29 +122,3 @@ def _dictionary(rest: bytes) -> dict[str, str]:
         if equals and key.startswith(b" "):
             fields[_ascii(key[1:])] = _ascii(value)
     return fields
-
-
-def _bytes_of(run: str) -> bytes:
-    return bytes.fromhex(run.replace("\\x", ""))
-
-
-_WIDTHS: Final = (1,) * 12 + (2, 2, 3, 4)
-"""Bytes of a character in UTF-8 by the upper half of its first one."""
-
-
-def _decode_printable(run: bytes) -> str:
-    decoded = []
-    at = 0
-    while at < len(run):
-        width = _WIDTHS[run[at] >> 4]
-        try:
-            character = run[at : at + width].decode("utf-8")
-        except UnicodeDecodeError:
-            character = "\\"
-        if character.isprintable() and character != "\\":
-            decoded.append(character)
-            at += width
-        else:
-            decoded.append(f"\\x{run[at]:02x}")
-            at += 1
-    return "".join(decoded)

@@ -1,26 +1,71 @@
-"""memory.oom.group."""
+"""memory.oom.group: several processes of one cgroup die in one kill, and the first victim is printed twice. No I/O.
+
+Linux 4.19+ kills all processes of a cgroup whose memory.oom.group is 1. It first kills the selected victim as usual,
+then prints the group line, then kills every process of the cgroup, the first victim included:
+
+    Memory cgroup out of memory: Killed process 100 (vic) total-vm:13532kB, anon-rss:12288kB, …
+    Tasks in /g are going to be killed due to memory.oom.group set
+    Memory cgroup out of memory: Killed process 101 (sib) total-vm:13532kB, anon-rss:12288kB, …
+    Memory cgroup out of memory: Killed process 100 (vic) total-vm:13532kB, anon-rss:0kB, …
+
+Source: mm/oom_kill.c: oom_kill_process() calls __oom_kill_process() for the victim, then oom_kill_memcg_member() calls
+it for each process of the cgroup. Each call prints a kill line and increments oom_kill in /proc/vmstat.
+
+Rules:
+- An episode is the first kill and the lines that may belong to its group.
+- Inside an episode, a second kill line with the pid of the first line, or of its `oom-kill:` line, is the repeat. Its
+  sizes and its name may differ: the memory is being freed, and the leader thread may have another name.
+- An episode ends with a line of another report, with a kill of another scope, or after 5 s.
+- The group line may be lost in a gap. So after a gap, every earlier pid of the episode can be repeated.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
+from otel_oom.kernel.kmsg_record import Record
 from otel_oom.kernel.oom_kill import OomKill
 
-EPISODE_US: Final = 5_000_000
+_EPISODE_US: Final = 5_000_000
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Episode:
     """A kill whose group, if it has one, may still be dying.
 
-    pids: whose second line is a repeat; begin_us: envelope time of the first kill that is remembered here
-    begin: sequence of the first record of its report
+    pids: a kill line with one of these can be a repeat
+    begin_us: the log's clock at the first kill line of the episode
+    begin_sequence: sequence of the first record of the first kill's report
+    is_group: the group line was read; has_gap: records are missing since the first kill line
     """
 
     first: OomKill
     pids: frozenset[int]
     begin_us: int
-    begin: int
+    begin_sequence: int
     is_group: bool = False
-    lost: bool = False
+    has_gap: bool = False
+
+    @classmethod
+    def begin(cls, kill: OomKill, begin_sequence: int, earlier: Episode | None) -> Episode:
+        """Return the episode of a kill that no group line names.
+
+        earlier: the episode in which it came. After a gap the kill may be a member of that group, so its pids stay.
+        """
+        pids = frozenset({kill.pid, kill.tgid or kill.pid})
+        if earlier is not None and earlier.has_gap:
+            return replace(earlier, first=kill, pids=earlier.pids | pids)
+        return cls(kill, pids, kill.record.monotonic_us, begin_sequence)
+
+    def is_near(self, record: Record) -> bool:
+        """Return whether a record comes soon enough to belong to the episode, and is of the same boot."""
+        return abs(record.monotonic_us - self.begin_us) <= _EPISODE_US
+
+    def is_repeat(self, pid: int) -> bool:
+        """Return whether a kill line with this pid repeats an earlier line of the episode."""
+        return pid in self.pids and (self.is_group or self.has_gap)
+
+    def member(self, kill: OomKill) -> OomKill:
+        """Return a kill as a member of the group: the report belongs to the first victim, and describes all."""
+        return replace(kill, context=self.first.context, group_id=self.first.uid)

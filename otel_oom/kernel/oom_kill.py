@@ -1,4 +1,4 @@
-"""What the assembler returns: one kill, or that there was no process to kill. Values: no I/O."""
+"""The assembler's findings: a kill, a repeated kill line, or an OOM without a victim. Values, no I/O."""
 
 from __future__ import annotations
 
@@ -7,75 +7,89 @@ from dataclasses import dataclass
 from typing import Final
 
 from otel_oom import schema
+from otel_oom.kernel.kill_line import KillLine
 from otel_oom.kernel.kmsg_record import Record
 from otel_oom.kernel.oom_report import Context
+from otel_oom.kernel.text_escapes import printable
 from otel_oom.schema import Scope
 from otel_oom.uuid5 import uuid5
 
 UID_NAMESPACE: Final = uuid.UUID("52f665a9-96ae-56ec-afec-967961ace6df")
-"""Namespace of `log.record.uid`: anyone can compute a kill's uid again from the kernel's log."""
+"""Namespace of `log.record.uid`. It is public: every reader of the kernel log can compute the same uid."""
 
 
 @dataclass(frozen=True, slots=True)
 class OomKill:
-    """One process that the kernel's OOM killer ended. Sizes are bytes; None: the kernel did not say.
+    """One process that the kernel's OOM killer ended. None: the kernel did not print it.
 
-    record: the kill line; observed_ns: wall clock right after it was read (ns since the Unix epoch)
+    record: the kill line as read; line: the same, parsed
+    observed_ns: wall clock right after the read, ns since the Unix epoch
     boot_id: of the boot whose log it is
-    tgid: the thread group's leader where the kill line names another thread
-    group_id: the uid of the first victim where memory.oom.group killed several
+    tgid: pid of the thread group's leader, if the kill line names another thread
+    cgroup: the victim's cgroup, printable
+    group_id: uid of the first victim, if memory.oom.group killed several
     """
 
     record: Record
     observed_ns: int
     boot_id: str
+    line: KillLine
     scope: Scope
-    pid: int
-    comm: str | None
     context: Context
     tgid: int | None = None
     real_user_id: int | None = None
-    total_vm: int | None = None
-    rss_anon: int | None = None
-    rss_file: int | None = None
-    rss_shmem: int | None = None
-    pgtables: int | None = None
-    score_adj: int | None = None
     cgroup: str | None = None
     group_id: str | None = None
 
     @property
+    def pid(self) -> int:
+        """The victim's pid, in the first pid namespace."""
+        return self.line.pid
+
+    @property
+    def comm(self) -> str | None:
+        """The victim's name, printable."""
+        return None if self.line.comm is None else printable(self.line.comm)
+
+    @property
+    def rss(self) -> int | None:
+        """Resident memory in bytes: anonymous, file and shared pages together."""
+        parts = [part for part in (self.line.rss_anon, self.line.rss_file, self.line.rss_shmem) if part is not None]
+        return sum(parts) if parts else None
+
+    @property
     def uid(self) -> str:
-        """Id by which a repeat of this event can be dropped."""
+        """Unique id of this event. Equal for every delivery and every reader, see `event_uid`."""
         return event_uid(schema.OOM_KILL, self.boot_id, self.record)
 
     @property
     def is_first(self) -> bool:
-        """Whether it is no member of a group but its first victim, or of none."""
+        """Whether it is the only victim, or the first one of its group."""
         return self.group_id is None or self.group_id == self.uid
 
-    @property
-    def rss(self) -> int | None:
-        """Resident memory: anonymous, file and shared pages together."""
-        parts = [part for part in (self.rss_anon, self.rss_file, self.rss_shmem) if part is not None]
-        return sum(parts) if parts else None
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """A second kill line of one victim, see `oom_group`. It is no kill, but the kernel's own counter counts it."""
+
+    record: Record
 
 
 @dataclass(frozen=True, slots=True)
 class NoVictim:
-    """The OOM killer found nothing that it may kill. The kernel says so as often as it tries: hundreds a second."""
+    """The OOM killer found no process that it may kill. The kernel prints it at each try, up to hundreds a second."""
 
     record: Record
     observed_ns: int
 
 
-Finding = OomKill | NoVictim
+Finding = OomKill | Repeat | NoVictim
 
 
 def event_uid(event_name: str, boot_id: str, record: Record) -> str:
-    """UUIDv5 over event name, boot id, sequence, envelope µs and the record's text, joined by NUL.
+    """Return a UUIDv5 over event name, boot id, sequence, the log's clock in µs and the record's text, joined by NUL.
 
-    Equal for every reader of one kernel log; two forks of one machine differ in the µs.
+    It is equal for every reader of one kernel log. Two forks of one machine differ in the µs.
     """
     parts = (event_name, boot_id, str(record.sequence), str(record.monotonic_us), record.text)
     return uuid5(UID_NAMESPACE, "\0".join(parts))

@@ -1,12 +1,12 @@
-"""One OOM report while it is being read, and what it may say of a kill's circumstances. No I/O.
+"""One OOM report while it is being read: the facts of its lines. No I/O.
 
 Rules:
-- Lines are recognised by their own form, in any order, so that foreign records between them do no harm.
-- What is kept of a report is bounded whatever arrives: a few lines and the five largest tasks.
-- What was read before a gap is forgotten: the kill line after it may end another report.
-- A report is over when the kernel has said nothing of it for a while, not when it is long: a table of 50,000 tasks
-  takes a minute on a serial console.
-- Lines with several names in them are cut only when the kill line has come (`account`).
+- Each line is recognised by its own form, in any order. So other records between the lines do no harm.
+- Memory is bounded for every input: a few lines and the five largest tasks are kept.
+- After a gap all facts read before it are dropped: the next kill line may end another report.
+- A report is given up after a time without a line of it, not after a length: a table of 50,000 tasks takes a minute on
+  a serial console.
+- Lines with several names in them are only stored here. `kill_facts` reads them when the kill line has come.
 """
 
 from __future__ import annotations
@@ -18,20 +18,22 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from otel_oom.kernel import cgroup_lines, oom_lines
-from otel_oom.kernel.kmsg_record import Record, printable
+from otel_oom.kernel.kmsg_record import Record
+from otel_oom.kernel.oom_lines import Opener
+from otel_oom.kernel.text_escapes import printable
 
 Completeness = Literal["full", "partial", "suppressed"]
 
 _TOP_TASKS: Final = 5
-_FRAGMENTS: Final = 16  # a path of 4 KiB comes in 5
-_JOINED: Final = 40_000  # characters: two paths of 4 KiB in escapes, and the rest of the line
-_SILENT_RECORDS: Final = 5_000
-_SILENT_US: Final = 10_000_000
+_MAX_FRAGMENTS: Final = 16  # a path of 4 KiB comes in 5
+_MAX_LINE_CHARS: Final = 40_000  # two escaped paths of 4 KiB, and the rest of the line
+_MAX_SILENT_RECORDS: Final = 5_000
+_MAX_SILENT_US: Final = 10_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A row of the task table: rss in bytes; score_adj 0 where the kernel has none (until 2.6.35)."""
+    """A row of the task table. rss: bytes; score_adj: 0 if the kernel prints none (until 2.6.35)."""
 
     pid: int
     comm: str
@@ -41,9 +43,9 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a report says about the circumstances of its kill. Sizes are bytes.
+    """The circumstances of a kill, as its report gives them. Sizes are bytes. None: the kernel did not print it.
 
-    memcg_limit: None also where the cgroup has no limit of its own (the kernel prints its largest number)
+    memcg_limit: None also if the cgroup has no limit of its own (the kernel prints its largest number)
     """
 
     completeness: Completeness
@@ -64,60 +66,70 @@ class Context:
 
 @dataclass(slots=True)
 class Report:
-    """A report that is being read: only what a kill may need of it."""
+    """A report that is being read: the facts that a kill may need.
+
+    opened: its first record; page_size: bytes
+    """
 
     opened: Record
     page_size: int
-    silent: int = 0
-    """Records since the last one that was of this report."""
-    last_us: int | None = None
-    """Time of that one."""
-    lost: bool = False
-    opener: dict[str, str | None] = field(default_factory=dict)
+    silent_records: int = 0
+    """Number of records since the last one of this report."""
+    last_line_us: int | None = None
+    """The log's clock at the last record of this report; None: that is the first record."""
+    has_gap: bool = False
+    opener: Opener | None = None
     trigger_pid: int | None = None
     usage: tuple[int | None, int | None] | None = None
+    """Usage and limit of the memory cgroup, bytes."""
     heads: dict[str, list[str]] = field(default_factory=dict)
-    """Lines with a path in them, each with its fragments: the kernel splits a long path off."""
+    """By first words: each line with a path, and its fragments. The kernel prints a long path as fragments."""
     line: list[str] | None = None
-    """The last of these lines, or the opener: fragments continue it."""
+    """The last of these lines, or the opener: the next fragment continues it."""
     caller: str | None = None
-    """Who printed it, where the kernel says so: another thread's or CPU's fragments belong elsewhere."""
+    """The thread or CPU that printed it, if the kernel prints that. A fragment of another one belongs elsewhere."""
     announced: str | None = None
+    """The cause in the announcement of a kill (until 5.0)."""
     row: re.Pattern[str] | None = None
-    """How a row of its table is read."""
+    """The pattern of the task table's rows, None before its header."""
     rows: int = 0
     tasks: list[tuple[int, int, Task]] = field(default_factory=list)
+    """The largest tasks, as a heap."""
     sizes: dict[str, int | None] = field(default_factory=dict)
+    """Sizes of the machine's memory and swap, by field of `Context`, bytes."""
+
+    @property
+    def last_us(self) -> int:
+        """The log's clock at the last record of this report, µs."""
+        return self.opened.monotonic_us if self.last_line_us is None else self.last_line_us
 
     def is_over(self, now_us: int) -> bool:
-        """Whether a record comes too late to be part of it, or is of another boot: the kill line never came."""
-        self.silent += 1
-        last_us = self.opened.monotonic_us if self.last_us is None else self.last_us
-        return self.silent > _SILENT_RECORDS or abs(now_us - last_us) > _SILENT_US
+        """Count a record, and return whether it is too late for this report, or of another boot."""
+        self.silent_records += 1
+        return self.silent_records > _MAX_SILENT_RECORDS or abs(now_us - self.last_us) > _MAX_SILENT_US
 
     def after_loss(self) -> Report:
-        """What is left of it behind a gap: that it was there."""
-        last_us = self.opened.monotonic_us if self.last_us is None else self.last_us
-        return Report(self.opened, self.page_size, self.silent, last_us, lost=True)
+        """Return this report without the facts that were read before a gap."""
+        return Report(self.opened, self.page_size, self.silent_records, self.last_us, has_gap=True)
 
     def read(self, record: Record) -> None:
-        """Take what this line, or this piece of one, says."""
+        """Take the facts of a line, or of a fragment of one. Lines of other origin are ignored."""
         if self._read(record):
-            self.silent, self.last_us = 0, record.monotonic_us
+            self.silent_records, self.last_line_us = 0, record.monotonic_us
 
     def read_rows(self, rows: Iterable[re.Match[bytes]], now_us: int) -> None:
-        """Take rows of its table: matches of its pattern in ASCII text."""
+        """Take rows of the task table: matches of its pattern in ASCII text. now_us: their time."""
         if self.row is not None and sum(map(self._task, rows)):
-            self.silent, self.last_us = 0, now_us
+            self.silent_records, self.last_line_us = 0, now_us
 
     def _read(self, record: Record) -> bool:
-        """Whether the line is of this report."""
+        """Return whether the line belongs to this report."""
         text = record.text
-        if oom_lines.CPUSET in text and self.opener and text.startswith(f"{self.opener['comm']}{oom_lines.CPUSET}"):
-            return True  # before 5.0; a process could be named like any other line
+        if oom_lines.CPUSET in text and self.opener and text.startswith(f"{self.opener.comm}{oom_lines.CPUSET}"):
+            return True  # until 4.20 this line begins with a process's name, which may look like any other line
         if head := _head(text, is_fragment=record.is_fragment):
             parts, self.line, self.caller = self.heads.get(head), [text], record.caller
-            # Statistics come once for each descendant: the first is meant. A line that cannot be read makes way.
+            # Statistics come for the cgroup and then for each descendant: the first readable line is kept.
             if parts is None or _READ[head]("".join(parts)) is None:
                 self.heads[head] = self.line
             return True
@@ -129,8 +141,9 @@ class Report:
         if line := oom_lines.MEMCG_USAGE.fullmatch(text):
             self.usage = (oom_lines.size(line["usage"]), oom_lines.limit(line["limit"]))
         elif line := oom_lines.CURRENT_TASK.fullmatch(text):
-            comm = self.opener.get("comm")
-            if comm is None or self.trigger_pid is not None or not line["rest"].startswith(f"{comm} "):
+            if self.opener is None or self.trigger_pid is not None:
+                return False
+            if not line["rest"].startswith(f"{self.opener.comm} "):
                 return False
             self.trigger_pid = int(line["pid"] or line["old_pid"])
         elif line := oom_lines.ANNOUNCE.fullmatch(text):
@@ -146,11 +159,11 @@ class Report:
         parts = self.line
         if parts is None or record.caller != self.caller:
             return False
-        if len(parts) == _FRAGMENTS or sum(map(len, parts)) + len(record.text) > _JOINED:
+        if len(parts) == _MAX_FRAGMENTS or sum(map(len, parts)) + len(record.text) > _MAX_LINE_CHARS:
             return False
         parts.append(record.text)
-        if parts[0] == self.opened.text and self.opener and self.opener["order"] is None:
-            self.opener = oom_lines.opener("".join(parts)) or self.opener
+        if parts[0] == self.opened.text and self.opener and self.opener.order is None:
+            self.opener = oom_lines.parse_opener("".join(parts)) or self.opener
         return True
 
     def _task(self, row: re.Match[str] | re.Match[bytes]) -> bool:
@@ -158,7 +171,7 @@ class Report:
         if rss is None:
             return False
         self.rows += 1
-        if len(self.tasks) == _TOP_TASKS and rss <= self.tasks[0][0]:  # of equals the first stays
+        if len(self.tasks) == _TOP_TASKS and rss <= self.tasks[0][0]:  # of equal tasks the first ones stay
             return True
         score_adj = oom_lines.size(row["oom_score_adj"], 1) if "oom_score_adj" in row.re.groupindex else None
         name = row["name"]
@@ -180,7 +193,10 @@ class Report:
         return True
 
     def summary(self, comm: str | None) -> cgroup_lines.Summary | None:
-        """The `oom-kill:` line, joined; a fragment of somebody else's at its end is left out again."""
+        """Return the `oom-kill:` line, joined. Fragments at its end that belong to other lines are left out.
+
+        comm: the victim's name in the kill line, escaped, if known
+        """
         parts = self.heads.get(cgroup_lines.SUMMARY, [])
         memcg = self.stats()
         for end in range(len(parts), 0, -1):
@@ -189,16 +205,16 @@ class Report:
         return cgroup_lines.summary_without_end("".join(parts), comm=comm)
 
     def task_in(self) -> tuple[str, str] | None:
-        """(task_memcg, oom_memcg) as kernels before 5.0 say them."""
+        """Return (task_memcg, oom_memcg) as kernels before 5.0 print them."""
         return cgroup_lines.task_in("".join(self.heads.get(cgroup_lines.TASK_IN, [])), oom_memcg=self.stats())
 
     def stats(self) -> str | None:
-        """The path of the cgroup whose limit it was, as its statistics say it."""
+        """Return the path of the cgroup whose limit was hit, from the line above its statistics."""
         return cgroup_lines.stats("".join(self.heads.get(cgroup_lines.STATS, [])))
 
     @property
     def is_memcg(self) -> bool:
-        """Whether only a memcg's report holds what was read."""
+        """Whether a line was read that only the report of a memory cgroup has."""
         if self.usage is not None or cgroup_lines.TASK_IN in self.heads:
             return True
         summary = self.summary(None)
@@ -217,10 +233,10 @@ _BEGINNINGS: Final = (_SUMMARY_BEGINS, *cgroup_lines.HEADS)
 
 
 def _head(text: str, *, is_fragment: bool) -> str | None:
-    """Which line with paths this begins."""
+    """Return the first words in `cgroup_lines.HEADS` with which this line begins, None for other lines."""
     if not text.startswith(_BEGINNINGS):
         return None
-    if is_fragment:  # 3.5 to 4.8 mark the first piece of a line too; newer ones begin a piece with a path or a comma
+    if is_fragment:  # 3.5 to 4.8 mark the first piece of a line too; newer pieces begin with a path or a comma
         return next((head for head in (cgroup_lines.TASK_IN, cgroup_lines.STATS) if text.startswith(head)), None)
     if (
         len(text) < len(cgroup_lines.SUMMARY)

@@ -1,4 +1,4 @@
-"""A recorded kill as a source, for where the kernel log may not be read."""
+"""A recorded kill as a `Source`: for the demo without access to the kernel log, and for the rehearsal of a kill."""
 
 from __future__ import annotations
 
@@ -11,37 +11,37 @@ from otel_oom.kernel.device import Item, Reading
 
 
 class RecordedLog:
-    """A recorded kill as a source: nothing until `play`, then one record a read. It can be played again."""
+    """Returns nothing until `play`, then one record for each read. It can be played several times."""
 
     def __init__(self) -> None:
         capture = resources.files("otel_oom.kernel").joinpath("recorded.kmsg").read_bytes()
         self._report = [line + b"\n" for line in capture.splitlines()]
-        self._left: deque[bytes] = deque()
+        self._unread: deque[bytes] = deque()
         self._awake = threading.Event()
 
     def play(self) -> None:
-        """Let the kill happen."""
-        self._left.extend(self._report)
+        """Make all records of the kill readable."""
+        self._unread.extend(self._report)
         self.wake()
 
     @property
     def next_sequence(self) -> None:
-        """It is no place to come back to."""
+        """None: reading cannot be resumed here."""
 
     @property
     def wake_fd(self) -> int:
-        """There is none."""
+        """-1: there is none."""
         return -1
 
     def open(self) -> None:
-        """There is nothing to open."""
+        """Do nothing."""
 
     def read(self) -> Reading:
-        """The next record once it plays."""
-        return Item(self._left.popleft(), time.time_ns()) if self._left else None
+        """Return the next record, None if all are read. Its stamp is the wall clock."""
+        return Item(self._unread.popleft(), time.time_ns()) if self._unread else None
 
     def wait(self, timeout_s: float) -> None:
-        """Sleep until it plays."""
+        """Sleep until `play` or `wake` is called, or the time is over."""
         self._awake.wait(timeout_s)
         self._awake.clear()
 
@@ -50,4 +50,4 @@ class RecordedLog:
         self._awake.set()
 
     def close(self) -> None:
-        """There is nothing to close."""
+        """Do nothing."""

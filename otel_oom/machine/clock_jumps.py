@@ -1,14 +1,13 @@
-"""Whether the wall clock and the kernel's clock go on together. No I/O: both clocks are passed in.
+"""Detects jumps of the wall clock against the kernel's clock. No I/O: both clocks are passed in.
 
-The kernel's clock (CLOCK_MONOTONIC, and that of its log) stands still while a machine sleeps; the wall clock is set
-right afterwards, or by whoever else sets it. From inside a standby and a step look the same: the two part by the time
-slept, or stepped. What was certain before is not after it: connections may be dead, and what a collector knows is old.
+The kernel's clock (CLOCK_MONOTONIC, and the clock of its log) stands still while a machine sleeps. Afterwards the wall
+clock is set to the right time. A standby and a step of the wall clock look the same: the difference of the two clocks
+changes. After a jump, connections may be dead and the collector's state may be old.
 
 Rules:
-- Two looks are compared, however far apart they are: a clock that is slewed (NTP does so by half a millisecond a
-  second) never parts, and one that is set does. Steps of less than a second are none, however many there are.
-- The two clocks cannot be read at one moment. A look in between which this process was stopped says nothing, and is
-  taken again.
+- Two looks are compared, however far apart they are. A clock that NTP slews (by at most 0.5 ms a second) never jumps.
+  Steps of a second or less are ignored, however many there are.
+- The two clocks cannot be read at one instant. If the process was stopped between the reads, the look is repeated.
 """
 
 from __future__ import annotations
@@ -16,8 +15,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-APART_NS: Final = 1_000_000_000
-_AT_ONCE_NS: Final = 100_000_000
+MIN_JUMP_NS: Final = 1_000_000_000
+_MAX_LOOK_NS: Final = 100_000_000
 _TRIES: Final = 3
 
 
@@ -30,18 +29,21 @@ class ClockJumps:
         self._epoch_ns = self._look()
 
     def jumped_s(self) -> float:
-        """Seconds by which the wall clock left the kernel's since the last look, signed; 0: a second at most."""
+        """Return the change of the wall clock against the kernel's since the last look, in seconds, signed.
+
+        0.0 for a change of at most one second, and if the clocks could not be read together.
+        """
         before_ns, epoch_ns = self._epoch_ns, self._look()
         if epoch_ns is None:
             return 0.0
         self._epoch_ns = epoch_ns
         jumped_ns = 0 if before_ns is None else epoch_ns - before_ns
-        return jumped_ns / 1e9 if abs(jumped_ns) > APART_NS else 0.0
+        return jumped_ns / 1e9 if abs(jumped_ns) > MIN_JUMP_NS else 0.0
 
     def _look(self) -> int | None:
-        """Where the kernel's clock was 0 on the wall clock; None where the two could not be read together."""
+        """Return the wall clock's time when the kernel's clock was 0. None: the two could not be read together."""
         for _ in range(_TRIES):
             before_ns, wall_ns, after_ns = self._monotonic_ns(), self._wall_ns(), self._monotonic_ns()
-            if after_ns - before_ns < _AT_ONCE_NS:
+            if after_ns - before_ns < _MAX_LOOK_NS:
                 return wall_ns - before_ns
         return None

@@ -1,13 +1,13 @@
-"""Whether this machine is still the one that it was. No I/O, no clock: `look` is passed in.
+"""Detects that this machine has another identity: it is a copy, made by a fork of a running VM. No I/O, no clock.
 
-Two copies of one snapshot share boot id, machine id, kernel log and spool, so what they count must not share a series.
-The kernel says that its machine was forked, but on many platforms it says so at every resume of the only copy: only a
-difference of the identity counts (or each line, where the user says so).
+Two copies of one snapshot have the same boot id, machine id, kernel log and spool. Their counts must not be in one
+series. The kernel logs the fork of its virtual machine, but on many platforms it logs that at every resume of the only
+copy. So only a changed identity counts, or each such record if the user says so.
 
 Rules:
-- The platform may give a copy its name some time after it has let it run: the identity is looked at for a minute, after
-  a fork and after the agent's start.
-- An identity that cannot be told at the moment is no difference.
+- The platform may give a copy its name some time after the copy runs. The identity is read for a minute, after a fork
+  and after the agent's start.
+- An identity that cannot be read now is no change.
 """
 
 from __future__ import annotations
@@ -24,34 +24,37 @@ _UUID_CHARACTERS: Final = 36
 
 
 class ForkDetection:
-    """look: who this machine is now, None where that cannot be told at the moment; it does not wait for a disk.
+    """Compares the identity under which the agent exports with the machine's.
 
-    is_always: each line makes another machine; unique_suffix: makes the part of an id that no other copy has, or none
-    now_s: of the start, by a monotonic clock
+    read_machine: the machine's identity, None where it cannot be read now; it does not wait for a disk
+    is_always: every fork record starts a new identity
+    unique_suffix: a part of the instance id that no other copy has, or an empty text
+    now_s: when the agent started, monotonic seconds
     """
 
     def __init__(
         self,
-        look: Callable[[], MachineIdentity | None],
+        read_machine: Callable[[], MachineIdentity | None],
         *,
         is_always: bool,
         unique_suffix: Callable[[], str],
         now_s: float,
     ) -> None:
-        self._look = look
+        self._read_machine = read_machine
         self._is_always = is_always
         self._unique_suffix = unique_suffix
         self._until_s = now_s + SETTLES_S
 
     def changed_identity(self, identity: ResourceIdentity, now_s: float, *, is_forked: bool) -> ResourceIdentity | None:
-        """As whom the agent sends from now on, if this machine is another one than `identity` says."""
+        """The new identity to export under, None if it has not changed. identity: the current one."""
         if is_forked:
             self._until_s = now_s + SETTLES_S
         if now_s > self._until_s:
             return None
-        machine = self._look()
-        is_told = machine is not None and (machine.machine_id or not identity.host_id)  # else it is written just now
-        if machine and is_told and not identity.instance_id.startswith(machine.instance_id):
+        machine = self._read_machine()
+        # Without a machine id, where there was one, the file is being written just now.
+        is_readable = machine is not None and (machine.machine_id or not identity.host_id)
+        if machine and is_readable and not identity.is_of_machine(machine.instance_id):
             return machine.resource_identity(unique_suffix=self._unique_suffix())
         if is_forked and self._is_always:
             same = identity.instance_id[:_UUID_CHARACTERS]

@@ -1,8 +1,6 @@
-"""What this machine says about itself and about a victim: /proc, /etc and psutil. Reads, and raises nothing.
+"""The machine identity: boot id, machine id, host name and the identity file. Reads files, raises nothing.
 
-Rules:
-- Absent is None: a kernel without a counter, a process that is gone.
-- A pid is a number that is used again: what /proc says is taken only if the name still fits the kill line.
+A file that is absent or cannot be read gives an empty value.
 """
 
 from __future__ import annotations
@@ -22,14 +20,14 @@ from otel_oom.uuid5 import uuid5
 
 _INSTANCE_NAMESPACE: Final = uuid.UUID("1c9bfad8-2c8c-5b55-a353-52ba67b6afd8")
 _MARK_BYTES: Final = 4096
-_GLANCE_S: Final = 0.05
+_WAIT_S: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class MachineIdentity:
-    """Who this machine is. boot_id, machine_id: empty where the system has none.
+    """The facts that tell this machine from others. boot_id, machine_id: empty if the system has none.
 
-    mark: what the identity file says, empty without one
+    page_size: bytes; mark: the first 4 KiB of the identity file, printable, empty without one
     """
 
     boot_id: str
@@ -41,19 +39,19 @@ class MachineIdentity:
 
     @property
     def instance_id(self) -> str:
-        """Stable id of the agent on this machine: UUIDv5 over machine id, host name and mark, joined by NUL."""
+        """The agent's stable id on this machine: UUIDv5 over machine id, host name and mark, joined by NUL."""
         parts = (self.machine_id, self.host_name, *([self.mark] if self.mark else []))
         return uuid5(_INSTANCE_NAMESPACE, "\0".join(parts))
 
     def resource_identity(self, *, unique_suffix: str = "") -> ResourceIdentity:
-        """As whom the agent sends. of_its_own: a part that no other run or fork of this machine has."""
+        """Return the identity for exports. unique_suffix: a part that no other run or fork of this machine has."""
         return ResourceIdentity(
             "-".join(filter(None, (self.instance_id, unique_suffix))), self.host_name, self.machine_id
         )
 
 
 def read_machine_identity(identity_file: Path | None = None) -> MachineIdentity:
-    """Read it from the running system, and from a file that tells copies of it apart."""
+    """Read the identity of the running system. identity_file: differs between copies of one machine."""
     return MachineIdentity(
         boot_id=_first_line("/proc/sys/kernel/random/boot_id"),
         machine_id=_first_line("/etc/machine-id") or _first_line("/var/lib/dbus/machine-id"),
@@ -65,23 +63,26 @@ def read_machine_identity(identity_file: Path | None = None) -> MachineIdentity:
 
 
 class BackgroundRead:
-    """Looks at what may lie on a disk that hangs, and does not wait for it."""
+    """Reads the machine's identity in a thread, at most one at a time.
 
-    def __init__(self, look: Callable[[], MachineIdentity | None]) -> None:
-        self._look = look
-        self._found: list[MachineIdentity | None] = []
+    The requirement: the identity file may be on a disk that hangs, and the loop of the kernel log must not wait for it.
+    """
+
+    def __init__(self, read: Callable[[], MachineIdentity | None]) -> None:
+        self._read = read
+        self._results: list[MachineIdentity | None] = []
         self._thread: threading.Thread | None = None
 
     def __call__(self) -> MachineIdentity | None:
-        """What was seen; None where there was nothing to see, or no time."""
+        """What was read; None if there is nothing to read, or if it takes longer than `_WAIT_S`."""
         if self._thread is None:
-            self._thread = threading.Thread(target=lambda: self._found.append(self._look()), daemon=True)
+            self._thread = threading.Thread(target=lambda: self._results.append(self._read()), daemon=True)
             self._thread.start()
-        self._thread.join(_GLANCE_S)
+        self._thread.join(_WAIT_S)
         if self._thread.is_alive():
-            return None  # the next one finds it
+            return None  # a later call returns it
         self._thread = None
-        return self._found.pop() if self._found else None
+        return self._results.pop() if self._results else None
 
 
 def _mark(path: Path) -> str:

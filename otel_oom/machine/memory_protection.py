@@ -1,9 +1,9 @@
-"""The agent against the shortage that it reports: not the kernel's next victim, its memory there before it is needed.
+"""Protects the agent against a lack of memory: its OOM score, the size of its threads, its locked memory.
 
 Rules:
-- All of it is for the whole process, so `otel-oom run` alone asks for it, once; nothing here happens at import.
-- What the system does not allow is returned as one line with its mend, and never ends the agent.
-- Only this process is touched: /proc/self/oom_score_adj, its own threads, its own memory.
+- Every setting holds for the whole process. So only `otel-oom run` makes them, once, and none is made at import.
+- A setting that the system refuses is returned as one line with its remedy, and does not end the agent.
+- Only this process is changed.
 """
 
 from __future__ import annotations
@@ -20,21 +20,22 @@ from typing import Final
 
 _OOM_SCORE_ADJ: Final = "/proc/self/oom_score_adj"
 
-# The threads' work takes 30 KiB of stack, a runaway recursion 720 KiB until Python ends it: with less it would end the
-# process (measured with Python 3.10 to 3.13). glibc's 8 MiB would all count as locked memory.
+# The threads need 30 KiB of stack. An endless recursion takes 720 KiB before Python raises RecursionError: a smaller
+# stack would end the process (measured with Python 3.10 to 3.13). glibc's 8 MiB would all count as locked memory.
 _STACK_BYTES: Final = 1 << 20
 _M_ARENA_MAX: Final = -8  # malloc.h
 
-# include/uapi/asm-generic/mman.h; ONFAULT since Linux 4.4. Without it every page of every library would be read in.
+# include/uapi/asm-generic/mman.h. ONFAULT (Linux 4.4+) locks a page at its first use: else every page of every library
+# would be read into memory.
 _MCL_CURRENT: Final = 1
 _MCL_FUTURE: Final = 2
 _MCL_ONFAULT: Final = 4
 
 
 def lower_oom_score(score_adj: int, path: str = _OOM_SCORE_ADJ) -> str | None:
-    """Let the kernel take others first; score_adj: -1000 (never this one) to 1000. None, or why it may not.
+    """Make the kernel choose other victims first. Returns None, or a warning with its remedy.
 
-    A value that is as low already (systemd's OOMScoreAdjust=) stays as it is.
+    score_adj: from -1000 (this process is never killed) to 1000. A lower value, set by systemd, is kept.
     """
     try:
         if int(Path(path).read_text("ascii")) > score_adj:
@@ -49,25 +50,25 @@ def lower_oom_score(score_adj: int, path: str = _OOM_SCORE_ADJ) -> str | None:
 
 
 def bound_threads() -> None:
-    """Threads that start after this are small: little stack, and one heap for all, as Python runs one at a time."""
+    """Give later threads a small stack, and one common heap: Python runs one thread at a time."""
     threading.stack_size(_STACK_BYTES)
-    with suppress(AttributeError):  # musl has one heap anyway
+    with suppress(AttributeError):  # musl always has one heap
         ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
 
 
 def lock_memory() -> str | None:
-    """Keep what is in memory there: none of it is swapped out, or dropped to be read from a disk that stands still.
+    """Lock all memory: no page is swapped out, or dropped and later read from a disk that may hang.
 
-    To be called when everything is loaded; it takes no memory more. None, or why it may not.
+    Call it when all modules are loaded. It takes no additional memory. Returns None, or a warning with its remedy.
     """
     gc.collect()
-    gc.freeze()  # what is there now stays: no collection touches it again
+    gc.freeze()  # no later collection looks at the objects of now
     libc = ctypes.CDLL(None, use_errno=True)
     with suppress(AttributeError):  # not in musl
         libc.malloc_trim(0)
     soft, hard = resource.getrlimit(resource.RLIMIT_MEMLOCK)
-    # A finite limit would make some later allocation fail, unless the kernel holds this process above it. With a limit
-    # of 0 it locks for such a process alone: so it says itself which one this is.
+    # Under a finite limit some later allocation would fail, unless the process has CAP_IPC_LOCK. With a limit of 0,
+    # mlockall succeeds only with that capability: so the call itself is the check.
     limit = hard if hard == resource.RLIM_INFINITY else 0
     resource.setrlimit(resource.RLIMIT_MEMLOCK, (limit, hard))
     failed = libc.mlockall(_MCL_CURRENT | _MCL_FUTURE | _MCL_ONFAULT)

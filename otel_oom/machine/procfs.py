@@ -1,4 +1,4 @@
-"""The kernel's OOM kill counter, and whether pids here are the kernel log's. Reads /proc; raises nothing."""
+"""The kernel's OOM kill counter, and the pid namespace. Reads /proc, raises nothing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _INITIAL_PID_NAMESPACE: Final = 0xEFFFFFFC  # PROC_PID_INIT_INO, include/linux/p
 
 
 def oom_kills(path: str = "/proc/vmstat") -> int | None:
-    """The kernel's own count of OOM kills since boot; None before 4.13 or without /proc."""
+    """Return the kernel's count of OOM kills since boot. None before Linux 4.13, or without /proc."""
     try:
         for line in Path(path).read_bytes().splitlines():
             if line.startswith(b"oom_kill "):
@@ -20,7 +20,7 @@ def oom_kills(path: str = "/proc/vmstat") -> int | None:
 
 
 def sees_host_pids() -> bool:
-    """Whether pids of the kernel log mean the same process here: this is the first pid namespace."""
+    """Return whether this is the first pid namespace: only there do the kernel log's pids name the same processes."""
     try:
         return Path("/proc/self/ns/pid").stat().st_ino == _INITIAL_PID_NAMESPACE
     except OSError:

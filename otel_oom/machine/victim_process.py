@@ -1,4 +1,7 @@
-"""What /proc still knows of a victim. Reads /proc through psutil; raises nothing."""
+"""Facts from /proc about a victim. Reads through psutil, raises nothing.
+
+A pid is used again: facts are taken only if the process still has the name in the kill line.
+"""
 
 from __future__ import annotations
 
@@ -11,19 +14,19 @@ from typing import Final
 import psutil
 
 from otel_oom import schema
-from otel_oom.kernel.kmsg_record import escape, printable
 from otel_oom.kernel.oom_kill import OomKill
+from otel_oom.kernel.text_escapes import escape, printable
 
-_COMMAND_LINE_BYTES: Final = 4096  # as much as `ps` shows of it; a process may have megabytes
+_COMMAND_LINE_BYTES: Final = 4096  # as many as `ps` shows; a process may have megabytes
 
 
 def look_at_victim(kill: OomKill, *, with_command_line: bool) -> Mapping[str, str | int]:
-    """What /proc still knows of a victim, by attribute name. Mostly that is for some milliseconds."""
+    """Return the facts that /proc still has, by attribute name. Most victims are gone after some milliseconds."""
     found: dict[schema.Attribute, str | int] = {}
     try:
         process = psutil.Process(kill.pid)
         with process.oneshot():
-            # Not process.name(): for a long name it reads the command line, and waits for the dying memory's lock.
+            # Not process.name(): for a long name it reads the command line, which waits for the victim's memory lock.
             if safe_text(Path(f"/proc/{kill.pid}/comm").read_bytes().removesuffix(b"\n")) != kill.comm:
                 return {}
             found[schema.PARENT_PID] = process.ppid()
@@ -34,9 +37,10 @@ def look_at_victim(kill: OomKill, *, with_command_line: bool) -> Mapping[str, st
             if with_command_line and (words := process.cmdline()):
                 found[schema.COMMAND_LINE] = safe_text(os.fsencode(" ".join(words))[:_COMMAND_LINE_BYTES])
     except (psutil.Error, OSError, ValueError):
-        pass  # it is gone, or half gone: what was read stays
+        pass  # the process has ended: the facts read so far are returned
     return {attribute.name: value for attribute, value in found.items()}
 
 
 def safe_text(name: bytes) -> str:
+    """Return bytes that a process or a user chose as printable text: escaped as in the kernel log."""
     return printable(escape(name))

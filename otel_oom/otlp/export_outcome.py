@@ -1,7 +1,8 @@
-"""What became of one request to the collector.
+"""The outcome of one request to the collector, and the interface of exporters. No I/O.
 
 Rules:
-- What cannot be encoded is the fault of the data. Whatever else fails is mended on the way, so the data is kept.
+- Data that cannot be encoded is refused for good. Any other failure may be corrected on the way to the collector, so
+  the data is kept.
 """
 
 from __future__ import annotations
@@ -19,14 +20,14 @@ Data_contra = TypeVar("Data_contra", contravariant=True)
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The truth about one request.
+    """The outcome of one request.
 
-    ok: the collector has it (all but `dropped` of it, which a partial success rejected)
-    retry: it has not, and may take it later; not before retry_after_s where it says so
-    rejected: it will never take this request
-    remedy: what to look at, where the answer says more than that there was none
-    is_silent: there was none, so the other signal's connection may be dead as well
-    clock_offset_s: this machine's wall clock minus the collector's, where the answer shows that
+    verdict: `ok`: the collector accepted it, except for `dropped` parts that a partial success rejected
+        `retry`: it did not, and may accept it later; not before retry_after_s, where it names a time
+        `rejected`: it will never accept this request
+    why: the cause in one line; remedy: what to check, where the answer shows that
+    is_silent: there was no answer, so the other signal's connection may be dead as well
+    clock_offset_s: this machine's wall clock minus the collector's, where the answer shows it
     """
 
     verdict: Verdict
@@ -59,7 +60,7 @@ KEY_REMEDY: Final = "OTEL_EXPORTER_OTLP_HEADERS carries the key"
 
 
 def accepted(partial: Any) -> Outcome:
-    """The outcome of an answer of success. partial: its ExportLogsPartialSuccess or ExportMetricsPartialSuccess."""
+    """The outcome of a successful answer. partial: its ExportLogsPartialSuccess or ExportMetricsPartialSuccess."""
     dropped = getattr(partial, "rejected_log_records", 0) or getattr(partial, "rejected_data_points", 0)
     return Outcome("ok", partial.error_message, dropped=dropped) if dropped > 0 else OK
 
@@ -67,29 +68,33 @@ def accepted(partial: Any) -> Outcome:
 class Exporter(Protocol, Generic[Data_contra]):
     """One way to a collector for one signal. `send` makes one attempt.
 
-    The timeout bounds all of it, but over HTTP for two things: the lookup of a name takes what the C library takes, and
-    behind a proxy (or with a credential provider) each wait on the socket is bounded, not the whole answer.
+    The timeout bounds the whole attempt, with two exceptions over HTTP. The lookup of a name takes as long as the C
+    library takes. Behind a proxy (or with a credential provider) each wait on the socket is bounded, not their sum.
     """
 
     def send(self, data: Data_contra) -> Outcome:
         """Make one request. Raises: NotEncodableError, and what the libraries raise where they fail themselves."""
 
     def reconnect(self) -> None:
-        """Leave the connection, if there is one: the next request makes a new one."""
+        """Close the connection, if there is one: the next request opens a new one."""
 
     def close(self) -> None:
         """Close the connections."""
 
 
-class Discard(Generic[Data_contra]):
-    """The `none` exporter."""
+class LocalExporter(Generic[Data_contra]):
+    """The exporters `none` and `console`. export: takes the data on this machine."""
 
-    def send(self, data: Data_contra) -> Outcome:  # noqa: ARG002 the interface's
-        """Drop it: that is what was asked for."""
+    def __init__(self, export: Callable[[Data_contra], object]) -> None:
+        self._export = export
+
+    def send(self, data: Data_contra) -> Outcome:
+        """Export it. Raises: what export raises."""
+        self._export(data)
         return OK
 
     def reconnect(self) -> None:
-        """Nothing is open."""
+        """Do nothing: there is no connection."""
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing: there is no connection."""

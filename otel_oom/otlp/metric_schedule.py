@@ -1,36 +1,37 @@
-"""Which totals a collector is told next, as whose, and when.
+"""Chooses which totals to export next, under which identity, and when. No I/O, no clock.
 
 Rules:
-- A series is opened at the total that it carried, before any new kill is added to it, and that is tried until it is
-  delivered: only so does a store see the first kill as an increase.
-- News is told within `_GATHER_S`, all else with the heartbeat.
-- Where this machine is another one now, what it was is told first: its last totals as that one's, then its own open.
-- After a sleep, too, the totals that were told last are told again before new ones: a store has an old sample at best.
-  But not where newer ones may have been taken without an answer: to a store a total that goes back is a new beginning.
-- What a collection says is not lost with its request: a cumulative one says it all again, and newer; one of delta
-  temporality is kept as it is.
+- The first collection of a series holds the totals that it carried before any new kill, and is repeated until it is
+  delivered. Only so does a store see the first kill as an increase.
+- News is exported within `_GATHER_S`, everything else with the heartbeat.
+- After an identity change the retired series comes first, with its last totals and its own identity; then the new
+  series opens.
+- After a sleep the totals that were exported last are exported again before new ones, because a store has at best an
+  old sample. Unless newer totals may have been accepted without an answer: stores read a decrease as a reset.
+- No failed request loses a count. A cumulative collection is replaced by a newer one, which holds the same counts. With
+  delta temporality an unanswered one is repeated unchanged, because a collector may have accepted it, and drops a
+  second point of one interval; after a refused one the next delta covers its interval too.
 """
 
 from __future__ import annotations
 
-import time
-from dataclasses import replace
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Literal, NamedTuple
 
 from otel_oom.health import Health
+from otel_oom.otlp import point_times
 from otel_oom.otlp.export_outcome import Outcome
-from otel_oom.otlp.metric_points import MetricSender, PointTimes
+from otel_oom.otlp.metric_values import Values, kill_values, own_values, retired_values
+from otel_oom.otlp.point_times import Moment, PointTimes
 from otel_oom.spool.spool import Spool
 from otel_oom.totals import RetiredSeries, Series, Totals
-
-if TYPE_CHECKING:
-    from opentelemetry.sdk.metrics.export import MetricsData
 
 _GATHER_S: Final = 0.05  # a storm's kills go out as one point, not as hundreds
 
 
 class State(NamedTuple):
-    """What a collector should know at once when it changes: the totals that it may see, and the agent's health."""
+    """What a collector should know as soon as it changes: the exportable totals, and the agent's health."""
 
     series: Series
     down_reason: str | None
@@ -38,145 +39,169 @@ class State(NamedTuple):
     reconnect_epoch: int
 
 
-class MetricsOf(Protocol):
-    """Makes the way of a series."""
+class Base(NamedTuple):
+    """Values that a collector acknowledged last, and the times of their points: where the next deltas begin."""
 
-    def __call__(
-        self, series: Series, times: PointTimes, acknowledged: Totals | None, *, is_retired: bool
-    ) -> MetricSender:
-        """told: what a collector has taken of it; is_retired: of what this machine was, which has untold kills alone."""
+    values: Values
+    times: PointTimes
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """What one request exports.
+
+    kind: `opening`: the first of a series; `current`: the newest totals; `retired`: totals of a previous identity
+    state: what a collector knows after it, with the totals that were collected, which may not be the newest
+    values: absolute ones; times: of their points; base: with delta temporality only
+    """
+
+    kind: Literal["opening", "current", "retired"]
+    state: State
+    values: Values
+    times: PointTimes
+    base: Base | None
+
+    @property
+    def series(self) -> Series:
+        """The totals in it, and the identity that they are exported under."""
+        return self.state.series
+
+    @property
+    def is_required(self) -> bool:
+        """Whether it is repeated even after a refusal. A delta is an increase, whatever was exported before it."""
+        return self.kind == "opening" and self.base is None
 
 
 class MetricSchedule:
-    """Collects what is due; the sender sends it, and says what became of it."""
+    """Collects what is due. The sender sends it, and reports the outcome to `settled`.
+
+    kernel_kills: the kernel's own count of kills, None before Linux 4.13, which does not count them
+    """
 
     def __init__(
-        self, spool: Spool, health: Health, metrics_of: MetricsOf, times: PointTimes, heartbeat_s: float
+        self,
+        spool: Spool,
+        health: Health,
+        kernel_kills: Callable[[], int | None],
+        *,
+        is_delta: bool,
+        heartbeat_s: float,
+        start: Moment,
     ) -> None:
         self._spool = spool
         self._health = health
-        self._metrics_of = metrics_of
-        self._times = times
+        self._kernel_kills = kernel_kills
+        self._is_counting = kernel_kills() is not None
+        self._is_delta = is_delta
         self._heartbeat_s = heartbeat_s
-        self._metrics = metrics_of(spool.exportable, times, spool.checkpoint.acknowledged_of_current, is_retired=False)
+        checkpoint = spool.checkpoint
+        last = Moment(max(start.wall_ns, checkpoint.exported_ns), start.monotonic_ns)
+        self._times = PointTimes.before_first(last, checkpoint.totals.stamps_ns)
+        self._exported = self.state
+        self._key = self._exported.series.key
+        self._base = self._base_of(checkpoint.acknowledged_of_current or Totals(0))
         self._opening: Totals | None = None
         """The totals that must be delivered before any newer ones."""
-        self._kept: tuple[MetricsData, State] | None = None
-        self._retired: MetricSender | None = None
-        self._retired_data: MetricsData | None = None
-        self._exported = self._collected = self.state
-        self._collected_retired: Series | None = None
+        self._unsettled: Collection | None = None
+        """The last collection of the current series, while its outcome is not known."""
         self._heartbeat_due_s = 0.0
-        self._sent_s = 0.0
+        self._settled_s = 0.0
 
     def open_series(self) -> None:
-        """From now on the totals as they are carried are delivered before anything newer. Before the first kill."""
+        """Deliver the totals as they are now before anything newer. Called before the first kill is added."""
         self._opening = self._spool.exportable.totals
 
     @property
     def state(self) -> State:
-        """As it is now."""
+        """The newest state that may be exported."""
         health = self._health
         return State(self._spool.exportable, health.down_reason, health.is_durable, health.reconnect_epoch)
 
     @property
     def due_s(self) -> float:
-        """When something is to be told next, monotonic seconds: at the heartbeat, and sooner if there is news."""
+        """When the next collection is due, monotonic seconds: at the heartbeat, and sooner if there is news."""
         if self._spool.retired is not None:
             return 0.0
         due_s = self._heartbeat_due_s
         if self.state != self._exported:
-            due_s = min(due_s, self._sent_s + _GATHER_S)
+            due_s = min(due_s, self._settled_s + _GATHER_S)
         return min(due_s, self._spool.held_until_s)
 
     @property
     def is_done(self) -> bool:
-        """Whether a collector knows all that there is to know."""
-        is_told = self._opening is None and self._kept is None and self._spool.retired is None
+        """Whether a collector has acknowledged everything."""
+        is_repeating = self._is_delta and self._unsettled is not None
+        is_settled = self._opening is None and self._spool.retired is None and not is_repeating
         is_newest = self._exported.series.totals == self._spool.totals  # none wait for the disk
-        return is_told and is_newest and self.state == self._exported
+        return is_settled and is_newest and self.state == self._exported
 
-    @property
-    def is_opening(self) -> bool:
-        """Whether what was collected must be delivered, even if it was refused."""
-        return self._opening is not None and self._collected_retired is None and not self._metrics.is_delta
-
-    @property
-    def _is_certain(self) -> bool:
-        """Whether a collector knows what was told last, and nothing newer. Of deltas nothing can be told again."""
-        return self._opening is None and self._collected.series == self._exported.series and not self._metrics.is_delta
-
-    def collect(self) -> MetricsData:
-        """What is to be told now."""
+    def collect(self, now: Moment) -> Collection:
+        """What is to be exported now."""
         retired = self._spool.retired
         if retired is not None:
             return self._collect_retired(retired)
-        self._collected_retired = None
-        if self._retired is not None:
-            self._retired.end()
-            self._retired = self._retired_data = None
-        if self._kept is not None:
-            data, self._collected = self._kept
-            return data
         state = self.state
-        if state.series.key != self._metrics.key:
-            self._change_identity(state.series)
-        elif state.reconnect_epoch != self._exported.reconnect_epoch and self._is_certain:
+        if state.series.key != self._key:
+            self._change_identity(state.series, now)
+        elif self._is_delta and self._unsettled is not None:
+            return self._unsettled
+        elif state.reconnect_epoch != self._exported.reconnect_epoch and self._can_repeat:
             self._opening = self._exported.series.totals
-        # The opening is collected anew for each try: after a long outage its old times would be refused for ever. With
-        # delta temporality it is kept as it was, because its collection cannot be repeated.
-        totals = self._opening or state.series.totals
-        self._collected = state._replace(series=replace(state.series, totals=totals))
-        data = self._metrics.collect(totals)
-        if self._metrics.is_delta:
-            self._kept = (data, self._collected)
-        return data
+        # A repeated opening has new times: after a long outage a collector would refuse the old ones for ever.
+        totals = state.series.totals if self._opening is None else self._opening
+        self._times = self._times.next(now, totals.stamps_ns)
+        self._unsettled = Collection(
+            "current" if self._opening is None else "opening",
+            state._replace(series=Series(state.series.identity, totals)),
+            {**kill_values(totals, is_counting=self._is_counting), **self._own_values()},
+            self._times,
+            self._base,
+        )
+        return self._unsettled
 
-    def send(self, data: MetricsData) -> Outcome:
-        """One request."""
-        try:
-            return self._metrics.send(data)
-        finally:
-            self._sent_s = time.monotonic()
-
-    def settled(self, outcome: Outcome) -> None:
-        """The collector has what was collected, or will never take it."""
-        if self._collected_retired is not None:
-            self._retired_data = None
-            self._spool.acknowledge(self._collected_retired, 0)
+    def settled(self, collection: Collection, outcome: Outcome, now_s: float) -> None:
+        """The collector has accepted a collection, or will never accept it. now_s: monotonic seconds."""
+        self._settled_s = now_s
+        if collection.kind == "retired":
+            self._spool.acknowledge(collection.series, 0)
             return
-        self._opening, self._kept, self._exported = None, None, self._collected
+        self._opening, self._unsettled, self._exported = None, None, collection.state
         if outcome.verdict == "ok":
-            self._spool.acknowledge(self._collected.series, self._metrics.newest_ns)
-        self._heartbeat_due_s = self._sent_s + self._heartbeat_s
+            self._spool.acknowledge(collection.series, collection.times.newest_ns)
+            if self._base is not None:  # a value that is absent this time is still acknowledged
+                self._base = Base({**self._base.values, **collection.values}, collection.times)
+        self._heartbeat_due_s = now_s + self._heartbeat_s
 
-    def reconnect(self) -> None:
-        """Leave the connection: the next request makes a new one."""
-        self._metrics.reconnect()
+    @property
+    def _can_repeat(self) -> bool:
+        """Whether a collector knows the totals that were acknowledged last, and none that are newer."""
+        is_certain = self._unsettled is None or self._unsettled.series == self._exported.series
+        return is_certain and self._opening is None and not self._is_delta
 
-    def close(self) -> None:
-        """Close the connections."""
-        self._metrics.close()
+    def _own_values(self) -> Values:
+        kernel_kills = self._kernel_kills() if self._is_counting else None
+        return own_values(self._health, len(self._spool), kernel_kills)
 
-    def _change_identity(self, series: Series) -> None:
-        self._opening = Totals(series.totals.start_ns)
-        begin = replace(self._spool.checkpoint, totals=self._opening, exported_ns=self._metrics.newest_ns)
-        metrics = self._metrics_of(series, self._times.for_series(begin), None, is_retired=False)
-        before, self._metrics = self._metrics, metrics
-        before.end()
+    def _base_of(self, acknowledged: Totals) -> Base | None:
+        """Where the deltas of a series begin: what the agent counted before it is no part of them."""
+        if not self._is_delta:
+            return None
+        kills = kill_values(acknowledged, is_counting=self._is_counting)
+        return Base({**kills, **self._own_values()}, self._times)
 
-    def _collect_retired(self, retired: RetiredSeries) -> MetricsData:
-        """Where no collector knows that series yet, it opens at 0 as well: a total is no increase, a delta is one."""
-        self._kept = None  # it is part of what is to be told of the former one
-        if self._retired is None or self._retired.key != retired.series.key:
-            if self._retired is not None:
-                self._retired.end()
-            times = self._times.of_retired(retired)
-            self._retired = self._metrics_of(retired.series, times, retired.acknowledged, is_retired=True)
-            self._retired_data = None
-        if self._retired_data is None:
-            opens = retired.acknowledged is None and not self._metrics.is_delta
-            totals = Totals(retired.series.totals.start_ns) if opens else retired.series.totals
-            self._collected_retired = replace(retired.series, totals=totals)
-            self._retired_data = self._retired.collect(totals)
-        return self._retired_data
+    def _change_identity(self, series: Series, now: Moment) -> None:
+        """A new series starts at 0, and its times after all that was exported before it."""
+        self._key, self._opening, self._unsettled = series.key, Totals(series.totals.start_ns), None
+        self._times = PointTimes.before_first(Moment(self._times.newest_ns, now.monotonic_ns), {})
+        self._base = self._base_of(Totals(0))
+
+    def _collect_retired(self, retired: RetiredSeries) -> Collection:
+        """The same at each try. A cumulative series that no collector knows opens at 0 as well."""
+        opens = retired.acknowledged is None and not self._is_delta
+        start = Totals(retired.series.totals.start_ns)
+        series = Series(retired.series.identity, start if opens else retired.series.totals)
+        before, times = point_times.of_retired(retired, series.totals, is_delta=self._is_delta)
+        values = retired_values(retired, series.totals, is_counting=self._is_counting)
+        base = Base(kill_values(retired.acknowledged or start, is_counting=self._is_counting), before)
+        state = self.state._replace(series=series)
+        return Collection("retired", state, values, times, base if self._is_delta else None)

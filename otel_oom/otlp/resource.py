@@ -1,33 +1,38 @@
-"""Who sends: the resource of all telemetry."""
+"""The resource and the instrumentation scope of all telemetry."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Final
 
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 
 from otel_oom import schema
 from otel_oom.totals import ResourceIdentity
 
+SCOPE_NAME: Final = "otel-oom"
+"""Without a version: a collector keeps series per version of the scope, so for some minutes after an upgrade it would
+show the old totals beside the new ones. The version is `service.version` of the resource."""
+
 
 def resources(defaults: Mapping[str, str]) -> Callable[[ResourceIdentity], Resource]:
-    """The resource of an origin: it and our defaults where the user set nothing.
+    """A function from an identity to its resource: the identity, and our defaults.
 
-    OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES win, as they are now.
+    What the user sets in OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES at the time of this call replaces both.
     """
     chosen = OTELResourceDetector().detect().attributes
 
-    def ours(values: Mapping[str, str]) -> dict[str, str]:
+    def without_chosen(values: Mapping[str, str]) -> dict[str, str]:
         return {name: value for name, value in values.items() if value and not chosen.get(name)}
 
-    common = Resource.create(ours(defaults))
+    common = Resource.create(without_chosen(defaults))
 
-    def of(identity: ResourceIdentity) -> Resource:
+    def resource_of(identity: ResourceIdentity) -> Resource:
         own = {
             schema.SERVICE_INSTANCE_ID: identity.instance_id,
             schema.HOST_NAME: identity.host_name,
             schema.HOST_ID: identity.host_id,
         }
-        return common.merge(Resource(ours(own)))
+        return common.merge(Resource(without_chosen(own)))
 
-    return of
+    return resource_of

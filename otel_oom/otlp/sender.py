@@ -1,11 +1,11 @@
-"""The one thread that talks to the collector: what is due, when, and what becomes of it.
+"""Export thread: sends what is due, and handles each outcome.
 
 Rules:
-- A log record leaves as soon as the thread is free, the counter after it (`schedule` says what of it).
-- Logs and metrics fail, wait and recover apart from each other. While logs fail, metrics that are due go first: logs
-  that hang hold them up by one attempt at most.
-- After a jump of the wall clock, or a fork, connections are made anew and all is told at once: the machine has slept.
-- A request that is refused for good is halved until the one event at fault stands alone; that one is given up.
+- A log record leaves as soon as the thread is free, the counter after it (`metric_schedule` says which totals).
+- Logs and metrics fail, wait and recover independently. While logs fail, metrics that are due go first: logs that hang
+  delay them by one attempt at most.
+- After a jump of the wall clock, or a fork, both signals reconnect and export at once: the machine may have slept.
+- A batch that is refused for good is halved until the one event at fault is alone; that event is given up.
 """
 
 from __future__ import annotations
@@ -15,37 +15,53 @@ import random
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from otel_oom.config.otlp_export import Export
 from otel_oom.health import Health
-from otel_oom.otlp.export_outcome import NotEncodableError, Outcome
+from otel_oom.otlp.export_outcome import Exporter, NotEncodableError, Outcome
 from otel_oom.otlp.log_records import LogSender
-from otel_oom.otlp.metric_schedule import MetricSchedule
+from otel_oom.otlp.metric_schedule import Collection, MetricSchedule
+from otel_oom.otlp.point_times import Moment
 from otel_oom.otlp.retry_backoff import Backoff
 from otel_oom.spool.spool import Spool
 from otel_oom.telemetry.event import Event
 
+if TYPE_CHECKING:
+    from opentelemetry.sdk.metrics.export import MetricsData
+
 _BATCH_EVENTS: Final = 512
 _BATCH_BYTES: Final = 512 << 10
 
+Data = TypeVar("Data")
+
 
 class Sender(threading.Thread):
-    """Drains the spool into the exporters until it is stopped."""
+    """Drains the spool into the exporters until it is stopped.
+
+    points: a collection as the data of `metrics`; now: reads both clocks; exports: settings of logs and of metrics
+    """
 
     def __init__(
         self,
         spool: Spool,
         logs: LogSender,
+        metrics: Exporter[MetricsData],
         schedule: MetricSchedule,
         health: Health,
+        *,
+        points: Callable[[Collection], MetricsData],
+        now: Callable[[], Moment],
         exports: tuple[Export, Export],
     ) -> None:
         super().__init__(name="otlp-sender", daemon=True)
         self._spool = spool
         self._logs = logs
+        self._metrics = metrics
         self._schedule = schedule
         self._health = health
+        self._points = points
+        self._now = now
         self._logs_export, self._metrics_export = exports
         self._log_backoff = Backoff(is_loopback=self._logs_export.is_loopback, jitter=random.uniform)
         self._metric_backoff = Backoff(is_loopback=self._metrics_export.is_loopback, jitter=random.uniform)
@@ -54,7 +70,7 @@ class Sender(threading.Thread):
         self._stop_at_s = math.inf
 
     def rehearse(self, events: Sequence[Event]) -> None:
-        """Make a request of these, and do not send it. Before the start."""
+        """Build a request from these, and do not send it. Called before the start."""
         self._logs.rehearse(events)
 
     def open_series(self) -> None:
@@ -62,37 +78,45 @@ class Sender(threading.Thread):
         self._schedule.open_series()
 
     def stop(self, patience_s: float) -> None:
-        """Deliver what is left for at most this long, then end. Returns when the thread has ended, or it is late."""
+        """Deliver what is left for at most patience_s, then end. Returns when the thread has ended, or at that time."""
         self._stop_at_s = time.monotonic() + patience_s
         self._spool.wake()
         self.join(patience_s)
 
     def run(self) -> None:
-        """The loop. A bug in it must not end deliveries in silence, so what escapes is said and tried again."""
+        """The loop. An unexpected error is logged and the turn repeated: it must not end deliveries silently."""
         seen, is_hurried, news = 0, False, (0, self._schedule.state)
         while True:
             try:
                 due_s = self._turn()
-            except Exception as error:  # noqa: BLE001 nothing may end deliveries in silence
+            except Exception as error:  # noqa: BLE001 nothing may end deliveries silently
                 self._health.bug("the sender", error)
                 due_s = time.monotonic() + 1.0
-            if self._stop_at_s < math.inf and (self._is_done() or time.monotonic() >= self._stop_at_s):
+            if self._is_stopping and (self._is_done or time.monotonic() >= self._stop_at_s):
                 break
             seen = self._spool.wait(seen, max(0.0, min(due_s, self._stop_at_s) - time.monotonic()))
             before, news = news, (self._spool.newest_number, self._schedule.state)
             for backoff in (self._log_backoff, self._metric_backoff):
-                if self._stop_at_s < math.inf and not is_hurried:
+                if self._is_stopping and not is_hurried:
                     backoff.hurry()
                 elif news != before:
                     backoff.probe()
-            is_hurried = self._stop_at_s < math.inf
+            is_hurried = self._is_stopping
         self._logs.close()
-        self._schedule.close()
+        self._metrics.close()
+
+    @property
+    def _is_stopping(self) -> bool:
+        return self._stop_at_s < math.inf
+
+    @property
+    def _is_done(self) -> bool:
+        return self._schedule.is_done and not len(self._spool)
 
     def _turn(self) -> float:
         """Do what is due; returns when something will be due again, monotonic seconds."""
         if self._reconnect_epoch != self._health.reconnect_epoch:
-            self._connect_anew()
+            self._reconnect()
         is_outage = self._log_backoff.is_outage
         if is_outage:
             self._send_due_metrics()
@@ -100,31 +124,31 @@ class Sender(threading.Thread):
             self._send_logs()  # one batch, so that a storm does not hold up the counter
         if not is_outage:
             self._send_due_metrics()
-        due_s = self._metrics_next_s()  # again: what was delivered may be older than what is known
+        due_s = self._metrics_due_s  # read again: there may be newer totals than those just delivered
         return min(due_s, self._log_backoff.due_s) if len(self._spool) else due_s
 
-    def _connect_anew(self) -> None:
+    def _reconnect(self) -> None:
         self._reconnect_epoch = self._health.reconnect_epoch
-        for signal, backoff in ((self._logs, self._log_backoff), (self._schedule, self._metric_backoff)):
-            signal.reconnect()
-            backoff.hurry()
+        self._logs.reconnect()
+        self._metrics.reconnect()
+        self._log_backoff.hurry()
+        self._metric_backoff.hurry()
 
     def _send_due_metrics(self) -> None:
-        if self._metrics_next_s() <= time.monotonic():
+        self._spool.check_disk(time.monotonic())
+        if self._metrics_due_s <= time.monotonic():
             self._send_metrics()
 
-    def _metrics_next_s(self) -> float:
-        """When metrics go out next, monotonic seconds."""
+    @property
+    def _metrics_due_s(self) -> float:
+        """When the next metrics may be sent, monotonic seconds."""
         return max(self._schedule.due_s, self._metric_backoff.due_s)
-
-    def _is_done(self) -> bool:
-        return self._schedule.is_done and not len(self._spool)
 
     def _send_logs(self) -> None:
         batch = self._spool.peek(self._batch_events, _BATCH_BYTES)
         outcome = _attempt(self._logs.send, batch)
-        if outcome.is_silent:
-            self._schedule.reconnect()
+        if outcome.is_silent:  # the collector may be dead for both signals: only one of them waits for a timeout
+            self._metrics.reconnect()
         if not self._is_settled(outcome, self._logs_export, self._log_backoff):
             return
         if outcome.verdict == "rejected" and len(batch) > 1:
@@ -141,35 +165,35 @@ class Sender(threading.Thread):
         self._batch_events = min(self._batch_events * 2, _BATCH_EVENTS)
 
     def _send_metrics(self) -> None:
-        schedule = self._schedule
-        outcome = _attempt(schedule.send, schedule.collect())
-        if outcome.is_silent:  # a dead connection must not cost both signals its time
+        collection = self._schedule.collect(self._now())
+        outcome = _attempt(self._metrics.send, self._points(collection))
+        if outcome.is_silent:
             self._logs.reconnect()
-        if self._is_settled(outcome, self._metrics_export, self._metric_backoff, is_kept=schedule.is_opening):
-            schedule.settled(outcome)
+        if self._is_settled(outcome, self._metrics_export, self._metric_backoff, is_required=collection.is_required):
+            self._schedule.settled(collection, outcome, time.monotonic())
             if outcome.dropped:
                 self._health.points_rejected(outcome.dropped, outcome.why)
 
-    def _is_settled(self, outcome: Outcome, export: Export, backoff: Backoff, *, is_kept: bool = False) -> bool:
-        """Count and say what became of a request; False: it is to be made again. is_kept: even if it was refused."""
+    def _is_settled(self, outcome: Outcome, export: Export, backoff: Backoff, *, is_required: bool = False) -> bool:
+        """Count and log the outcome; False: the request is to be repeated. is_required: even if it was refused."""
         if outcome.clock_offset_s is not None:
             self._health.clock_compared(outcome.clock_offset_s)
         if outcome.verdict == "ok":
             self._health.exported(export.signal)
         else:
             self._health.export_failed(export.signal, outcome.verdict, outcome.why, outcome.remedy or export.remedy)
-        if outcome.verdict == "retry" or (is_kept and outcome.verdict == "rejected"):
+        if outcome.verdict == "retry" or (is_required and outcome.verdict == "rejected"):
             backoff.failed(time.monotonic(), outcome.retry_after_s)
             return False
         backoff.succeeded()
         return True
 
 
-def _attempt(send: Callable[[Any], Outcome], data: Any) -> Outcome:
-    """One request. Only what cannot be encoded is given up; what else is raised (no memory, no thread) may pass."""
+def _attempt(send: Callable[[Data], Outcome], data: Data) -> Outcome:
+    """One request. Only data that cannot be encoded is given up; other errors (no memory, no thread) may pass."""
     try:
         return send(data)
     except NotEncodableError as error:
         return Outcome("rejected", str(error))
-    except Exception as error:  # noqa: BLE001 the libraries raise what they like
+    except Exception as error:  # noqa: BLE001 the libraries raise anything
         return Outcome("retry", repr(error))

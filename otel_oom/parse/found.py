@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from otel_oom.kernel.kill_assembler import Assembler
-from otel_oom.kernel.oom_kill import NoVictim, OomKill
+from otel_oom.kernel.oom_kill import NoVictim, OomKill, Repeat
 from otel_oom.parse.scan import Scanner
 from otel_oom.parse.text_record import TextRecord
 from otel_oom.parse.text_window import BLOCK, Window
@@ -38,11 +38,8 @@ class LogText:
         self._answered = self._openers = 0
         self.refused = 0
         """Kill lines that user space marked as its own."""
-
-    @property
-    def kill_lines(self) -> int:
+        self.kill_lines = 0
         """Kill lines, the repeats of groups included."""
-        return self._assembler.kill_lines
 
     @property
     def unanswered(self) -> int:
@@ -53,9 +50,10 @@ class LogText:
         """The kills; each one's record is a `TextRecord`."""
         scanner = Scanner(self._window, self._assembler, every_line=self._every_line)
         for finding in scanner.findings():
+            self.kill_lines += isinstance(finding, OomKill | Repeat)
             if isinstance(finding, NoVictim):
                 self._answered += 1
-            else:
+            elif isinstance(finding, OomKill):
                 self._answered += finding.context.trigger_comm is not None and finding.is_first
                 yield finding
         self._openers, self.refused = scanner.feeder.openers, scanner.feeder.refused

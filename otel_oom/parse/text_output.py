@@ -117,15 +117,15 @@ def _trigger(context: Context, page_size: int) -> str:
 
 def _victim(found: OomKill) -> list[str]:
     sizes = (
-        ("anonymous", found.rss_anon),
-        ("file", found.rss_file),
-        ("shared", found.rss_shmem),
-        ("page tables", found.pgtables),
-        ("address space", found.total_vm),
+        ("anonymous", found.line.rss_anon),
+        ("file", found.line.rss_file),
+        ("shared", found.line.rss_shmem),
+        ("page tables", found.line.pgtables),
+        ("address space", found.line.total_vm),
     )
     facts = [
         f"user id {found.real_user_id}" if found.real_user_id is not None else "",
-        f"oom_score_adj {found.score_adj}" if found.score_adj is not None else "",
+        f"oom_score_adj {found.line.score_adj}" if found.line.score_adj is not None else "",
         f"a thread of pid {found.tgid}" if found.tgid is not None else "",
         "with all of its group (memory.oom.group)" if found.group_id is not None else "",
     ]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-from otel_oom.kernel import kmsg_record
 from otel_oom.kernel.kmsg_record import Record
+from otel_oom.kernel.text_escapes import escape, printable
 from otel_oom.parse.line_prefix import Line
 
 NO_FIELDS: Final[dict[str, str]] = {}
@@ -31,7 +31,7 @@ class TextRecord(Record):
     @property
     def wall(self) -> str | None:
         """Date and time before the line, printable, as the text writes them."""
-        return None if self.line.wall is None else kmsg_record.printable(_escaped(self.line.wall))
+        return None if self.line.wall is None else printable(_escaped(self.line.wall))
 
 
 _PLAIN: Final = bytes(byte for byte in range(32, 127) if byte != 0x5C)
@@ -58,4 +58,4 @@ def blank(us: int) -> Record:
 
 
 def _escaped(text: bytes) -> str:
-    return kmsg_record.escape(text) if text.translate(None, _PLAIN) else text.decode("ascii")
+    return escape(text) if text.translate(None, _PLAIN) else text.decode("ascii")

@@ -1,14 +1,14 @@
-"""THE table of all telemetry: every event, attribute, metric and resource attribute, with its type, unit and meaning.
+"""The table of all telemetry: every event, attribute, metric and resource attribute, with type, unit and meaning.
 
-The code takes its names from here, `otel-oom schema` prints it (`render`), and tests hold the documents, deploy/ and
-what a real Collector received against it. No other file spells a telemetry name.
+All code takes its names from here, and no other file spells one. `otel-oom schema` prints the table (`render`). Tests
+compare it with the documents, with deploy/ and with the data that a real Collector received.
 
 Rules:
-- A record's time is the wall clock at the read of the kill line. The kernel log's own time is an attribute beside it
-  and never a stamp, a filter or an order: that clock stands still while a machine sleeps.
-- Attribute values are absent where the kernel did not print them: absent is not zero.
+- A log record's time is the wall clock at the read of the kill line. The kernel log's own time is only an attribute,
+  never a stamp, a filter or an order: that clock stands still while a machine sleeps.
+- An attribute is absent if the kernel did not print its value: absent is not zero.
 - Sizes are bytes (`By`). Every record carries `event.name` beside its EventName, which some stores drop.
-- No pid, name, cgroup or container on a metric: their number has no bound.
+- A metric has no pid, name, cgroup or container: their number has no bound.
 """
 
 from otel_oom.schema.attributes import *  # noqa: F403 one table in four files

@@ -10,9 +10,9 @@ from otel_oom.schema.events import AGENT_KILLED, CLOCK_JUMPED, EVENTS, NO_VICTIM
 Kind = Literal["int", "string", "double", "bool", "map[]"]
 
 
-@dataclass(frozen=True, slots=True, eq=False)  # each is itself, and a key that costs nothing
+@dataclass(frozen=True, slots=True, eq=False)  # compared by identity: cheap as a key
 class Attribute:
-    """An attribute of log records. events: where it can occur; unit: UCUM, empty for none."""
+    """An attribute of log records. events: those that can carry it; unit: UCUM, empty for none."""
 
     name: str
     kind: Kind
@@ -27,7 +27,7 @@ _OF_VICTIM: Final = (OOM_KILL, AGENT_KILLED)
 
 EVENT_NAME: Final = Attribute("event.name", "string", "Equal to the record's EventName.", events=_ALL)
 RECORD_UID: Final = Attribute(
-    "log.record.uid", "string", "Equal in every repeat of this event: count distinct uids.", events=_ALL
+    "log.record.uid", "string", "Equal in every delivery of this event: count distinct uids.", events=_ALL
 )
 RECORD_ORIGINAL: Final = Attribute(
     "log.record.original", "string", r"The kernel's own line, as /dev/kmsg escapes it.", events=_WITH_RECORD
@@ -55,10 +55,10 @@ RSS_FILE: Final = Attribute("oom.victim.rss_file", "int", "Resident file pages."
 RSS_SHMEM: Final = Attribute("oom.victim.rss_shmem", "int", "Resident shared memory.", "By")
 PGTABLES: Final = Attribute("oom.victim.pgtables", "int", "Page tables.", "By")
 SCORE_ADJ: Final = Attribute("oom.victim.score_adj", "int", "Its oom_score_adj, -1000 to 1000.", events=_OF_VICTIM)
-VICTIM_CGROUP: Final = Attribute("oom.victim.cgroup", "string", "Where the victim lived (kernel: task_memcg).")
-MEMCG_PATH: Final = Attribute("oom.memcg.path", "string", "Whose limit was hit (kernel: oom_memcg).")
+VICTIM_CGROUP: Final = Attribute("oom.victim.cgroup", "string", "The victim's cgroup (kernel: task_memcg).")
+MEMCG_PATH: Final = Attribute("oom.memcg.path", "string", "The cgroup whose limit was hit (kernel: oom_memcg).")
 MEMCG_USAGE: Final = Attribute("oom.memcg.usage", "int", "Memory charged to that cgroup.", "By")
-MEMCG_LIMIT: Final = Attribute("oom.memcg.limit", "int", "Its limit; left out where it has none.", "By")
+MEMCG_LIMIT: Final = Attribute("oom.memcg.limit", "int", "Its limit; absent if it has none.", "By")
 CONTAINER_ID: Final = Attribute(
     "container.id", "string", "The innermost container in the cgroup's path; LXC and nspawn: its name."
 )
@@ -73,8 +73,8 @@ POD_UID: Final = Attribute(
 UNIT: Final = Attribute(
     "systemd.unit.name", "string", "The innermost unit in that path; a slice only where no smaller unit is named."
 )
-TRIGGER_COMM: Final = Attribute("oom.trigger.comm", "string", "Whose allocation started it.")
-TRIGGER_PID: Final = Attribute("oom.trigger.pid", "int", "The thread that asked for memory.")
+TRIGGER_COMM: Final = Attribute("oom.trigger.comm", "string", "Name of the thread whose allocation started the kill.")
+TRIGGER_PID: Final = Attribute("oom.trigger.pid", "int", "The pid of that thread.")
 TRIGGER_GFP_MASK: Final = Attribute("oom.trigger.gfp_mask", "string", "The allocation's flags.")
 TRIGGER_ORDER: Final = Attribute("oom.trigger.order", "int", "It asked for 2^order pages; -1: sysrq.")
 MEMORY_TOTAL: Final = Attribute("oom.memory.total", "int", "RAM of the machine (system OOM).", "By")
@@ -93,16 +93,16 @@ EXECUTABLE_PATH: Final = Attribute("process.executable.path", "string", "If /pro
 PARENT_PID: Final = Attribute("process.parent_pid", "int", "If /proc still knew the victim.")
 CREATION_TIME: Final = Attribute("process.creation.time", "string", "ISO 8601; if /proc still knew the victim.")
 COMMAND_LINE: Final = Attribute("process.command_line", "string", "Only with `--command-line`: it may hold secrets.")
-KMSG_SEQUENCE: Final = Attribute("oom.kmsg.sequence", "int", "Number of the record.", events=_WITH_RECORD)
+KMSG_SEQUENCE: Final = Attribute("oom.kmsg.sequence", "int", "Number of the kernel log's record.", events=_WITH_RECORD)
 KMSG_TIMESTAMP: Final = Attribute(
     "oom.kmsg.timestamp",
     "double",
-    "The kernel log's own clock, since boot. Not in sleep.",
+    "The kernel log's own clock, since boot. It stands still in sleep.",
     "s",
     events=_WITH_RECORD,
 )
 KMSG_SKEW: Final = Attribute(
-    "oom.kmsg.skew", "double", "How far that clock lags: a reader of it would be this wrong.", "s"
+    "oom.kmsg.skew", "double", "How far that clock is behind the wall clock: the error of a time made from it.", "s"
 )
 CLOCK_JUMP: Final = Attribute(
     "oom.clock.jump",

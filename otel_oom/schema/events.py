@@ -40,6 +40,6 @@ EVENTS: Final = {
             "INFO",
             "The wall clock left the kernel's by more than a second: the machine slept, or the clock was set.",
         ),
-        EventKind(AGENT_KILLED, 13, "WARN", "The agent itself was a victim: the next one found it in the log."),
+        EventKind(AGENT_KILLED, 13, "WARN", "The agent itself was killed: its next start found the kill in the log."),
     )
 }

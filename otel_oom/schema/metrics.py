@@ -1,4 +1,4 @@
-"""The metrics."""
+"""The metrics: name, kind, unit, meaning, and attributes with all their values."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from otel_oom.schema.events import SCOPES
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A metric. unit: UCUM; attributes: each with all its values (empty: see brief)."""
+    """A metric. unit: UCUM; attributes: names, each with all its values (empty: see brief)."""
 
     name: str
     kind: Literal["counter", "updowncounter", "gauge"]
@@ -21,7 +21,7 @@ class Metric:
 
     @property
     def prometheus_name(self) -> str:
-        """The name that a Prometheus exporter makes of it: with its unit (but for braces), a counter with `_total`."""
+        """The name in Prometheus: with the unit, unless that is in braces, and for a counter with `_total`."""
         unit = "_seconds" if self.unit == "s" else ""
         return self.name.replace(".", "_") + unit + ("_total" if self.kind == "counter" else "")
 
@@ -30,7 +30,7 @@ SIGNAL: Final = "signal"
 OUTCOME: Final = "outcome"
 REASON: Final = "reason"
 
-# Values of these attributes as types: a counter of a misspelt one would be dead, and nobody would know.
+# The values of these attributes as types: mypy finds a misspelt one, whose counter would stay 0.
 Signal = Literal["logs", "metrics"]
 RecordOutcome = Literal["read", "lost", "malformed", "refused"]
 ExportOutcome = Literal["ok", "retry", "rejected"]

@@ -1,4 +1,4 @@
-"""The telemetry contract as text: the tables of `schema` as Markdown (also in README.md) and as JSON."""
+"""Renders the tables of `schema` as Markdown (also in README.md) and as JSON. No I/O."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from otel_oom import schema
 
 
 def events() -> str:
-    """The events as a Markdown table."""
+    """Return the events as a Markdown table."""
     return _table(
         ("event", "severity", "meaning"),
         ((f"`{event.name}`", event.severity_text, event.brief) for event in schema.EVENTS.values()),
@@ -18,7 +18,7 @@ def events() -> str:
 
 
 def attributes() -> str:
-    """The attributes of log records as a Markdown table."""
+    """Return the attributes of log records as a Markdown table."""
     return _table(
         ("attribute", "type", "meaning"),
         ((f"`{item.name}`", f"{item.kind} {item.unit}".strip(), item.brief) for item in schema.ATTRIBUTES),
@@ -26,7 +26,7 @@ def attributes() -> str:
 
 
 def metrics() -> str:
-    """The metrics as a Markdown table."""
+    """Return the metrics as a Markdown table."""
     return _table(
         ("metric", "kind, unit", "attributes", "Prometheus", "meaning"),
         (
@@ -43,18 +43,18 @@ def metrics() -> str:
 
 
 def resource() -> str:
-    """The resource attributes as a Markdown table."""
+    """Return the resource attributes as a Markdown table."""
     return _table(("resource attribute", "value"), ((f"`{name}`", brief) for name, brief in schema.RESOURCE.items()))
 
 
 def markdown() -> str:
-    """The whole contract."""
+    """Return all tables as one Markdown text."""
     parts = {"Events": events(), "Attributes": attributes(), "Metrics": metrics(), "Resource": resource()}
     return "\n".join(f"## {title}\n\n{table}\n" for title, table in parts.items())
 
 
 def as_json() -> str:
-    """The whole contract for programs."""
+    """Return all tables as JSON."""
     return json.dumps(
         {
             "events": [asdict(event) for event in schema.EVENTS.values()],

@@ -1,10 +1,9 @@
-"""The resource of all telemetry."""
+"""The resource attributes of all telemetry. OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES override them."""
 
 from __future__ import annotations
 
 from typing import Final
 
-# The resource of all telemetry; what OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES say wins.
 SERVICE_NAME: Final = "service.name"
 SERVICE_VERSION: Final = "service.version"
 SERVICE_INSTANCE_ID: Final = "service.instance.id"

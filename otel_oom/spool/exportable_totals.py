@@ -1,111 +1,143 @@
-"""Which checkpoint is the newest, which totals a collector may see, and which it was told. No I/O, no clock, no lock.
+"""Which totals are the newest, which may be exported, and which were acknowledged. No I/O, no clock, no lock.
 
 Rules:
-- With a writer, exported totals are committed ones: a crash must not take back what a collector has seen. A disk that
-  fails holds them up not at all, and one that hangs for a second.
-- Totals go out as those of whom this machine was when they were counted, never as another's.
+- With a writer, only committed totals are exported: a crash must not take back what a collector has seen.
+- A disk that fails holds totals back not at all. A disk that hangs holds them back for one second.
+- Totals keep the resource identity that they were counted under.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import replace
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import Final, TypeAlias
 
 from otel_oom.spool.checkpoint import Checkpoint
 from otel_oom.totals import ResourceIdentity, RetiredSeries, Series
 
-_PATIENCE_S: Final = 1.0
+_MAX_BEHIND_S: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class InStep:
+    """The newest totals are on disk, or no disk is wanted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """The disk has to store newer totals. since_s: monotonic seconds."""
+
+    since_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class DiskFailing:
+    """The disk fails or hangs. Totals do not wait for it."""
+
+
+DiskState: TypeAlias = InStep | Behind | DiskFailing
 
 
 class ExportableTotals:
-    """checkpoint: where the agent begins; has_writer: a writer will follow. Times are monotonic seconds."""
+    """Newest, exportable and acknowledged totals.
+
+    checkpoint: where the agent begins; has_writer: a writer stores the checkpoints. Times are monotonic seconds.
+    """
 
     def __init__(self, checkpoint: Checkpoint, *, has_writer: bool) -> None:
         self.checkpoint = checkpoint
+        """The newest."""
         self.number = 0
-        """Of the newest state; the cursor alone makes none."""
+        """Number of the newest totals. A checkpoint in which only the cursor moved has no new number."""
         self._has_writer = has_writer
+        self._disk: DiskState = InStep()
         self._exportable = (0, checkpoint.series)
-        self._behind_s = math.inf
-        self._is_failing = False
         self._acknowledged = checkpoint.acknowledged
         self._acknowledged_ns = checkpoint.exported_ns
         self._retired = checkpoint.retired
 
     @property
     def exportable(self) -> Series:
-        """The totals that a collector may see."""
-        if self._is_failing:
-            self._exportable = (self.number, self.checkpoint.series)
+        """The totals that may be exported, and their identity."""
         return self._exportable[1]
 
     @property
     def held_until_s(self) -> float:
-        """When totals that wait for the disk may be exported without it; inf: none wait."""
-        return math.inf if self._is_failing else self._behind_s + _PATIENCE_S
-
-    def gives_up(self, now_s: float) -> bool:
-        """Whether the disk has hung for too long just now; it is not waited for from then on."""
-        is_hanging = not self._is_failing and now_s >= self.held_until_s
-        self._is_failing = self._is_failing or is_hanging
-        return is_hanging
+        """When `check_disk` lets totals go that wait for the disk; inf: none wait."""
+        return self._disk.since_s + _MAX_BEHIND_S if isinstance(self._disk, Behind) else math.inf
 
     @property
     def retired(self) -> RetiredSeries | None:
-        """What is to be told next of what this machine was before, if there is anything."""
+        """The oldest retired series, None if all are acknowledged."""
         return self._retired[0] if self._retired else None
 
+    def check_disk(self, now_s: float) -> bool:
+        """Do not wait any longer for a disk that hangs. Returns whether it was given up just now."""
+        is_hanging = now_s >= self.held_until_s
+        if is_hanging:
+            self.commit_failed()
+        return is_hanging
+
     def begin(self, checkpoint: Checkpoint) -> None:
-        """Before the first export: where this agent really stands, whatever the disk knows of it."""
+        """Before the first export: begin here, and export these totals whether they are on disk or not."""
         self.checkpoint = checkpoint
-        self._exportable = (self.number, checkpoint.series)
+        self._export_newest()
 
     def change_identity(self, identity: ResourceIdentity, start_ns: int) -> None:
-        """This machine is another one now. Its totals of 0 need no disk."""
-        before = replace(
-            self.checkpoint, acknowledged=self._acknowledged, retired=self._retired, exported_ns=self._acknowledged_ns
-        )
-        self.checkpoint = before.under_new_identity(identity, start_ns)
+        """Count from 0 under a new identity. Totals of 0 may be exported before they are on disk."""
+        self.checkpoint = self._with_acknowledged().under_new_identity(identity, start_ns)
         self._acknowledged, self._retired = None, self.checkpoint.retired
         self.number += 1
-        self._exportable = (self.number, self.checkpoint.series)
+        self._export_newest()
 
     def move(self, checkpoint: Checkpoint, now_s: float) -> None:
-        """A newer state."""
+        """A checkpoint with newer totals."""
         self.checkpoint = checkpoint
         self.number += 1
-        if self._has_writer:
-            self._behind_s = min(self._behind_s, now_s)
-        else:
-            self._exportable = (self.number, checkpoint.series)
+        self._is_behind(now_s)
+        if not isinstance(self._disk, Behind):
+            self._export_newest()
+
+    def move_cursor(self, checkpoint: Checkpoint) -> None:
+        """A checkpoint with the same totals."""
+        self.checkpoint = checkpoint
 
     def acknowledge(self, series: Series, newest_ns: int) -> None:
-        """A collector has taken these totals, or never will; newest_ns: the latest time that any point carried."""
+        """A collector accepted these totals, or refused them for good. newest_ns: the latest time of any point."""
         if series.key == self.checkpoint.series.key:
             self._acknowledged, self._acknowledged_ns = series.totals, newest_ns
-        else:  # of what this machine was before: a request may have been on its way when it became another
-            acknowledged = (one.after(series) for one in self._retired)
-            self._retired = tuple(one for one in acknowledged if one.acknowledged != one.series.totals)
+        else:  # of a retired series: the request may have been sent before the identity changed
+            after = (retired.after(series) for retired in self._retired)
+            self._retired = tuple(retired for retired in after if retired.acknowledged != retired.series.totals)
 
     def add_retired(self, retired: tuple[RetiredSeries, ...]) -> None:
-        """What an earlier agent had still to tell, found late."""
+        """Retired series of an earlier agent, from a spool that was found late."""
         self._retired = (*retired, *self._retired)
 
-    def to_be_saved(self, now_s: float) -> Checkpoint:
-        """The newest checkpoint, with what a collector was told."""
-        self._behind_s = min(self._behind_s, now_s)
-        return replace(
-            self.checkpoint, exported_ns=self._acknowledged_ns, acknowledged=self._acknowledged, retired=self._retired
-        )
+    def to_commit(self, now_s: float) -> Checkpoint:
+        """The newest checkpoint, with what was acknowledged. From now on the disk has to answer."""
+        self._is_behind(now_s)
+        return self._with_acknowledged()
 
-    def saved(self, number: int, checkpoint: Checkpoint, now_s: float) -> None:
-        """A state is durable, and its totals may be exported."""
-        self._is_failing = False
-        self._behind_s = math.inf if number == self.number else now_s
-        if number > self._exportable[0]:  # else the newer ones went out already, while the disk hung
+    def committed(self, number: int, checkpoint: Checkpoint, now_s: float) -> None:
+        """Totals with this number are durable, and may be exported."""
+        self._disk = InStep() if number == self.number else Behind(now_s)
+        if number > self._exportable[0]:  # otherwise newer ones were exported while the disk failed
             self._exportable = (number, checkpoint.series)
 
-    def not_saved(self) -> None:
-        """Nothing can be written: totals wait for the disk no more until it can."""
-        self._is_failing = True
+    def commit_failed(self) -> None:
+        """The disk fails: totals do not wait for it until a commit succeeds."""
+        self._disk = DiskFailing()
+        self._export_newest()
+
+    def _is_behind(self, now_s: float) -> None:
+        if self._has_writer and isinstance(self._disk, InStep):
+            self._disk = Behind(now_s)
+
+    def _export_newest(self) -> None:
+        self._exportable = (self.number, self.checkpoint.series)
+
+    def _with_acknowledged(self) -> Checkpoint:
+        return replace(
+            self.checkpoint, acknowledged=self._acknowledged, retired=self._retired, exported_ns=self._acknowledged_ns
+        )

@@ -1,64 +1,49 @@
-"""The queue of undelivered events and the checkpoint that goes with them, in memory and bounded.
+"""Undelivered events and the checkpoint that goes with them: one lock over `EventQueue` and `ExportableTotals`.
 
 Rules:
-- An event leaves only when a collector accepted it, or when the queue is full: then the oldest goes, counted and said.
-- An event belongs to whom this machine was when it was put here.
-- Events and checkpoint change in one step, so an export shows both or neither, and so does the disk.
-- Nobody waits: the reader puts and goes on, the one sender takes copies and settles them later, and the one writer
-  (`writer`) takes what is not on disk yet and says when it is.
+- Events and checkpoint change in one step: an export contains both or neither, and so does a commit.
+- An event keeps the resource identity that was current at `put`.
+- No thread waits for another one: the reader puts and goes on. The sender takes copies and settles them later. The
+  writer takes what is not on disk yet and reports each commit.
+- One hand-over is an exception: the writer waits until the reader has taken what an earlier agent left on disk.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
-from itertools import islice, takewhile
+from dataclasses import dataclass
 from typing import Final
 
 from otel_oom.health import Health
 from otel_oom.spool.checkpoint import Checkpoint
+from otel_oom.spool.event_queue import MAX_BYTES, MAX_EVENTS, EventQueue, QueueChanges
 from otel_oom.spool.exportable_totals import ExportableTotals
 from otel_oom.telemetry.event import Event
 from otel_oom.totals import ResourceIdentity, RetiredSeries, Series, Totals
 
-MAX_EVENTS: Final = 10_000
-MAX_BYTES: Final = 8 << 20
 _MAX_UNSAVED_RECORDS: Final = 500  # a quarter of the smallest ring: what was read must not pass for lost after a crash
-_MAX_REFUSED: Final = 100  # until the next commit; the disk has room for more
 
 
 @dataclass(frozen=True, slots=True)
-class Commit:
-    """What a commit makes durable.
+class Commit(QueueChanges):
+    """What one commit makes durable.
 
-    added: undelivered events by number; removed: numbers; refused: events that a collector will never take, and why
-    replaces_all: `added` is all that is undelivered, whatever is stored
-    number: which state this is
+    checkpoint: the newest; number: of its totals
+    replaces_all: `added` is all that is undelivered: first delete what is stored
     """
 
-    added: Sequence[tuple[int, Event]]
-    removed: Sequence[int]
-    refused: Sequence[tuple[Event, str]]
     checkpoint: Checkpoint
     replaces_all: bool
     number: int
 
 
-@dataclass(slots=True)
-class _Entry:
-    number: int
-    event: Event
-    size: int
-    is_stored: bool = False
-
-
 class Spool:
-    """The queue between reader (`put`), sender (`peek`, `settle`, `wait`) and writer (`unsaved`, `saved`).
+    """Between the reader (`put`), the sender (`peek`, `settle`, `wait`) and the writer (`unsaved`, `saved`).
 
-    stored: what an earlier agent left on disk, by number; has_writer: a writer will follow
+    checkpoint: where the agent begins; stored: events that an earlier agent left on disk, by number
+    has_writer: a writer will follow; wake_reader: ends the reader's wait for the kernel log
     """
 
     def __init__(
@@ -68,30 +53,21 @@ class Spool:
         *,
         stored: Iterable[tuple[int, Event]] = (),
         has_writer: bool = False,
+        wake_reader: Callable[[], None] = lambda: None,
         max_events: int = MAX_EVENTS,
         max_bytes: int = MAX_BYTES,
     ) -> None:
         self._health = health
-        self._max_events = max_events
-        self._max_bytes = max_bytes
-        self._queue = deque(_Entry(number, event, event.size_bytes, is_stored=True) for number, event in stored)
-        self._bytes = sum(entry.size for entry in self._queue)
-        self._last_number = self._queue[-1].number if self._queue else 0
-        self._dropped = 0
+        self._queue = EventQueue(stored, has_writer=has_writer, max_events=max_events, max_bytes=max_bytes)
+        self._totals = ExportableTotals(checkpoint, has_writer=has_writer)
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
         self._version = 0
-        # For the writer.
-        self._has_writer = has_writer
         self._due = threading.Condition(self._lock)
         self._is_due = True
-        self._removed: list[int] = []
-        self._refused: list[tuple[Event, str]] = []
-        self._exportable_totals = ExportableTotals(checkpoint, has_writer=has_writer)
         self._saved_to = checkpoint.first_uncounted
-        self.earlier: Checkpoint | None = None
-        """Where an earlier agent stood, if the writer found that late: for the reader to take, and to set to None."""
-        self.wake_reader: Callable[[], None] = lambda: None
+        self._wake_reader = wake_reader
+        self._earlier: Checkpoint | None = None
 
     def __len__(self) -> int:
         return len(self._queue)
@@ -99,114 +75,32 @@ class Spool:
     @property
     def checkpoint(self) -> Checkpoint:
         """As of the last `put`."""
-        return self._exportable_totals.checkpoint
+        return self._totals.checkpoint
 
     @property
     def totals(self) -> Totals:
         """As of the last `put`."""
-        return self._exportable_totals.checkpoint.totals
+        return self._totals.checkpoint.totals
 
     @property
     def exportable(self) -> Series:
-        """The totals that a collector may see."""
-        with self._lock:
-            gives_up = self._exportable_totals.gives_up(time.monotonic())
-            series = self._exportable_totals.exportable
-        if gives_up:
-            self._health.spool_down("the disk does not answer")
-        return series
+        """The totals that may be exported, and their identity."""
+        return self._totals.exportable
 
     @property
     def held_until_s(self) -> float:
-        """When totals that wait for the disk may be exported without it, monotonic seconds; inf: none wait."""
-        return self._exportable_totals.held_until_s
+        """When `check_disk` lets totals go that wait for the disk, monotonic seconds; inf: none wait."""
+        return self._totals.held_until_s
 
     @property
     def retired(self) -> RetiredSeries | None:
-        """See `ExportableTotals`."""
-        return self._exportable_totals.retired
-
-    def begin(self, checkpoint: Checkpoint) -> None:
-        """See `ExportableTotals`."""
-        with self._lock:
-            self._exportable_totals.begin(checkpoint)
-
-    def change_identity(self, identity: ResourceIdentity, start_ns: int) -> Checkpoint:
-        """This machine is another one now; returns where counting begins for it."""
-        with self._lock:
-            self._exportable_totals.change_identity(identity, start_ns)
-            self._wake()
-            self._write_soon()
-            return self._exportable_totals.checkpoint
-
-    def add_retired(self, retired: tuple[RetiredSeries, ...]) -> None:
-        """See `ExportableTotals`."""
-        with self._lock:
-            self._exportable_totals.add_retired(retired)
-
-    def put(self, events: Sequence[Event], checkpoint: Checkpoint | None = None) -> None:
-        """Queue events for delivery, with the checkpoint that they lead to."""
-        sizes = [event.size_bytes for event in events]
-        with self._lock:
-            before = self._exportable_totals.checkpoint
-            after = checkpoint or before
-            whose = [event if event.identity else replace(event, identity=after.identity) for event in events]
-            if not events and after.totals is before.totals:
-                self._exportable_totals.checkpoint = after
-                if after.first_uncounted - self._saved_to >= _MAX_UNSAVED_RECORDS:
-                    self._write_soon()
-                return  # the cursor alone is no other news
-            # The totals last: where memory runs out before, the same is put again, and counted once.
-            numbers = range(self._last_number + 1, self._last_number + 1 + len(events))
-            entries = [_Entry(*one) for one in zip(numbers, whose, sizes, strict=True)]
-            self._last_number += len(entries)
-            self._queue.extend(entries)
-            self._bytes += sum(sizes)
-            self._exportable_totals.move(after, time.monotonic())
-            overflow = self._shrink()
-            self._wake()
-            self._write_soon()
-        if overflow:
-            self._health.event_dropped(
-                "overflow", overflow, f"the queue holds {self._max_events} events or {self._max_bytes >> 20} MiB"
-            )
-
-    def peek(self, max_events: int, max_bytes: int) -> tuple[Event, ...]:
-        """The oldest events, of one origin, at least one if there is any; they stay until `settle`."""
-        with self._lock:
-            batch: list[Event] = []
-            for entry in islice(self._queue, max_events):
-                max_bytes -= entry.size
-                if batch and (max_bytes < 0 or entry.event.identity != batch[0].identity):
-                    break
-                batch.append(entry.event)
-            self._dropped = 0
-            return tuple(batch)
-
-    def settle(self, count: int, refused: Sequence[tuple[Event, str]] = ()) -> None:
-        """The first `count` events of the last `peek` are done with. What overflowed meanwhile is gone already.
-
-        refused: those of them that the collector will never take, and why: they are set aside on the disk.
-        """
-        with self._lock:
-            for _ in range(count - min(count, self._dropped)):
-                self._drop_oldest()
-            self._dropped = max(0, self._dropped - count)
-            if self._has_writer:
-                self._refused = [*self._refused, *refused][-_MAX_REFUSED:]
-                if self._removed or self._refused:
-                    self._write_soon()
-
-    def acknowledge(self, series: Series, newest_ns: int) -> None:
-        """See `ExportableTotals`."""
-        with self._lock:
-            self._exportable_totals.acknowledge(series, newest_ns)
-            self._write_soon()
+        """The oldest retired series, None if all are acknowledged."""
+        return self._totals.retired
 
     @property
     def newest_number(self) -> int:
         """Grows with every event."""
-        return self._last_number
+        return self._queue.newest_number
 
     def wait(self, seen: int, timeout_s: float | None) -> int:
         """Sleep until something changed since version `seen`, at most timeout_s; returns the version now."""
@@ -215,12 +109,104 @@ class Spool:
             return self._version
 
     def wake(self) -> None:
-        """End a `wait` and a `wait_unsaved`."""
+        """End every wait."""
         with self._lock:
             self._wake()
             self._write_soon()
 
-    # What follows is for the writer.
+    # For the reader.
+
+    def begin(self, checkpoint: Checkpoint) -> None:
+        """Before the first export: begin here, and export these totals whether they are on disk or not."""
+        with self._lock:
+            self._totals.begin(checkpoint)
+
+    def put(self, events: Sequence[Event], checkpoint: Checkpoint | None = None) -> None:
+        """Queue events for delivery, with the checkpoint that they lead to (None: the checkpoint stays)."""
+        with self._lock:
+            before = self._totals.checkpoint
+            after = checkpoint or before
+            if not events and after.totals is before.totals:  # only the cursor moved
+                self._totals.move_cursor(after)
+                if after.first_uncounted - self._saved_to >= _MAX_UNSAVED_RECORDS:
+                    self._write_soon()
+                return
+            # The totals last: if memory runs out in the queue, the caller puts the same again and it counts once.
+            dropped = self._queue.put(events, after.identity)
+            self._totals.move(after, time.monotonic())
+            self._wake()
+            self._write_soon()
+        if dropped:
+            self._health.event_dropped("overflow", dropped, f"the queue holds {self._queue.limits}")
+
+    def change_identity(self, identity: ResourceIdentity, start_ns: int) -> Checkpoint:
+        """Count from 0 under a new identity; returns the checkpoint at which that begins."""
+        with self._lock:
+            self._totals.change_identity(identity, start_ns)
+            self._wake()
+            self._write_soon()
+            return self._totals.checkpoint
+
+    def add_retired(self, retired: tuple[RetiredSeries, ...]) -> None:
+        """Retired series of an earlier agent, from a spool that was found late."""
+        with self._lock:
+            self._totals.add_retired(retired)
+
+    def take_earlier(self) -> Checkpoint | None:
+        """The checkpoint that the writer hands over, None if there is none. The writer waits for `earlier_taken`."""
+        return self._earlier
+
+    def earlier_taken(self) -> None:
+        """What was handed over is in the spool now, and may be overwritten on disk."""
+        with self._lock:
+            self._earlier = None
+            self._due.notify_all()
+
+    # For the sender.
+
+    def check_disk(self, now_s: float) -> None:
+        """Let totals go that have waited for the disk for too long: the disk hangs. now_s: monotonic seconds."""
+        with self._lock:
+            is_hanging = self._totals.check_disk(now_s)
+            if is_hanging:
+                self._wake()
+        if is_hanging:
+            self._health.spool_down("the disk does not answer")
+
+    def peek(self, max_events: int, max_bytes: int) -> tuple[Event, ...]:
+        """The oldest events of one identity, at least one if there is any. They stay until `settle`."""
+        with self._lock:
+            return self._queue.peek(max_events, max_bytes)
+
+    def settle(self, count: int, refused: Sequence[tuple[Event, str]] = ()) -> None:
+        """Remove the first `count` events of the last `peek`: a collector accepted or refused them.
+
+        refused: those that the collector refused for good, each with its reason. They are stored as refused.
+        """
+        with self._lock:
+            self._queue.settle(count, refused)
+            if self._queue.has_unstored_changes:
+                self._write_soon()
+
+    def acknowledge(self, series: Series, newest_ns: int) -> None:
+        """A collector accepted these totals, or refused them for good. newest_ns: the latest time of any point."""
+        with self._lock:
+            self._totals.acknowledge(series, newest_ns)
+            self._write_soon()
+
+    # For the writer.
+
+    def hand_over(self, earlier: Checkpoint, timeout_s: float, is_stopping: Callable[[], bool]) -> bool:
+        """Give the reader an earlier agent's checkpoint, and wait until it is taken. Returns whether it was.
+
+        Not taken: the time is over, or is_stopping returned true after a `wake`.
+        """
+        with self._lock:
+            self._earlier = earlier
+        self._wake_reader()
+        with self._lock:
+            self._due.wait_for(lambda: self._earlier is None or is_stopping(), timeout_s)
+            return self._earlier is None
 
     def wait_unsaved(self, timeout_s: float) -> bool:
         """Sleep until something is to be written, at most timeout_s; returns whether there is."""
@@ -228,48 +214,30 @@ class Spool:
             return self._due.wait_for(lambda: self._is_due, timeout_s)
 
     def unsaved(self, *, replaces_all: bool) -> Commit:
-        """What is to be written now. It counts as stored: after a failure `replaces_all` makes that good."""
+        """What is to be written now. It counts as stored: after a failure, call with `replaces_all`."""
         with self._lock:
             self._is_due = False
-            fresh = reversed(self._queue)
-            entries = list(fresh if replaces_all else takewhile(lambda entry: not entry.is_stored, fresh))[::-1]
-            for entry in entries:
-                entry.is_stored = True
-            removed, self._removed = self._removed, []
-            refused, self._refused = self._refused, []
-            checkpoint = self._exportable_totals.to_be_saved(time.monotonic())
+            changes = self._queue.take_changes(replaces_all=replaces_all)
+            checkpoint = self._totals.to_commit(time.monotonic())
             self._saved_to = checkpoint.first_uncounted
-            added = [(entry.number, entry.event) for entry in entries]
-            return Commit(added, removed, refused, checkpoint, replaces_all, self._exportable_totals.number)
+            number = self._totals.number
+        return Commit(changes.added, changes.removed, changes.refused, checkpoint, replaces_all, number)
 
-    def saved(self, change: Commit) -> None:
-        """A change is durable, and its totals may be exported."""
+    def saved(self, commit: Commit) -> None:
+        """A commit is durable, and its totals may be exported."""
         with self._lock:
-            self._exportable_totals.saved(change.number, change.checkpoint, time.monotonic())
+            self._totals.committed(commit.number, commit.checkpoint, time.monotonic())
             self._wake()
         self._health.spool_up()
 
-    def not_saved(self, why: str, change: Commit | None = None) -> None:
-        """Nothing can be written: totals wait for the disk no more until it can."""
+    def not_saved(self, why: str, commit: Commit | None = None) -> None:
+        """The disk fails: totals do not wait for it until a commit succeeds. commit: the one that failed, if any."""
         with self._lock:
-            self._exportable_totals.not_saved()
-            self._refused = [*(change.refused if change else ()), *self._refused][-_MAX_REFUSED:]
+            self._totals.commit_failed()
+            if commit is not None:
+                self._queue.put_back_refused(commit.refused)
             self._wake()
         self._health.spool_down(why)
-
-    def _shrink(self) -> int:
-        overflow = 0
-        while len(self._queue) > self._max_events or self._bytes > self._max_bytes:
-            self._drop_oldest()
-            overflow += 1
-        self._dropped += overflow
-        return overflow
-
-    def _drop_oldest(self) -> None:
-        entry = self._queue.popleft()
-        self._bytes -= entry.size
-        if entry.is_stored and self._has_writer:
-            self._removed.append(entry.number)
 
     def _wake(self) -> None:
         self._version += 1

@@ -1,14 +1,13 @@
-"""The spool on disk: undelivered events, where reading stands and what the counters carry, in one SQLite file.
+"""The spool on disk: undelivered events, refused events and the checkpoint, in one SQLite file.
 
 Rules:
-- Only one thread uses it. Who touches a disk that hangs stays there, mkdir and lock included, so nobody else does.
-- One commit holds what belongs together: new events in, delivered ones out, the checkpoint. WAL with synchronous=FULL:
-  what was committed survives a crash of the machine.
-- Stored is our own event in a versioned form. A file of a newer version, or a damaged one, is set aside under a telling
-  name, never deleted.
+- Only the writer's thread uses it. Any call may block for as long as the disk hangs, mkdir and lock included.
+- One commit contains new events, removals of delivered ones and the checkpoint. WAL with synchronous=FULL: a commit
+  survives a crash of the machine.
+- The format is versioned. A file of a newer version, or a damaged one, is renamed and never deleted.
 - The directory is made 0700 and the files 0600: a command line may hold secrets.
 
-Errors: JournalHeldError (another agent lives on it), OSError and sqlite3.Error (the disk).
+Errors: StoreHeldError (another live agent uses it), OSError and sqlite3.Error (the disk).
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ from otel_oom.spool.stored_format import dump_checkpoint, dump_event, load_check
 from otel_oom.telemetry.event import Event
 
 FORMAT: Final = 1
-"""Version of what is stored: PRAGMA user_version. A newer one is not ours to read."""
+"""Version of what is stored: PRAGMA user_version. A file of a newer version is not read."""
 
 FILE: Final = "spool.db"
 LOCK: Final = "lock"
@@ -43,7 +42,7 @@ CREATE TABLE checkpoint (one INTEGER PRIMARY KEY CHECK (one = 1), state TEXT NOT
 
 
 class StoreHeldError(Exception):
-    """Another live agent holds the spool. pid: as it wrote it down."""
+    """Another live agent holds the spool. pid: as it is written in the lock file."""
 
     def __init__(self, pid: str) -> None:
         super().__init__(f"process {pid} holds it")
@@ -51,12 +50,15 @@ class StoreHeldError(Exception):
 
 
 class _UnreadableError(Exception):
-    """The file is there and is not for us. `str()`: the telling part of its new name."""
+    """The file is there and cannot be read. `str()`: why, as a part of its new name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What was found: undelivered events by number, oldest first; the last checkpoint; where a bad file went."""
+    """What the store held.
+
+    events: undelivered, by number, oldest first; unreadable_file: the new name of a file that could not be read
+    """
 
     events: tuple[tuple[int, Event], ...] = ()
     checkpoint: Checkpoint | None = None
@@ -64,7 +66,7 @@ class Stored:
 
 
 class SqliteStore:
-    """The file `spool.db`, and a `lock` beside it, in a directory of the agent's own."""
+    """The file `spool.db` and a `lock` beside it. directory: the agent's own; made if it does not exist."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -73,12 +75,14 @@ class SqliteStore:
         self._file: os.stat_result | None = None
         self._database: sqlite3.Connection | None = None
         self._known: set[tuple[int, int]] = set()
-        """Locks of directories whose content the caller knows."""
+        """Lock files (device, inode) of directories whose content was returned by `open` before."""
 
     def open(self) -> Stored:
-        """Lock and read. What cannot be read is set aside, and an empty file takes its place.
+        """Lock the directory and read the file. A file that cannot be read is renamed, and replaced by an empty one.
 
-        Opened again, after a failure, it returns what is new: what its caller has written itself is not.
+        Opened again after a failure, it returns only what is new: nothing, unless another directory was mounted.
+
+        Raises: StoreHeldError, OSError, sqlite3.Error.
         """
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._take_lock()
@@ -93,44 +97,44 @@ class SqliteStore:
         self._known.add((lock.st_dev, lock.st_ino))
         return Stored(unreadable_file=stored.unreadable_file) if is_known else stored
 
-    def commit(self, change: Commit) -> None:
-        """Make a change durable."""
+    def commit(self, commit: Commit) -> None:
+        """Make a commit durable. Raises: OSError, sqlite3.Error; then nothing of it is stored."""
         database = self._database
         if database is None:
             raise sqlite3.OperationalError("the spool is not open")
         if not self._is_in_place():
-            raise FileNotFoundError("the spool was removed, or something else stands in its place")
+            raise FileNotFoundError("the spool was removed, or something else is in its place")
         with database:
             database.execute("BEGIN IMMEDIATE")
-            if change.replaces_all:
+            if commit.replaces_all:
                 database.execute("DELETE FROM events")
-            database.executemany("DELETE FROM events WHERE number = ?", ((number,) for number in change.removed))
+            database.executemany("DELETE FROM events WHERE number = ?", ((number,) for number in commit.removed))
             database.executemany(
                 "INSERT OR REPLACE INTO events VALUES (?, ?)",
-                ((number, dump_event(event)) for number, event in change.added),
+                ((number, dump_event(event)) for number, event in commit.added),
             )
-            if change.refused:
+            if commit.refused:
                 database.executemany(
                     "INSERT INTO refused (uid, why, event) VALUES (?, ?, ?)",
-                    ((event.uid, why, dump_event(event)) for event, why in change.refused),
+                    ((event.uid, why, dump_event(event)) for event, why in commit.refused),
                 )
                 database.execute(
                     "DELETE FROM refused WHERE number <= (SELECT max(number) FROM refused) - ?", (_MAX_REFUSED,)
                 )
-            database.execute("INSERT OR REPLACE INTO checkpoint VALUES (1, ?)", (dump_checkpoint(change.checkpoint),))
+            database.execute("INSERT OR REPLACE INTO checkpoint VALUES (1, ?)", (dump_checkpoint(commit.checkpoint),))
 
     def close(self, *, keep_lock: bool = False) -> None:
-        """Close the file, and let go of the lock."""
+        """Close the file, and release the lock unless keep_lock."""
         if self._database is not None:
             database, self._database = self._database, None
-            with suppress(sqlite3.Error):  # a last checkpoint of the WAL; the next opening makes up for it
+            with suppress(sqlite3.Error):  # the WAL could not be merged; the next opening merges it
                 database.close()
         if self._lock >= 0 and not keep_lock:
             os.close(self._lock)
             self._lock = -1
 
     def _is_in_place(self) -> bool:
-        """Whether what is open is what the directory holds: SQLite in WAL mode would write into a removed file."""
+        """Whether the open file is the one in the directory: SQLite in WAL mode would write into a removed file."""
         with suppress(FileNotFoundError):
             return self._is_locked() and self._file is not None and os.path.samestat(self._file, self._path.stat())
         return False
@@ -144,7 +148,7 @@ class SqliteStore:
             with suppress(FileNotFoundError):
                 if self._is_locked():
                     return
-            self.close()  # another directory stands here now: a disk came, or went
+            self.close()  # another directory is here now: a disk was mounted or unmounted
         lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -162,13 +166,17 @@ class SqliteStore:
         self._lock = lock
 
     def _read(self) -> Stored:
-        """Connect, make the tables if there are none, and read everything."""
+        """Connect, create the tables if there are none, and read everything."""
         try:
             os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))  # SQLite would make it wider
             self._file = self._path.stat()
             self._database = sqlite3.connect(self._path, isolation_level=None, timeout=1.0)
             return _read(self._database)
-        except (sqlite3.OperationalError, OSError, _UnreadableError):  # the disk's fault, or known to be the file's
+        except (
+            sqlite3.OperationalError,
+            OSError,
+            _UnreadableError,
+        ):  # the disk fails, or the file is known to be unreadable
             self.close(keep_lock=True)
             raise
         except (sqlite3.DatabaseError, ValueError, LookupError, TypeError, AttributeError) as error:
@@ -179,7 +187,7 @@ class SqliteStore:
         number = 0
         while (target := self._path.with_name(f"{FILE}.{what}.{number}")).exists():
             number += 1
-        for tail in ("-wal", "-shm", ""):  # the file itself last: after a crash in between it is found again
+        for tail in ("-wal", "-shm", ""):  # the file itself last: after a crash in between it is still found
             part = self._path.with_name(FILE + tail)
             if part.exists():
                 part.rename(target.with_name(target.name + tail))
@@ -187,7 +195,7 @@ class SqliteStore:
 
 
 def _has_ended(pid: str) -> bool:
-    """Whether all that is left of a process is a thread that waits for a disk: it cannot be killed, and keeps locks."""
+    """Whether a process ended, except for a thread that waits for a disk: it cannot be killed, and keeps its lock."""
     try:
         return Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(") ")[2][:1] in {"Z", "X"}
     except OSError:
@@ -201,7 +209,7 @@ def _read(database: sqlite3.Connection) -> Stored:
     database.execute("PRAGMA journal_mode = WAL")
     database.execute("PRAGMA synchronous = FULL")
     database.execute("PRAGMA journal_size_limit = 1048576")  # given back after an outage
-    database.execute("PRAGMA cache_size = -256")  # KiB: the agent's memory is dearer than a second read
+    database.execute("PRAGMA cache_size = -256")  # KiB: a second read costs less than memory
     if version == 0:
         database.executescript(f"BEGIN; {_TABLES} PRAGMA user_version = {FORMAT}; COMMIT;")
     (verdict,) = database.execute("PRAGMA quick_check(1)").fetchone()

@@ -1,9 +1,9 @@
-"""The text in which the store keeps events and the checkpoint: JSON, format 1. No I/O.
+"""The JSON text of events and the checkpoint in the store, format 1. No I/O.
 
 Rules:
-- The keys are part of the format and stay as they are, whatever the fields of the values are called. A change of them
-  is a new format number (`sqlite_store.FORMAT`).
-- What does not fit raises ValueError, LookupError, TypeError or AttributeError: the caller treats the file as damaged.
+- The keys are part of the format: they stay when a field is renamed. A changed key needs a new `sqlite_store.FORMAT`.
+- A text of another form raises ValueError, LookupError, TypeError or AttributeError: the caller treats the file as
+  damaged.
 """
 
 from __future__ import annotations

@@ -1,14 +1,14 @@
-r"""A cgroup's path to its owner: container, runtime, Kubernetes pod, systemd unit. No I/O.
+r"""The owner in a cgroup's path: container, runtime, Kubernetes pod, systemd unit. No I/O.
 
 Rules:
-- The path alone is read, name by name; a name is of a form as a whole or not at all.
-- The innermost name that says something wins, for each fact by itself. Id and runtime come from one name: a plain id
-  below a pod does not say who runs it, whatever runs the node around it.
-- Whoever may make a cgroup chooses its name: what is returned is what the path says. No path raises, none takes more
-  than linear time, and nothing returned is longer than a file name.
-- Text follows the one rule of `kmsg.printable`, where a backslash stands as `\x5c`: systemd's `\x2d` arrives as
-  `\x5cx2d`. A unit is given back as systemd spells it, for what else names it to match.
-- A helper beside a container (conmon, lxc.monitor, nspawn's supervisor) is not in it, nor is a build step.
+- Only the path is read, name by name. A name has a known form as a whole, or says nothing.
+- For each fact the innermost name that gives it wins. Id and runtime come from one name: a bare id below a pod does
+  not give its runtime, whatever other names the path holds.
+- A cgroup's creator chooses its name, so a path can lie. No path raises, none takes more than linear time, and no
+  returned value is longer than a file name.
+- Paths are printable text (see `text_escapes`), where a backslash is `\x5c`: systemd's `\x2d` arrives as `\x5cx2d`.
+  Units are returned as systemd spells them, so that they match the names in other tools.
+- A helper process beside a container (conmon, lxc.monitor, nspawn's supervisor) is not in it, nor is a build step.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-# PATH_MAX and NAME_MAX with every byte escaped. What is longer no kernel printed, and says nothing.
+# PATH_MAX and NAME_MAX with every byte escaped. The kernel prints no longer ones.
 MAX_PATH_CHARS: Final = 4 * 4096
 MAX_NAME_CHARS: Final = 4 * 255
 
-# Kubernetes spells it `cri-o`; nerdctl and the CRI plugin are clients of one runtime, containerd.
+# `cri-o` is Kubernetes' spelling. nerdctl and the CRI plugin are clients of one runtime, containerd.
 DOCKER, CONTAINERD, CRI_O, PODMAN = "docker", "containerd", "cri-o", "podman"
 LXC, NOMAD, NSPAWN = "lxc", "nomad", "systemd-nspawn"
 
@@ -34,13 +34,13 @@ _MACHINE: Final = r"(?P<id>[A-Za-z0-9](?:[A-Za-z0-9.-]|\\x5cx2d)*)"
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """What a path says about whose cgroup it is; None is what it does not say.
+    """The owner of a cgroup. None: its path does not give it.
 
-    container_id: 64 hexadecimal digits, or what the runtime has instead: a name (LXC, nspawn), a guest's number
+    container_id: 64 hexadecimal digits, or the runtime's own form of id: a name (LXC, nspawn), a guest's number
         (Proxmox), `<task>-<number>` (ECS), `<allocation>.<task>` (Nomad)
     runtime: docker, containerd, cri-o, podman, lxc, nomad or systemd-nspawn
     pod_uid: a UUID with dashes, or a static pod's 32 hexadecimal digits (kubelet's hash of its manifest)
-    unit: a systemd unit's full name; a slice only where no smaller unit is named
+    unit: a systemd unit's full name; a slice only if the path names no smaller unit
     """
 
     container_id: str | None = None
@@ -51,9 +51,9 @@ class Owner:
 
 @dataclass(frozen=True, slots=True)
 class _Form:
-    """One way to name a container's cgroup.
+    """One form of a container's cgroup name.
 
-    above: what must stand over it, as `<grandparent>/<parent>`; below: the name that must stand right under it
+    above: pattern of `<grandparent>/<parent>`; below: the required name of the child, None: any child or none
     """
 
     runtime: str | None
@@ -108,7 +108,7 @@ _FORMS: Final = (
 )
 
 # /kubepods/burstable/pod<uid>; /kubepods/pod<uid> (Guaranteed)                    (kubernetes pkg/kubelet/cm, cgroupfs)
-# /../pod<uid>                                                     (the same as /proc shows it to a sibling's namespace)
+# /../pod<uid>                                                   (the same, as /proc shows it in a sibling's namespace)
 _POD: Final = re.compile(rf"pod{_POD_UID}")
 _ABOVE_POD: Final = frozenset({"kubepods", "burstable", "besteffort", ".."})
 # /kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod<uid, `_` for `-`>.slice            (the same, systemd)
@@ -118,18 +118,18 @@ _POD_SLICE: Final = re.compile(
 )
 
 # user@1000.service, app-gnome-firefox-2110.scope, dev-disk-by\x2dlabel-swap.swap                      (systemd.unit(5))
-# `_` is put before what would collide with the kernel's files (`_cpu.service`)        (systemd src/basic/cgroup-util.c)
+# systemd puts `_` before a name that would collide with a kernel file (`_cpu.service`)       (src/basic/cgroup-util.c)
 _UNIT: Final = re.compile(
     r"(?:_|(?!_))(?P<unit>(?:[A-Za-z0-9:_.-]|\\x5c)[A-Za-z0-9:_.-]*(?:\\x5c[A-Za-z0-9:_.-]*)*"
     r"(?:@(?:[A-Za-z0-9:_.@-]|\\x5c)+)?"
     r"\.(?:service|scope|socket|mount|swap|slice))"
 )
-# Nomad makes it with mkdir, and the slices around it: shaped like units, but systemd does not know them.
+# Nomad creates it, and the slices around it, with mkdir: they look like units, but systemd does not know them.
 _NOMAD_SCOPE: Final = re.compile(rf"{_UUID}\.[^/]+\.scope")
 
 
 def owner(path: str) -> Owner:
-    """Whose cgroup a path names, as the kernel prints it from the hierarchy's root; all None for what is no path."""
+    """Return the owner of a cgroup. path: printable, from the hierarchy's root. All None if it is no path."""
     names = path.split("/") if len(path) <= MAX_PATH_CHARS else []
     if max(map(len, names), default=0) > MAX_NAME_CHARS:
         return Owner()

@@ -1,4 +1,4 @@
-"""One log record to deliver, as a plain value."""
+"""An event: one log record to deliver, as a plain value. No I/O."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Event:
     """One log record to deliver.
 
     observed_ns: wall clock at the observation, ns since the Unix epoch
-    identity: who sends it, whatever becomes of this machine; None: nobody yet
+    identity: the identity that it is exported under, also after an identity change. None until it is queued.
     """
 
     name: str
@@ -33,16 +33,17 @@ class Event:
 
     @property
     def uid(self) -> str:
-        """Equal in every repeat of this event."""
+        """Unique id, equal in every delivery of this event."""
         return str(self.attributes[schema.RECORD_UID.name])
 
     @property
     def size_bytes(self) -> int:
-        """About what the event takes on the wire."""
+        """Approximate size of the event in a request, bytes."""
         return 64 + len(self.body) + sum(len(name) + _size(value) for name, value in self.attributes.items())
 
 
 def event_attributes(name: str, uid: str, boot_id: str, values: Mapping[schema.Attribute, Value | None]) -> Attributes:
+    """Return all attributes of an event by name: those that every event has, and the known ones of `values`."""
     attributes: Attributes = {
         schema.EVENT_NAME.name: name,
         schema.RECORD_UID.name: uid,
@@ -53,7 +54,7 @@ def event_attributes(name: str, uid: str, boot_id: str, values: Mapping[schema.A
 
 
 def without_unknown(values: Mapping[schema.Attribute, Value | None]) -> Attributes:
-    """Values by their attributes' names, without those that nobody knows."""
+    """Return the values by attribute name, without those that are None."""
     return {attribute.name: value for attribute, value in values.items() if value is not None}
 
 

@@ -1,39 +1,27 @@
-"""Findings to telemetry: a kill becomes an `Event` (one log record), the agent's totals become instruments.
-
-Rules:
-- Timestamp and ObservedTimestamp are one value, `Event.observed_ns`: the wall clock at the moment of observation.
-- A value that the kernel did not say is left out.
-- Instruments observe totals that are kept elsewhere, so an export shows one state, and a restart can go on with it.
-- Of OpenTelemetry only the public metrics API is imported here.
-"""
+"""The `system_oom_kill` event: a kill to the attributes and the body of one log record. No I/O."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from otel_oom import schema
 from otel_oom.kernel.oom_kill import OomKill
 from otel_oom.kernel.oom_report import Task
 from otel_oom.telemetry import container_from_cgroup
 from otel_oom.telemetry.event import Event, Scalar, Value, event_attributes
-from otel_oom.telemetry.event_bodies import kill_sentence
-
-if TYPE_CHECKING:
-    pass
-
+from otel_oom.telemetry.event_bodies import kill_body
 
 _PID, _COMM, _RSS, _SCORE_ADJ = schema.TOP_TASK_KEYS
 
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """What the agent knows about a kill besides its line.
+    """The facts about a kill that its records do not hold.
 
-    skew_s: how far the kernel log's clock lags, seconds; None where it cannot be known
+    skew_s: how far the kernel log's clock is behind the wall clock, seconds; None: unknown
     is_backlog: the kill is older than the agent's start
-    process: what /proc still knew of the victim, by attribute name
+    process: facts from /proc about the victim, by attribute name
     """
 
     skew_s: float | None = None
@@ -42,16 +30,16 @@ class Sighting:
 
 
 def kill_event(kill: OomKill, sighting: Sighting) -> Event:
-    """The `system_oom_kill` event of one kill."""
+    """Return the `system_oom_kill` event of one kill."""
     attributes = event_attributes(schema.OOM_KILL, kill.uid, kill.boot_id, kill_values(kill, sighting))
     attributes.update(sighting.process or {})
-    return Event(schema.OOM_KILL, kill.observed_ns, kill_sentence(kill), attributes)
+    return Event(schema.OOM_KILL, kill.observed_ns, kill_body(kill), attributes)
 
 
 def kill_values(kill: OomKill, sighting: Sighting) -> dict[schema.Attribute, Value | None]:
-    """What that event says of its kill; None is what nobody knows."""
+    """Return the event's values. None: unknown."""
     context = kill.context
-    # The memcg whose limit was hit is the victim's or one above it: what it says of an owner holds for the victim too.
+    # The cgroup whose limit was hit is the victim's or one above it. So its owner is the victim's owner as well.
     owner = container_from_cgroup.owner(kill.cgroup or context.memcg_path or "")
     return {
         schema.SCOPE: kill.scope,
@@ -60,13 +48,13 @@ def kill_values(kill: OomKill, sighting: Sighting) -> dict[schema.Attribute, Val
         schema.TGID: kill.tgid,
         schema.REAL_USER_ID: kill.real_user_id,
         schema.COMM: kill.comm,
-        schema.TOTAL_VM: kill.total_vm,
+        schema.TOTAL_VM: kill.line.total_vm,
         schema.RSS: kill.rss,
-        schema.RSS_ANON: kill.rss_anon,
-        schema.RSS_FILE: kill.rss_file,
-        schema.RSS_SHMEM: kill.rss_shmem,
-        schema.PGTABLES: kill.pgtables,
-        schema.SCORE_ADJ: kill.score_adj,
+        schema.RSS_ANON: kill.line.rss_anon,
+        schema.RSS_FILE: kill.line.rss_file,
+        schema.RSS_SHMEM: kill.line.rss_shmem,
+        schema.PGTABLES: kill.line.pgtables,
+        schema.SCORE_ADJ: kill.line.score_adj,
         schema.VICTIM_CGROUP: kill.cgroup,
         schema.MEMCG_PATH: context.memcg_path,
         schema.MEMCG_USAGE: context.memcg_usage,

@@ -1,71 +1,64 @@
-"""Events that are not kills: no victim found, kills unaccounted for, records lost, a clock that jumped, the agent killed."""
+"""All events that are not kills. No I/O."""
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from otel_oom import schema
+from otel_oom.kernel.kmsg_record import Record
 from otel_oom.kernel.oom_kill import NoVictim, OomKill, event_uid
+from otel_oom.telemetry import event_bodies
 from otel_oom.telemetry.event import Event, Value, event_attributes
-from otel_oom.telemetry.event_bodies import plural
 
-if TYPE_CHECKING:
-    pass
+Values = dict[schema.Attribute, Value | None]
 
 
 def no_victim_event(finding: NoVictim, boot_id: str, count: int) -> Event:
-    """The `system_oom_no_victim` event; count: tries since the last such event."""
-    record = finding.record
-    values: dict[schema.Attribute, Value | None] = {
-        schema.COUNT: count,
+    """Return a `system_oom_no_victim` event. count: tries since the last such event."""
+    values: Values = {schema.COUNT: count}
+    return _of_record(
+        schema.NO_VICTIM, boot_id, finding.record, finding.observed_ns, event_bodies.no_victim_body(), values
+    )
+
+
+def agent_killed_event(kill: OomKill) -> Event:
+    """Return an `otel_oom_agent_killed` event: the victim of this kill was an agent."""
+    values: Values = {schema.PID: kill.pid, schema.RSS: kill.rss, schema.SCORE_ADJ: kill.line.score_adj}
+    return _of_record(
+        schema.AGENT_KILLED, kill.boot_id, kill.record, kill.observed_ns, event_bodies.agent_killed_body(kill), values
+    )
+
+
+def unaccounted_event(count: int, boot_id: str, observed_ns: int) -> Event:
+    """Return a `system_oom_unaccounted` event. count: kills that the kernel counted and its log did not show."""
+    body = event_bodies.unaccounted_body(count)
+    return _without_record(schema.UNACCOUNTED, boot_id, observed_ns, body, {schema.COUNT: count})
+
+
+def records_lost_event(count: int, boot_id: str, observed_ns: int) -> Event:
+    """Return a `kmsg_records_lost` event. count: records that were overwritten before the read."""
+    body = event_bodies.records_lost_body(count)
+    return _without_record(schema.RECORDS_LOST, boot_id, observed_ns, body, {schema.COUNT: count})
+
+
+def clock_jumped_event(jumped_s: float, boot_id: str, observed_ns: int) -> Event:
+    """Return a `wall_clock_jumped` event. jumped_s: change of the wall clock against the kernel's clock, signed."""
+    body = event_bodies.clock_jumped_body(jumped_s)
+    return _without_record(schema.CLOCK_JUMPED, boot_id, observed_ns, body, {schema.CLOCK_JUMP: jumped_s})
+
+
+def _of_record(name: str, boot_id: str, record: Record, observed_ns: int, body: str, values: Values) -> Event:
+    values |= {
         schema.KMSG_SEQUENCE: record.sequence,
         schema.KMSG_TIMESTAMP: record.monotonic_us / 1e6,
         schema.RECORD_ORIGINAL: record.text,
     }
-    uid = event_uid(schema.NO_VICTIM, boot_id, record)
-    body = "the kernel was out of memory and found no process that it may kill"
-    return Event(schema.NO_VICTIM, finding.observed_ns, body, event_attributes(schema.NO_VICTIM, uid, boot_id, values))
+    return Event(name, observed_ns, body, event_attributes(name, event_uid(name, boot_id, record), boot_id, values))
 
 
-def unaccounted_event(count: int, boot_id: str, observed_ns: int) -> Event:
-    """The `system_oom_unaccounted` event: the kernel counted this many kills that its log did not show."""
-    body = f"the kernel counted {plural(count, 'OOM kill')} that its log did not show"
-    return _made_here(schema.UNACCOUNTED, boot_id, observed_ns, body, {schema.COUNT: count})
-
-
-def records_lost_event(count: int, boot_id: str, observed_ns: int) -> Event:
-    """The `kmsg_records_lost` event: this many records were overwritten before they were read."""
-    body = f"{plural(count, 'record')} of the kernel log {'was' if count == 1 else 'were'} overwritten before the read"
-    return _made_here(schema.RECORDS_LOST, boot_id, observed_ns, body, {schema.COUNT: count})
-
-
-def clock_jumped_event(jumped_s: float, boot_id: str, observed_ns: int) -> Event:
-    """The `wall_clock_jumped` event: by how many seconds the wall clock left the kernel's clock, signed."""
-    body = f"the wall clock left the kernel's clock by {jumped_s:+.1f} s: the machine slept, or the clock was set"
-    return _made_here(schema.CLOCK_JUMPED, boot_id, observed_ns, body, {schema.CLOCK_JUMP: jumped_s})
-
-
-def agent_killed_event(kill: OomKill) -> Event:
-    """The `otel_oom_agent_killed` event: this kill was that of an agent."""
-    values: dict[schema.Attribute, Value | None] = {
-        schema.PID: kill.pid,
-        schema.RSS: kill.rss,
-        schema.SCORE_ADJ: kill.score_adj,
-        schema.KMSG_SEQUENCE: kill.record.sequence,
-        schema.KMSG_TIMESTAMP: kill.record.monotonic_us / 1e6,
-        schema.RECORD_ORIGINAL: kill.record.text,
-    }
-    uid = event_uid(schema.AGENT_KILLED, kill.boot_id, kill.record)
-    body = f"otel-oom itself (pid {kill.pid}) was OOM-killed; its next start found it in the kernel log"
-    return Event(
-        schema.AGENT_KILLED, kill.observed_ns, body, event_attributes(schema.AGENT_KILLED, uid, kill.boot_id, values)
-    )
-
-
-def _made_here(
+def _without_record(
     name: str, boot_id: str, observed_ns: int, body: str, values: Mapping[schema.Attribute, Value | None]
 ) -> Event:
-    # No record of the kernel stands behind it, so its id is random: made once, and kept with the event.
+    # No kernel record gives it an id, so the id is random. It is stored with the event, and equal in every delivery.
     return Event(name, observed_ns, body, event_attributes(name, str(uuid.uuid4()), boot_id, values))

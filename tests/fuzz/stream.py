@@ -28,7 +28,8 @@ from typing import Final, Literal
 
 from support import klog
 
-from otel_oom.kernel.kmsg_record import Record, escape
+from otel_oom.kernel.kmsg_record import Record
+from otel_oom.kernel.text_escapes import escape
 
 HERE: Final = Path(__file__).resolve().parent
 LINES: Final = (HERE / "lines.txt").read_text().splitlines()

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from fuzz import stream, texts
 
-from otel_oom.kernel import kmsg_record, oom_lines
+from otel_oom.kernel import kmsg_record, oom_lines, text_escapes
 from otel_oom.kernel.kill_assembler import Assembler
 from otel_oom.kernel.kmsg_record import Malformed, Record
 from otel_oom.kernel.oom_kill import Finding, OomKill
@@ -36,13 +36,13 @@ def record(data: bytes) -> int:
     for text in (parsed.text, parsed.flags, parsed.caller or "", *parsed.fields, *parsed.fields.values()):
         assert text.isascii()
         assert text.isprintable()
-    shown = kmsg_record.printable(parsed.text)
+    shown = text_escapes.printable(parsed.text)
     assert shown.isprintable()
     # The kernel escapes every backslash: one that begins no escape is none of its, and means nothing.
     if len(data) % 8 == 0 and not _LONE_BACKSLASH.search(parsed.text):  # the slow ones, for as many as they are worth
-        assert shown == kmsg_record.printable(shown)
-        raw = kmsg_record.unescape(parsed.text)
-        assert raw == kmsg_record.unescape(kmsg_record.escape(raw))
+        assert shown == text_escapes.printable(shown)
+        raw = text_escapes.unescape(parsed.text)
+        assert raw == text_escapes.unescape(text_escapes.escape(raw))
     assembler = Assembler("boot", PAGE_SIZE)
     found = (*assembler.feed(parsed, 1), *assembler.settle())
     if not oom_lines.OOM_MARKER.search(data):
@@ -126,8 +126,9 @@ def _check(found: Iterable[Finding], kill_lines: int | None) -> None:
         assert kill.record.facility == 0
         assert kill.pid >= 0
         assert kill.scope in {"system", "cgroup"}
+        assert kill.comm is None or kill.comm.isprintable()
         assert len(kill.context.top_tasks) <= 5
-        for part in (kill, kill.context, *kill.context.top_tasks):
+        for part in (kill, kill.line, kill.context, *kill.context.top_tasks):
             _check_values(part)
 
 

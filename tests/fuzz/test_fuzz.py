@@ -15,10 +15,11 @@ import pytest
 from fuzz import limits, seeds, stream, targets, texts
 from support import levels
 
-from otel_oom.kernel import kmsg_record
+from otel_oom.kernel import kmsg_record, text_escapes
 from otel_oom.kernel.kill_assembler import Assembler
-from otel_oom.kernel.kmsg_record import Record, escape
+from otel_oom.kernel.kmsg_record import Record
 from otel_oom.kernel.oom_kill import OomKill
+from otel_oom.kernel.text_escapes import escape
 
 HERE = Path(__file__).resolve().parent
 SECONDS = int(os.environ.get("OTEL_OOM_FUZZ_S", "60"))
@@ -99,7 +100,7 @@ def test_a_broken_rule_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(targets, "_check", lambda *_: None)
     with pytest.raises(AssertionError):
         targets.text(whole)
-    monkeypatch.setattr(kmsg_record, "printable", lambda _: "\n")
+    monkeypatch.setattr(text_escapes, "printable", lambda _: "\n")
     with pytest.raises(AssertionError):
         targets.record(b"6,1,1,-;x\n")
 

@@ -11,7 +11,8 @@ from typing import Final
 
 from fuzz import stream
 
-from otel_oom.kernel.kmsg_record import Record, unescape
+from otel_oom.kernel.kmsg_record import Record
+from otel_oom.kernel.text_escapes import unescape
 
 _RECORDS: Final = 20
 

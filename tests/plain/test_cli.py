@@ -102,7 +102,7 @@ def test_without_a_command_the_help_is_shown() -> None:
     done = run()
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == run("--help").stdout
-    assert f"Documentation: {URL}" in done.stdout
+    assert f"Documentation: {URL}/docs\n" in done.stdout
     assert all(f"\n    {command} " in done.stdout for command in COMMANDS)
 
 

@@ -52,11 +52,11 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
         (lambda h: h.device_down("gone"), {}, "cannot read the kernel log: gone; trying again every 5 s"),
         (lambda h: h.points_rejected(2, "old"), {}, "the collector refused 2 metric point(s): old"),
         (lambda h: h.clock_jumped(-3600.0), {}, "the wall clock left the kernel's clock by -3600.0 s"),
-        (lambda h: h.forked(), {}, "the virtual machine was forked, or resumed; connections are made anew"),
+        (lambda h: h.forked(), {}, "the virtual machine was forked, or resumed; connections are opened again"),
         (
             lambda h: h.changed_identity(ResourceIdentity("copy"), 0),
             {},
-            "this is another machine now: going on as instance copy",
+            "the identity of this machine changed: continuing as instance copy",
         ),
         (
             lambda h: h.identity_file_unreadable(Path("/run/id")),

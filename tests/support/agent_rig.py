@@ -8,11 +8,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from support.sources import Script
 
+from otel_oom.agent.log_opening import open_log
 from otel_oom.agent.loop import Agent
 from otel_oom.health import Health
 from otel_oom.kernel.device import Clock
@@ -45,6 +47,11 @@ def kill(sequence: int, priority: int = 3, cause: str = "Memory cgroup out of me
     return line(f"{cause}: {KILLED.format(pid=1000 + sequence)}", sequence, priority)
 
 
+def frozen_time(now: list[float]) -> SimpleNamespace:
+    """Module `time` for the agent, with the monotonic time that the test sets; the test's own goes on."""
+    return SimpleNamespace(monotonic=lambda: now[0], monotonic_ns=time.monotonic_ns, sleep=time.sleep)
+
+
 @dataclass
 class Rig:
     """An agent, its source, and what it made."""
@@ -56,24 +63,33 @@ class Rig:
     has_backlog: bool = False
     checkpoint: Checkpoint | None = None
     previous_pid: int = 0
-    source_at: Callable[[int], Script] | None = None
+    source_at: Callable[[int], Script] = lambda _: Script()
     wall_ns: Clock = time.time_ns
     machine: MachineIdentity | None = None
     is_always: bool = False
     started_s: float = -math.inf
 
     def __post_init__(self) -> None:
-        self.spool = Spool(self.health, self.checkpoint or first_checkpoint())
-        self.agent = Agent(
-            self.source,
+        self.spool = Spool(self.health, self.checkpoint or first_checkpoint(), wake_reader=self.source.wake)
+
+    def open(self) -> Agent:
+        """The agent, with its source open."""
+        forks = ForkDetection(lambda: self.machine, is_always=self.is_always, unique_suffix=str, now_s=self.started_s)
+        return Agent(
+            open_log(
+                self.source,
+                self.spool,
+                self.health,
+                IDENTITY,
+                kernel_kills=lambda: self.counted,
+                wall_ns=self.wall_ns,
+            ),
             self.spool,
             self.health,
             IDENTITY,
             look_at_victim=self.look,
             kernel_kills=lambda: self.counted,
-            forks=ForkDetection(
-                lambda: self.machine, is_always=self.is_always, unique_suffix=str, now_s=self.started_s
-            ),
+            forks=forks,
             has_backlog=self.has_backlog,
             previous_pid=self.previous_pid,
             source_at=self.source_at,
@@ -81,16 +97,21 @@ class Rig:
         )
 
     @contextmanager
-    def running(self) -> Iterator[Rig]:
-        self.agent.open()
-        thread = threading.Thread(target=self.agent.run)
+    def running(self) -> Iterator[Agent]:
+        agent = self.open()
+        thread = threading.Thread(target=agent.run)
         thread.start()
         try:
-            yield self
+            yield agent
         finally:
-            self.agent.stop()
+            agent.stop()
             thread.join(10)
             assert not thread.is_alive()
+
+    def finish(self, agent: Agent) -> None:
+        """What a stop does before the first turn: what is there is passed on."""
+        agent.stop()
+        agent.run()
 
     def run(self, *readings: Any) -> Rig:
         """Feed these, and stop: what was there before the stop is passed on."""

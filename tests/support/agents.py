@@ -76,5 +76,5 @@ def agent_thread(
     try:
         yield agent
     finally:
-        agent.agent.stop()
+        agent.stop()
         thread.join()

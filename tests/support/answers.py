@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from otel_oom.kernel.kmsg_record import printable
 from otel_oom.kernel.oom_kill import OomKill
+from otel_oom.kernel.text_escapes import printable
 
 
 def _kb(size: int | None) -> int | None:
@@ -18,12 +18,12 @@ OURS: dict[str, Callable[[OomKill], object]] = {
     "oom_memcg": lambda kill: kill.context.memcg_path,
     "task_memcg": lambda kill: kill.cgroup,
     "uid": lambda kill: kill.real_user_id,
-    "total_vm_kb": lambda kill: _kb(kill.total_vm),
-    "anon_rss_kb": lambda kill: _kb(kill.rss_anon),
-    "file_rss_kb": lambda kill: _kb(kill.rss_file),
-    "shmem_rss_kb": lambda kill: _kb(kill.rss_shmem),
-    "pgtables_kb": lambda kill: _kb(kill.pgtables),
-    "oom_score_adj": lambda kill: kill.score_adj,
+    "total_vm_kb": lambda kill: _kb(kill.line.total_vm),
+    "anon_rss_kb": lambda kill: _kb(kill.line.rss_anon),
+    "file_rss_kb": lambda kill: _kb(kill.line.rss_file),
+    "shmem_rss_kb": lambda kill: _kb(kill.line.rss_shmem),
+    "pgtables_kb": lambda kill: _kb(kill.line.pgtables),
+    "oom_score_adj": lambda kill: kill.line.score_adj,
     "constraint": lambda kill: kill.context.constraint and f"CONSTRAINT_{kill.context.constraint.upper()}",
     "trigger_comm": lambda kill: kill.context.trigger_comm,
     "trigger_pid": lambda kill: kill.context.trigger_pid,

@@ -1,13 +1,13 @@
 """The captures beside the repository: real logs with answers. Absent in an ordinary checkout."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from otel_oom.kernel import kmsg_record
 from otel_oom.kernel.kill_assembler import Assembler
-from otel_oom.kernel.oom_kill import Finding, OomKill
+from otel_oom.kernel.oom_kill import Finding, OomKill, Repeat
 
 CORPUS = Path(__file__).resolve().parents[3] / "shared" / "corpus"
 
@@ -30,7 +30,12 @@ def records(capture: bytes) -> Iterator[bytes]:
         yield record
 
 
-def findings(capture: bytes, boot_id: str = "boot", page_size: int = 4096) -> tuple[list[Finding], Assembler]:
+def kill_lines(findings: Iterable[Finding]) -> int:
+    """The number of kill lines, repeats included, as the kernel's own counter counts them."""
+    return sum(isinstance(finding, OomKill | Repeat) for finding in findings)
+
+
+def findings(capture: bytes, boot_id: str = "boot", page_size: int = 4096) -> list[Finding]:
     """What the assembler makes of a capture, fed as the agent would."""
     assembler = Assembler(boot_id, page_size)
     found: list[Finding] = []
@@ -38,9 +43,8 @@ def findings(capture: bytes, boot_id: str = "boot", page_size: int = 4096) -> tu
         record = kmsg_record.parse(raw)
         assert isinstance(record, kmsg_record.Record), record
         found += assembler.feed(record, observed_ns=1)
-    found += assembler.settle()
-    return found, assembler
+    return [*found, *assembler.settle()]
 
 
 def kills(capture: bytes) -> list[OomKill]:
-    return [finding for finding in findings(capture)[0] if isinstance(finding, OomKill)]
+    return [finding for finding in findings(capture) if isinstance(finding, OomKill)]

@@ -116,6 +116,7 @@ def sending(
     *,
     early: tuple[str, ...] = (),
     is_started: bool = True,
+    has_writer: bool = False,
     kernel_kills: Callable[[], int] = lambda: 7,
 ) -> Iterator[Rig]:
     """A sender that has opened its series and runs. early: kills after the opening, before the first request."""
@@ -125,7 +126,7 @@ def sending(
     try:
         health = Health()
         begin = replace(first_checkpoint(time.time_ns()), identity=ResourceIdentity("here", "host"))
-        spool = Spool(health, begin)
+        spool = Spool(health, begin, has_writer=has_writer)
         sender = build_sender.build(
             load_config(os.environ),
             spool,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from otel_oom.kernel import kmsg_record
+from otel_oom.kernel import kmsg_record, text_escapes
 from otel_oom.kernel.kmsg_record import Record
 
 _PREFIXES = [
@@ -37,4 +37,4 @@ def records(text: bytes) -> Iterator[Record]:
             body = body[prefix.end() :]
             if prefix["s"]:
                 us = int(prefix["s"]) * 1_000_000 + int(prefix["us"])
-        yield Record(6, number, us, "-", kmsg_record.escape(body.encode("utf-8", "surrogateescape")))
+        yield Record(6, number, us, "-", text_escapes.escape(body.encode("utf-8", "surrogateescape")))

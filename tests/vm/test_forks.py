@@ -20,7 +20,7 @@ KERNEL = "6.12"  # 6.1 has no CONFIG_VMGENID
 IDENTITY = "/run/identity"
 #: [   30.214871] random: crng reseeded due to virtual machine fork: within 10 ms of going on
 FORKED = "crng reseeded due to virtual machine fork"
-MOVED = "this is another machine now"
+MOVED = "the identity of this machine changed"
 
 
 @contextmanager

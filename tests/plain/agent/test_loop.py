@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 import time
-from types import SimpleNamespace
 
 import pytest
-from support.agent_rig import Rig, kill, line
+from support.agent_rig import Rig, frozen_time, kill, line
 from support.kernel import eventually
 
 from otel_oom import schema
-from otel_oom.errors import NoDeviceError
-from otel_oom.kernel.device import Closed, Lost, Reading
-
-
-def frozen(now: list[float]) -> SimpleNamespace:
-    """`time` for the agent, standing where the test says; the test's own goes on."""
-    return SimpleNamespace(monotonic=lambda: now[0], monotonic_ns=time.monotonic_ns, sleep=time.sleep)
+from otel_oom.kernel.device import Lost, Reading
 
 
 def test_kills_are_counted_and_shipped_in_their_order() -> None:
@@ -76,62 +69,9 @@ def test_a_jump_of_the_wall_clock_is_an_event(jump_s: float) -> None:
     assert rig.health.reconnect_epoch == 1
 
 
-def test_a_flood_without_a_victim_is_one_event_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = [1000.0]
-    monkeypatch.setattr("otel_oom.agent.event_builder.time", frozen(now))
-    rig = Rig()
-    flood = [line("Out of memory and no killable processes...", number) for number in range(1, 903)]
-    rig.source.put(*flood)
-    with rig.running():
-        assert eventually(lambda: rig.health.records["read"] == 902)
-        assert eventually(lambda: rig.names == [schema.NO_VICTIM])
-        now[0] += 61.0
-        rig.source.put(line("Out of memory and no killable processes...", 903))
-        assert eventually(lambda: len(rig.events) == 2)
-    assert [event.attributes[schema.COUNT.name] for event in rig.events] == [1, 902]
-    assert not rig.kills
-
-
-def test_a_device_that_closed_is_opened_again() -> None:
-    rig = Rig()
-    with rig.running():
-        assert rig.health.down_reason is None
-        rig.source.put(kill(1), Closed("No such device"))
-        assert eventually(lambda: rig.health.down_reason == "No such device")
-        assert rig.kills == {"cgroup": 1}, "what came before is passed on first"
-        rig.source.put(kill(2))
-        assert eventually(lambda: rig.health.down_reason is None)
-        assert eventually(lambda: rig.kills == {"cgroup": 2})
-    assert rig.source.opened == 2
-    assert rig.health.down_reasons == {"No such device"}
-
-
-def test_a_device_that_does_not_open_again_is_tried_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    rig = Rig()
-    with rig.running():
-        with monkeypatch.context() as patch:
-            patch.setattr(rig.source, "open", lambda: (_ for _ in ()).throw(NoDeviceError("cannot open it", "mend")))
-            rig.source.put(Closed("gone"))
-            assert eventually(lambda: rig.health.down_reason == "gone")
-            rig.source.wake()
-            assert eventually(lambda: rig.health.down_reason == "cannot open it")
-        rig.source.wake()
-        assert eventually(lambda: rig.health.down_reason is None)
-    assert rig.health.down_reasons == {"gone", "cannot open it"}
-
-
-def test_a_stop_ends_a_device_that_stays_away() -> None:
-    rig = Rig()
-    began = time.monotonic()
-    with rig.running():
-        rig.source.put(Closed("gone"))
-        assert eventually(lambda: rig.health.down_reason == "gone")
-    assert time.monotonic() - began < 2
-
-
 def test_what_the_kernel_counted_and_did_not_print_is_published(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [1000.0]
-    monkeypatch.setattr("otel_oom.agent.loop.time", frozen(now))
+    monkeypatch.setattr("otel_oom.agent.loop.time", frozen_time(now))
     rig = Rig(counted=40)
 
     def look_again() -> None:
@@ -155,7 +95,7 @@ def test_what_the_kernel_counted_and_did_not_print_is_published(monkeypatch: pyt
 
 def test_a_kill_while_the_log_is_read_is_not_missing_later(monkeypatch: pytest.MonkeyPatch) -> None:
     rig = Rig(counted=7)
-    rig.agent.open()
+    agent = rig.open()
     read = rig.source.read
 
     def killing() -> Reading:
@@ -166,7 +106,7 @@ def test_a_kill_while_the_log_is_read_is_not_missing_later(monkeypatch: pytest.M
         return read()
 
     monkeypatch.setattr(rig.source, "read", killing)
-    rig.agent._turn()
+    agent._turn()
     assert rig.kills == {"cgroup": 1}
     assert rig.spool.checkpoint.base == 7
 
@@ -185,28 +125,23 @@ def test_what_was_there_before_the_start_is_backlog() -> None:
 def test_what_was_in_the_log_before_the_stop_is_passed_on() -> None:
     rig = Rig()
     rig.source.put(kill(1))
-    rig.agent.open()
-    rig.agent.stop()
-    rig.agent.run()
+    rig.finish(rig.open())
     assert rig.kills == {"cgroup": 1}
 
 
 def test_a_stop_reads_to_the_end_of_a_log_longer_than_a_burst() -> None:
     lines = [line("usb 1-1: new device", number) for number in range(1, 3_500)]
     rig = Rig()
-    rig.agent.stop()
-    rig.run(*lines[:999], kill(1_000), *lines[1_000:], kill(3_500))
+    rig.source.put(*lines[:999], kill(1_000), *lines[1_000:], kill(3_500))
+    rig.finish(rig.open())
     assert rig.kills == {"cgroup": 2}
     assert rig.health.records == {"read": 3_500}
 
 
-def test_a_collector_is_told_at_once_that_the_device_is_back() -> None:
+def test_a_bug_outside_a_record_does_not_end_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     rig = Rig()
+    rig.fail_puts(monkeypatch, ValueError("bug"), MemoryError())
     with rig.running():
-        version = rig.spool.wait(0, 0)
-        rig.source.put(Closed("gone"))
-        down = rig.spool.wait(version, 10)
-        assert (down > version, rig.health.down_reason) == (True, "gone")
-        rig.source.wake()
-        up = rig.spool.wait(down, 10)
-        assert (up > down, rig.health.down_reason) == (True, None)
+        rig.source.put(kill(1), kill(2))
+        assert eventually(lambda: rig.kills == {"cgroup": 2}), "what was found goes out when it can"
+    assert len(rig.events) == 2

@@ -131,7 +131,7 @@ def test_a_line_without_its_end_says_what_is_certain(
     assert cgroup_lines.summary(text) is None
     found = cgroup_lines.summary_without_end(text, comm=comm)
     assert (oom_memcg, task_memcg) == (found and (found.oom_memcg, found.task_memcg))
-    assert (found and (found.pid, found.uid, found.constraint)) == (None, None, "CONSTRAINT_NONE")
+    assert (found and (found.pid, found.user_id, found.constraint)) == (None, None, "CONSTRAINT_NONE")
 
 
 def test_a_task_that_moved_is_read_where_only_one_cut_is_possible() -> None:
@@ -149,6 +149,14 @@ def test_a_task_that_moved_is_read_where_only_one_cut_is_possible() -> None:
         ("Memory cgroup stats for /a: cache:1KB:", "/a: cache:1KB"),
         ("Memory cgroup stats for /a: b:", "/a: b"),
         ("Memory cgroup stats for /a", None),
+        # Cut inside the numbers. Each could also be the whole line of 5.3+ for a cgroup with this name.
+        ("Memory cgroup stats for /a: cache:", None),
+        ("Memory cgroup stats for /a: cache:0KB rss:", None),
+        ("Memory cgroup stats for /a: cache:0KB rss:8KB mapped_file:", None),
+        (r"Memory cgroup stats for /\x00/,pid=1,uid=0: cache:0KB rss:", None),
+        ("Memory cgroup stats for /a: cache:0KB rss:8K", None),
+        ("Memory cgroup stats for /a: cache:0KB", "/a"),
+        ("Memory cgroup stats for /a: b:1KB", None),  # the first number is always `cache`: this path is cut
         ("Memory cgroup stats for ", None),
         ("Memory cgroup stats for a:", None),
     ],

@@ -4,9 +4,10 @@ import time
 
 import pytest
 
-from otel_oom.kernel import oom_lines
 from otel_oom.kernel.kill_assembler import Assembler
-from otel_oom.kernel.kmsg_record import Record, printable
+from otel_oom.kernel.kill_line import parse_kill_line
+from otel_oom.kernel.kmsg_record import Record
+from otel_oom.kernel.text_escapes import printable
 
 OPENER = "x invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0, oom_score_adj=0"
 SUMMARY = "oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,mems_allowed=0"
@@ -47,6 +48,8 @@ GROWING = {
     "causes": ("Task in /a", " killed as a result of limit of /a", ""),
     "causes alike": ("Task in /", " killed as a result of limit of /", ""),
     "statistics": ("Memory cgroup stats for /", ": a:1KB", ""),
+    "cut statistics": ("Memory cgroup stats for /", ": cache:1KB a:1KB a", ":"),
+    "more cut statistics": ("Memory cgroup stats for /: cache:1KB", " a:1KB", " a:"),
     "more statistics": ("Memory cgroup stats for /:", " a:1KB", "'"),
     "lines of a policy": (OPENER, r"\x0aa=1", "'"),
     "nodes": ("x invoked oom-killer: gfp_mask=0x0(A), nodemask=", "0,", "x"),
@@ -102,7 +105,7 @@ def test_no_line_takes_long(text: str) -> None:
     assembler = Assembler("boot", 4096)
     for sequence, line in enumerate([OPENER, "[  pid  ]   uid  tgid total_vm      rss name", text, text] * 20):
         assembler.feed(Record(6, sequence, sequence, "-", line), 1)
-        oom_lines.killed(line)
+        parse_kill_line(line)
 
 
 @pytest.mark.timeout(10)

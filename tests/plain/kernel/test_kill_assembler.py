@@ -38,8 +38,8 @@ def test_a_whole_memcg_report() -> None:
         kill.cgroup,
         kill.group_id,
     ) == ("cgroup", 100, None, "vic", "/g/x", None)
-    assert (kill.real_user_id, kill.score_adj, kill.rss) == (7, -5, (12288 + 440 + 4) * 1024)
-    assert (kill.total_vm, kill.pgtables, kill.observed_ns) == (13532 * 1024, 60 * 1024, 16)
+    assert (kill.real_user_id, kill.line.score_adj, kill.rss) == (7, -5, (12288 + 440 + 4) * 1024)
+    assert (kill.line.total_vm, kill.line.pgtables, kill.observed_ns) == (13532 * 1024, 60 * 1024, 16)
 
 
 @pytest.mark.parametrize("page_size", [4096, 16384, 65536])

@@ -2,12 +2,12 @@
 
 import pytest
 
-from otel_oom.kernel import kmsg_record
+from otel_oom.kernel import text_escapes
 
 
 def test_every_byte_goes_there_and_back() -> None:
     expected = bytes(range(256))
-    assert expected == kmsg_record.unescape(kmsg_record.escape(expected))
+    assert expected == text_escapes.unescape(text_escapes.escape(expected))
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ def test_every_byte_goes_there_and_back() -> None:
     ],
 )
 def test_escape_is_what_the_kernel_writes(raw: bytes, expected: str) -> None:
-    assert expected == kmsg_record.escape(raw)
+    assert expected == text_escapes.escape(raw)
 
 
 @pytest.mark.parametrize(
@@ -35,12 +35,12 @@ def test_escape_is_what_the_kernel_writes(raw: bytes, expected: str) -> None:
     ],
 )
 def test_unescape(text: str, expected: bytes) -> None:
-    assert expected == kmsg_record.unescape(text)
+    assert expected == text_escapes.unescape(text)
 
 
 @pytest.mark.parametrize("name", ["python3", "é", "日本", "🦀", "a é", "Ω1", "é" * 7])
 def test_printable_characters_are_decoded(name: str) -> None:
-    assert name == kmsg_record.printable(kmsg_record.escape(name.encode()))
+    assert name == text_escapes.printable(text_escapes.escape(name.encode()))
 
 
 @pytest.mark.parametrize(
@@ -72,10 +72,10 @@ def test_printable_characters_are_decoded(name: str) -> None:
     ],
 )
 def test_what_is_not_printable_stays_escaped(raw: bytes) -> None:
-    assert kmsg_record.escape(raw) == kmsg_record.printable(kmsg_record.escape(raw))
-    assert f"A{kmsg_record.escape(raw)}é" == kmsg_record.printable(kmsg_record.escape(b"A" + raw + "é".encode()))
+    assert text_escapes.escape(raw) == text_escapes.printable(text_escapes.escape(raw))
+    assert f"A{text_escapes.escape(raw)}é" == text_escapes.printable(text_escapes.escape(b"A" + raw + "é".encode()))
 
 
 def test_an_escape_that_a_name_spells_is_not_taken_for_one() -> None:
     expected = r"\x5cxc3\x5cxa9"
-    assert expected == kmsg_record.printable(kmsg_record.escape(rb"\xc3\xa9"))
+    assert expected == text_escapes.printable(text_escapes.escape(rb"\xc3\xa9"))

@@ -7,7 +7,7 @@ from support import klog
 from support.klog import LOST, Line, late
 
 from otel_oom.kernel.kill_assembler import Assembler
-from otel_oom.kernel.oom_kill import OomKill
+from otel_oom.kernel.oom_kill import OomKill, Repeat
 
 FIRST = klog.memcg_report()
 MEMBERS = [klog.killed(101, "sib1"), klog.killed(102, "sib2")]
@@ -46,12 +46,9 @@ def test_members_share_the_circumstances_and_not_the_cgroup() -> None:
 
 
 def test_the_kill_lines_count_the_repeat_as_the_kernel_does() -> None:
-    assembler = Assembler("boot", 4096)
-    for record in klog.numbered([*FIRST, klog.group(), *MEMBERS, klog.killed()]):
-        assert record is not None
-        assembler.feed(record, 1)
-    expected = 4
-    assert expected == assembler.kill_lines
+    found = klog.findings([*FIRST, klog.group(), *MEMBERS, klog.killed()])
+    assert [type(one) for one in found] == [OomKill, OomKill, OomKill, Repeat]
+    assert found[-1].record.text == klog.killed()
 
 
 @pytest.mark.parametrize("pid", [176, 177])

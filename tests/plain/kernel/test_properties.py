@@ -9,9 +9,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support import corpus, klog
 
-from otel_oom.kernel import cgroup_lines, kmsg_record, oom_lines
+from otel_oom.kernel import cgroup_lines, kmsg_record, oom_lines, text_escapes
 from otel_oom.kernel.kill_assembler import Assembler
 from otel_oom.kernel.kill_facts import interpret
+from otel_oom.kernel.kill_line import parse_kill_line
 from otel_oom.kernel.kmsg_record import Malformed, Record
 from otel_oom.kernel.oom_kill import Finding, OomKill
 from otel_oom.kernel.oom_report import Report
@@ -23,7 +24,7 @@ steady = settings(
 RAW = [raw for capture in klog.CAPTURES for raw in corpus.records(capture.read_bytes())]
 RECORDS = [record for record in map(kmsg_record.parse, RAW) if isinstance(record, Record)]
 
-NAMES = st.binary(max_size=15).map(kmsg_record.escape) | st.sampled_from(
+NAMES = st.binary(max_size=15).map(text_escapes.escape) | st.sampled_from(
     ["vic", ")", ",task=", ",pid=1,uid=0", ",oom_memcg=/x", ") total-vm:1kB", r"\x0aKilled ", " ", "init"]
 )
 PATHS = st.lists(NAMES.map(lambda name: "/" + name.replace("/", "")), min_size=1, max_size=4).map("".join)
@@ -136,7 +137,7 @@ TAIL = "total-vm:{}kB, anon-rss:{}kB, file-rss:{}kB, shmem-rss:{}kB, UID:{} pgta
 )
 def test_a_kill_line_in_its_newest_form_is_read_as_any_other(cause: str, comm: str, numbers: tuple[int, ...]) -> None:
     line = f"{cause}: Killed process 5 ({comm}) {TAIL.format(*numbers)}"
-    assert oom_lines.killed(line) == oom_lines.killed(line + " word:1")
+    assert parse_kill_line(line) == parse_kill_line(line + " word:1")
 
 
 @steady
@@ -166,7 +167,7 @@ def test_numbers_fit_what_telemetry_can_hold(stream: list[Record | None]) -> Non
     for kill in run(stream):
         if isinstance(kill, OomKill):
             context = kill.context
-            sizes = [kill.total_vm, kill.rss_anon, context.memcg_usage, context.memory_total]
+            sizes = [kill.line.total_vm, kill.line.rss_anon, context.memcg_usage, context.memory_total]
             sizes += [task.rss for task in context.top_tasks]
             assert all(size is None or 0 <= size < 2**63 for size in sizes)
             assert len(context.top_tasks) <= 5
@@ -187,7 +188,7 @@ def test_bursts_change_when_a_kill_is_known_and_not_which(stream: list[Record | 
 @given(NAMES, PATHS, PATHS)
 def test_no_name_shifts_a_whole_report(comm: str, memcg: str, below: str) -> None:
     (kill,) = klog.kills(klog.memcg_report(5, comm, memcg, memcg + below))
-    expected = [kmsg_record.printable(text) for text in (comm, memcg, memcg + below)]
+    expected = [text_escapes.printable(text) for text in (comm, memcg, memcg + below)]
     assert expected == [kill.comm, kill.context.memcg_path, kill.cgroup]
     assert kill.pid == 5
 
@@ -257,17 +258,17 @@ def test_a_report_cut_anywhere_is_one_kill_or_none(comm: str, memcg: str, below:
     at = data.draw(st.integers(0, len(lines) - 2))
     end = data.draw(st.integers(0, len(lines[at])))
     (kill,) = klog.kills([*lines[:at], lines[at][:end], *lines[at + 1 :]])
-    assert (kill.pid, kill.scope, kill.comm) == (5, "cgroup", kmsg_record.printable(comm))
+    assert (kill.pid, kill.scope, kill.comm) == (5, "cgroup", text_escapes.printable(comm))
     # What is left of a line says less, and nothing that is wrong.
-    assert kill.context.memcg_path in {None, kmsg_record.printable(memcg)}
+    assert kill.context.memcg_path in {None, text_escapes.printable(memcg)}
 
 
 @steady
 @given(st.binary(max_size=200))
 def test_escape_and_unescape_are_inverse(raw: bytes) -> None:
-    text = kmsg_record.escape(raw)
-    assert raw == kmsg_record.unescape(text)
-    assert text == kmsg_record.escape(kmsg_record.unescape(text))
+    text = text_escapes.escape(raw)
+    assert raw == text_escapes.unescape(text)
+    assert text == text_escapes.escape(text_escapes.unescape(text))
     parsed = kmsg_record.parse(b"6,1,2,-;" + text.encode() + b"\n")
     assert isinstance(parsed, Record)
     assert text == parsed.text
@@ -276,11 +277,11 @@ def test_escape_and_unescape_are_inverse(raw: bytes) -> None:
 @steady
 @given(st.binary(max_size=200) | st.text(max_size=60).map(lambda text: text.encode("utf-8", "surrogatepass")))
 def test_printable_is_printable_and_can_be_undone(raw: bytes) -> None:
-    shown = kmsg_record.printable(kmsg_record.escape(raw))
+    shown = text_escapes.printable(text_escapes.escape(raw))
     assert shown.isprintable()
     assert shown == shown.encode("utf-8").decode("utf-8")  # no lone surrogate
-    assert shown == kmsg_record.printable(shown)
-    assert raw == b"".join(kmsg_record.unescape(one) if one.isascii() else one.encode() for one in split(shown))
+    assert shown == text_escapes.printable(shown)
+    assert raw == b"".join(text_escapes.unescape(one) if one.isascii() else one.encode() for one in split(shown))
 
 
 def split(shown: str) -> list[str]:
@@ -294,7 +295,7 @@ def split(shown: str) -> list[str]:
     return parts
 
 
-@pytest.mark.parametrize("read", [oom_lines.killed, cgroup_lines.summary, cgroup_lines.task_in, oom_lines.opener])
+@pytest.mark.parametrize("read", [parse_kill_line, cgroup_lines.summary, cgroup_lines.task_in, oom_lines.parse_opener])
 @steady
 @given(line=LINES | st.text(st.characters(codec="ascii"), max_size=80), tail=st.text("0123456789,:kB) ", max_size=40))
 def test_lines_of_any_form_are_survived(read: Callable[[str], object], line: str, tail: str) -> None:
@@ -302,6 +303,6 @@ def test_lines_of_any_form_are_survived(read: Callable[[str], object], line: str
     report = Report(Record(6, 1, 1, "-", ""), 4096)
     report.read(klog.record(klog.TABLE))
     report.read(klog.record(line + tail))
-    killed = oom_lines.killed(klog.killed())
+    killed = parse_kill_line(klog.killed())
     assert killed is not None
     assert interpret(killed, report).scope == "cgroup"

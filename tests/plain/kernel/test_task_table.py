@@ -52,10 +52,16 @@ def test_names(name: str, expected: str) -> None:
     assert expected == task.comm
 
 
-def test_the_five_largest_and_of_equals_the_first() -> None:
-    sizes = [3, 9, 1, 7, 7, 7, 2, 7, 8]
+@pytest.mark.parametrize(
+    ("sizes", "expected"),
+    [
+        ([3, 9, 1, 7, 7, 7, 2, 7, 8], [1, 8, 3, 4, 5]),
+        ([7] * 7, [0, 1, 2, 3, 4]),
+        ([7, 7, 7, 7, 7, 8], [5, 0, 1, 2, 3]),
+    ],
+)
+def test_the_five_largest_are_kept_and_of_equal_ones_the_first(sizes: list[int], expected: list[int]) -> None:
     found = table(klog.TABLE, [klog.row(pid, rss, "x") for pid, rss in enumerate(sizes)])
-    expected = [1, 8, 3, 4, 5]
     assert expected == [task.pid for task in found]
 
 

@@ -12,7 +12,7 @@ import pytest
 from support.agent_rig import IDENTITY, Rig, kill, line
 from support.kernel import eventually
 
-from otel_oom.kernel import oom_lines
+from otel_oom.kernel import vm_fork_line
 from otel_oom.machine.fork_detection import SETTLES_S, ForkDetection
 from otel_oom.machine.identity import BackgroundRead, MachineIdentity, read_machine_identity
 from otel_oom.totals import ResourceIdentity, Totals
@@ -21,7 +21,7 @@ COPY = replace(IDENTITY, mark="copy")
 
 
 def fork(sequence: int, priority: int = 5) -> bytes:
-    return line(oom_lines.FORKED, sequence, priority)
+    return line(vm_fork_line.VM_FORK, sequence, priority)
 
 
 def origins(rig: Rig) -> list[str]:
@@ -162,14 +162,13 @@ def test_what_was_before_a_fork_stays_what_the_machine_was() -> None:
 def test_before_the_first_export_and_at_the_stop_too() -> None:
     rig, another = Rig(machine=COPY), replace(COPY, mark="another")
     rig.source.put(kill(1), fork(2), kill(3))
-    rig.agent.open()
-    rig.agent.read_backlog()
+    agent = rig.open()
+    agent.replay_backlog()
     assert (rig.spool.checkpoint.identity, rig.kills) == (COPY.resource_identity(), {"cgroup": 1})
     assert rig.spool.exportable.totals.kills == {"cgroup": 1}
     rig.machine = another
     rig.source.put(kill(4), fork(5), kill(6))
-    rig.agent.stop()
-    rig.agent.run()
+    rig.finish(agent)
     assert (rig.spool.checkpoint.identity, rig.kills) == (another.resource_identity(), {"cgroup": 1})
     assert origins(rig) == ["instance", *[COPY.instance_id] * 2, another.instance_id]
 
@@ -178,8 +177,8 @@ def test_a_machine_that_became_another_while_no_agent_ran() -> None:
     """What the log holds from before is the old one's, as it is in each copy."""
     rig = Rig(machine=COPY, started_s=math.inf)
     rig.source.put(kill(1), kill(2))
-    rig.agent.open()
-    rig.agent.read_backlog()
+    agent = rig.open()
+    agent.replay_backlog()
     retired = rig.spool.retired
     assert retired is not None
     assert (retired.series.totals.kills, rig.kills) == ({"cgroup": 2}, {})
@@ -202,13 +201,22 @@ def test_a_fork_of_the_same_machine_changes_nothing() -> None:
     assert origins(rig) == ["instance"] * 2
 
 
+def test_the_sender_is_woken_by_a_fork_without_a_kill() -> None:
+    """Its connections are dead: they are made again at once, not with the next heartbeat."""
+    rig = Rig()
+    with rig.running():
+        version = rig.spool.wait(-1, 0)
+        rig.source.put(fork(1))
+        assert rig.spool.wait(version, 5.0) > version
+
+
 @pytest.mark.parametrize(
     "forged",
     [
         pytest.param(fork(2, priority=13), id="user space wrote it"),
-        pytest.param(line(f"x: {oom_lines.FORKED}", 2), id="another line's end"),
-        pytest.param(line(f"{oom_lines.FORKED} x", 2), id="another line's beginning"),
-        pytest.param(b"5;" + oom_lines.FORKED.encode(), id="no record"),
+        pytest.param(line(f"x: {vm_fork_line.VM_FORK}", 2), id="another line's end"),
+        pytest.param(line(f"{vm_fork_line.VM_FORK} x", 2), id="another line's beginning"),
+        pytest.param(b"5;" + vm_fork_line.VM_FORK.encode(), id="no record"),
     ],
 )
 def test_only_the_kernel_says_that_it_was_forked(forged: bytes) -> None:

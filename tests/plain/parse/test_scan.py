@@ -234,7 +234,7 @@ def test_reports_without_a_kill_line_are_counted() -> None:
 def test_what_a_page_wrapped_is_joined(text: str, pids: list[int], comm: str) -> None:
     found = kills(f"[115879.769795] {text}\n".encode())
     assert pids == [kill.pid for kill in found]
-    assert (comm, 101196 * 1024) == (found[0].comm, found[0].rss_anon)
+    assert (comm, 101196 * 1024) == (found[0].comm, found[0].line.rss_anon)
 
 
 @pytest.mark.parametrize("comm", ["\n[1.0] x", "a\nb", "\n\n\n", "\n<3>oom", "x\n", "a)\nb"])

@@ -289,3 +289,12 @@ def test_opened_again_it_gives_what_is_new_alone(tmp_path: Path) -> None:
     with pytest.raises(StoreHeldError):
         SqliteStore(tmp_path / "spool").open()
     journal.close()
+
+
+def test_a_commit_survives_a_crash_of_the_machine(tmp_path: Path) -> None:
+    """In WAL mode only synchronous=FULL syncs at each commit: https://www.sqlite.org/pragma.html#pragma_synchronous"""
+    store = written(tmp_path, change("a"))
+    assert store._database is not None
+    assert store._database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    assert store._database.execute("PRAGMA synchronous").fetchone() == (2,), "FULL"
+    store.close()

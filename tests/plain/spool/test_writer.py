@@ -32,14 +32,26 @@ class Rig:
 
     def __init__(self, directory: Path, *, patience_s: float = 10.0, heartbeat_s: float = HOUR_S) -> None:
         self.health = Health()
+        self.takes_earlier = True
         self.directory = directory
-        self.writer = SpoolWriter(directory, self.health, heartbeat_s)
+        self.writer = SpoolWriter(directory, heartbeat_s)
         self.stored = self.writer.load(patience_s)
         checkpoint = (self.stored and self.stored.checkpoint) or first_checkpoint()
-        self.spool = Spool(self.health, checkpoint, stored=self.stored.events if self.stored else (), has_writer=True)
+        self.spool = Spool(
+            self.health,
+            checkpoint,
+            stored=self.stored.events if self.stored else (),
+            has_writer=True,
+            wake_reader=self.wake_reader,
+        )
         if self.stored is None:
             self.spool.not_saved(self.writer.failure)
         self.writer.follow(self.spool)
+
+    def wake_reader(self) -> None:
+        """The reader takes at once what is handed over."""
+        if self.takes_earlier:
+            self.spool.earlier_taken()
 
     def put(self, *uids: str) -> None:
         """Kills of these uids."""
@@ -53,6 +65,8 @@ class Rig:
 
     @property
     def exportable(self) -> int:
+        """What the sender would export now."""
+        self.spool.check_disk(time.monotonic())
         return self.spool.exportable.totals.kills.get("cgroup", 0)
 
     @property
@@ -175,23 +189,6 @@ def test_a_disk_that_hangs_holds_totals_up_for_a_second(
     assert "the spool is written again" in caplog.text
 
 
-def test_a_commit_of_older_totals_takes_nothing_back() -> None:
-    spool = Spool(Health(), first_checkpoint(), has_writer=True)
-    totals = spool.totals.plus("cgroup", 1)
-    spool.put([event("a")], replace(spool.checkpoint, totals=totals))
-    older = spool.unsaved(replaces_all=False)
-    spool.put([event("b")], replace(spool.checkpoint, totals=totals.plus("cgroup", 2)))
-    spool.not_saved("hanging")
-    assert spool.exportable.totals.kills == {"cgroup": 2}
-    spool.saved(older)
-    assert spool.exportable.totals.kills == {"cgroup": 2}
-    assert spool.held_until_s < math.inf
-    newer = spool.unsaved(replaces_all=False)
-    assert [one.uid for _, one in newer.added] == ["b"]
-    spool.saved(newer)
-    assert (spool.exportable.totals.kills, spool.held_until_s) == ({"cgroup": 2}, math.inf)
-
-
 @pytest.mark.parametrize(
     "error",
     [sqlite3.OperationalError("database or disk is full"), OSError(5, "Input/output error"), ValueError("a bug")],
@@ -258,9 +255,7 @@ def late(directory: Path, monkeypatch: pytest.MonkeyPatch, hold: Callable[[], An
         return take(journal)
 
     monkeypatch.setattr(SqliteStore, "open", open_late)
-    rig = Rig(directory, patience_s=0.05)
-    rig.spool.wake_reader = lambda: setattr(rig.spool, "earlier", None)
-    return rig
+    return Rig(directory, patience_s=0.05)
 
 
 def test_a_journal_that_opens_late_is_taken_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -322,14 +317,14 @@ def test_nothing_is_written_before_the_reader_took_what_an_earlier_agent_left(
     is_open = threading.Event()
     monkeypatch.setattr("otel_oom.spool.writer._TAKE_S", 0.01)
     rig = late(tmp_path, monkeypatch, lambda: is_open.wait(30))
-    rig.spool.wake_reader = lambda: None
+    rig.takes_earlier = False
     rig.put("new")
     is_open.set()
     assert eventually(lambda: rig.queued == ["new", "old"])
     time.sleep(0.3)
     assert (rig.on_disk(), rig.health.is_durable) == ((["old"], 1), False)
-    assert rig.spool.earlier
-    rig.spool.earlier = None
+    assert rig.spool.take_earlier()
+    rig.spool.earlier_taken()
     assert eventually(lambda: rig.on_disk() == (["new", "old"], 1))
     assert rig.writer.stop(10)
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from support import corpus
 from support.levels import missing
 
-from otel_oom.kernel import kmsg_record
+from otel_oom.kernel import text_escapes
 from otel_oom.telemetry import container_from_cgroup
 from otel_oom.telemetry.container_from_cgroup import Owner
 
@@ -289,9 +289,9 @@ def test_no_form_stands_in_for_another(dropped: container_from_cgroup._Form, mon
 
 
 def test_a_path_is_read_as_the_kernel_log_says_it() -> None:
-    escaped = kmsg_record.escape(rb"/system.slice/system-my\x2dapp.slice/my\x2dapp@1.service")
-    assert Owner(unit=r"my\x2dapp@1.service") == container_from_cgroup.owner(kmsg_record.printable(escaped))
-    assert Owner() == container_from_cgroup.owner(kmsg_record.printable(kmsg_record.escape(b"/\x5c\xff.service")))
+    escaped = text_escapes.escape(rb"/system.slice/system-my\x2dapp.slice/my\x2dapp@1.service")
+    assert Owner(unit=r"my\x2dapp@1.service") == container_from_cgroup.owner(text_escapes.printable(escaped))
+    assert Owner() == container_from_cgroup.owner(text_escapes.printable(text_escapes.escape(b"/\x5c\xff.service")))
 
 
 NAMES = st.sampled_from(

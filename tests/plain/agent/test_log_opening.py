@@ -9,15 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.agent_rig import Rig, first_checkpoint, kill, line
-from support.kernel import eventually
 from support.klog import CAPTURES
-from support.sources import Script
 
 from otel_oom import schema
 from otel_oom.kernel.device import Item, Lost, Reading
 from otel_oom.kernel.kmsg_record import sequence_of
 from otel_oom.spool.checkpoint import Checkpoint, resume
-from otel_oom.totals import ResourceIdentity, Totals
+from otel_oom.totals import Totals
 
 FIRST = first_checkpoint()
 NEXT = replace(FIRST, totals=Totals(9_000))
@@ -125,11 +123,10 @@ def test_totals_that_begin_again_are_those_of_the_first_export() -> None:
     """The gap is known before the first export, though nothing behind it was read yet."""
     rig = Rig(checkpoint=replace(FIRST, totals=Totals(5).plus("cgroup", 7), cursor=70, first_uncounted=75))
     rig.source.put(Lost(30, 9, 70), kill(100))
-    rig.agent.open()
+    agent = rig.open()
     assert (rig.spool.exportable.totals.kills, rig.events) == ({}, [])
     assert rig.spool.checkpoint.first_uncounted == 75, "the loss is still to be told"
-    rig.agent.stop()
-    rig.agent.run()
+    rig.finish(agent)
     assert rig.names == [schema.RECORDS_LOST, schema.OOM_KILL]
     assert rig.spool.checkpoint.first_uncounted == 101
 
@@ -139,7 +136,7 @@ def test_an_agent_that_ends_before_its_first_burst_counts_nothing_again() -> Non
     first = Rig().run(kill(10), kill(11))
     second = Rig(checkpoint=first.spool.checkpoint)
     second.source.put(kill(11))
-    second.agent.open()
+    second.open()
     third = Rig(checkpoint=second.spool.checkpoint).run(kill(11))
     assert (third.kills, third.events) == ({"cgroup": 2}, [])
 
@@ -151,10 +148,10 @@ def test_kills_that_no_collector_was_told_of_are_the_first_increase_of_new_total
         FIRST, boot_id="before", totals=totals, acknowledged=Totals(5).plus("cgroup", 7), cursor=70, first_uncounted=75
     )
     rig = Rig(checkpoint=resume(stored, NEXT), has_backlog=True, counted=1)
-    rig.agent.open()
+    agent = rig.open()
     assert (rig.spool.exportable.totals.kills, rig.spool.exportable.totals.start_ns) == ({}, 9_000), "0 first"
     rig.source.put(kill(3))
-    rig.agent._turn()
+    agent._turn()
     assert rig.kills == {"cgroup": 2}
     assert rig.spool.totals.unaccounted == 1
     assert rig.spool.checkpoint.carried_over is None
@@ -174,95 +171,16 @@ def test_a_gap_while_it_runs_does_not_begin_anew() -> None:
     assert rig.health.records["lost"] == 5
 
 
-@pytest.mark.parametrize(
-    ("previous_pid", "names"),
-    [
-        (1075, [schema.OOM_KILL, schema.AGENT_KILLED, schema.OOM_KILL]),
-        (1077, [schema.OOM_KILL, schema.OOM_KILL]),
-        (0, [schema.OOM_KILL, schema.OOM_KILL]),
-    ],
-)
-def test_the_agent_before_this_one_was_a_victim(previous_pid: int, names: list[str]) -> None:
-    stored = replace(FIRST, cursor=70, first_uncounted=75)
-    rig = Rig(checkpoint=stored, has_backlog=True, previous_pid=previous_pid).run(kill(75), kill(76))
-    assert rig.names == names
-    acknowledged = [event for event in rig.events if event.name == schema.AGENT_KILLED]
-    for event in acknowledged:
-        assert event.attributes[schema.PID.name] == previous_pid
-        assert event.uid != rig.events[0].uid
-        assert set(event.attributes) <= {one.name for one in schema.ATTRIBUTES if schema.AGENT_KILLED in one.events}
-    assert rig.kills == {"cgroup": 2}, "it is one kill"
-
-
-def test_a_pid_that_is_used_again_is_not_the_agent() -> None:
-    again = kill(76).replace(b"1076", b"1075")
-    rig = Rig(checkpoint=FIRST, has_backlog=True, previous_pid=1075).run(kill(75), again)
-    assert rig.names.count(schema.AGENT_KILLED) == 1
-    live = Rig(checkpoint=FIRST, previous_pid=1075)
-    with live.running():
-        live.source.put(kill(75))
-    assert live.names == [schema.OOM_KILL], "nor is one that was killed after the start"
-
-
 def test_after_a_crash_the_first_export_holds_what_the_log_holds() -> None:
     """The agent before may have exported it from memory, while its disk hung: a total must not go back."""
     rig = Rig(
         checkpoint=replace(FIRST, totals=Totals(5).plus("cgroup", 7), cursor=70, first_uncounted=75), has_backlog=True
     )
     rig.source.put(kill(75), kill(76))
-    rig.agent.open()
+    agent = rig.open()
     assert rig.spool.exportable.totals.kills == {"cgroup": 1}
-    rig.agent.read_backlog()
+    agent.replay_backlog()
     assert rig.spool.exportable.totals.kills == {"cgroup": 3}
     rig.source.put(kill(77))
-    rig.agent.stop()
-    rig.agent.run()
+    rig.finish(agent)
     assert [event.attributes.get(schema.BACKLOG.name) for event in rig.events] == [True, True, None]
-
-
-@pytest.mark.parametrize(
-    ("earlier", "acknowledged", "base"),
-    [
-        pytest.param({}, [76, 79], 30 + 2 + 1, id="it stood in the middle"),
-        pytest.param({"first_uncounted": 78}, [79], 30 + 2 + 1, id="it had counted up to there"),
-        pytest.param({"boot_id": "before"}, [73, 76, 79], 0, id="it lived in another boot"),
-        pytest.param({"cursor": None}, [], 40, id="it never read a record"),
-    ],
-)
-def test_a_spool_that_is_found_late_is_caught_up_with(
-    earlier: dict[str, object], acknowledged: list[int], base: int
-) -> None:
-    """From where the earlier agent stood to where this one began; what this one has read itself is not read again."""
-    log = [kill(73), kill(76), kill(79), kill(80), kill(81)]
-    opened: list[int] = []
-
-    def source_at(cursor: int) -> Script:
-        opened.append(cursor)
-        script = Script()
-        script.put(*[one for one in log if (sequence_of(one) or 0) >= cursor])
-        return script
-
-    rig = Rig(counted=40, source_at=source_at)
-    rig.source.next_sequence = 80
-    totals = Totals(5).plus("cgroup", 7).plus_unaccounted(1)
-    stood = replace(
-        FIRST,
-        identity=ResourceIdentity("another"),
-        totals=totals,
-        acknowledged=totals,
-        cursor=70,
-        first_uncounted=75,
-        base=30,
-        lines=2,
-    )
-    with rig.running():
-        rig.source.put(kill(80))
-        assert eventually(lambda: rig.kills == {"cgroup": 1})
-        rig.spool.earlier = replace(stood, **earlier)  # type: ignore[arg-type]  # each of its field's type
-        rig.source.put(kill(81))
-        assert eventually(lambda: rig.kills == {"cgroup": 2 + len(acknowledged)})
-    sequences = [one.attributes[schema.KMSG_SEQUENCE.name] for one in rig.events]
-    assert sequences == [80, 81, *acknowledged]
-    assert [one.attributes.get(schema.BACKLOG.name) for one in rig.events] == [None, None, *[True] * len(acknowledged)]
-    assert (rig.spool.checkpoint.base, rig.spool.checkpoint.lines) == (base, 2 + len(acknowledged))
-    assert opened == ([] if earlier.get("cursor", 0) is None else [0 if "boot_id" in earlier else 70])

@@ -1,0 +1,127 @@
+"""Where an agent begins: loads the spool that an earlier agent left, and decides from its checkpoint."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+from uuid import uuid4
+
+from otel_oom.config.settings import Config
+from otel_oom.errors import NoSpoolError, SpoolHeldError
+from otel_oom.health import Health
+from otel_oom.kernel.device import Clock
+from otel_oom.machine import procfs
+from otel_oom.machine.identity import MachineIdentity, read_machine_identity
+from otel_oom.spool.checkpoint import Checkpoint, resume
+from otel_oom.totals import Totals
+
+if TYPE_CHECKING:
+    from otel_oom.spool.sqlite_store import Stored
+    from otel_oom.spool.writer import SpoolWriter
+
+_LOAD_S: Final = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What an earlier agent left on disk.
+
+    writer: None without a spool; stored: None if the disk did not answer in time, or failed
+    """
+
+    writer: SpoolWriter | None
+    stored: Stored | None
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """Where an agent begins.
+
+    previous: the checkpoint of the agent before, if it was stored; has_crashed: that agent did not end as it should
+    has_new_identity: the identity has changed since that checkpoint
+    has_backlog: the kernel log may hold records that are older than this agent
+    """
+
+    loaded: Loaded
+    machine: MachineIdentity
+    checkpoint: Checkpoint
+    previous: Checkpoint | None
+    sees_host_pids: bool
+    has_crashed: bool
+    has_new_identity: bool
+    has_backlog: bool
+
+
+def load_spool(config: Config) -> Loaded:
+    """Load the spool, if one is wanted, within `_LOAD_S`: a disk that hangs must not delay the start for longer.
+
+    Raises: SpoolHeldError, NoSpoolError.
+    """
+    if config.spool is None:
+        return Loaded(None, None)
+    # SQLite is loaded only where it is used.
+    from otel_oom.spool.sqlite_store import StoreHeldError
+    from otel_oom.spool.writer import SpoolWriter
+
+    writer = SpoolWriter(config.spool, config.heartbeat_s)
+    try:
+        stored = writer.load(_LOAD_S)
+    except StoreHeldError as held:
+        raise SpoolHeldError(
+            f"another otel-oom (pid {held.pid}) uses the spool {config.spool}",
+            "stop that one, or give this one a place of its own: --spool DIRECTORY, or --spool none",
+        ) from held
+    if stored is None and config.is_spool_required:
+        writer.stop(0)
+        raise NoSpoolError(
+            f"cannot open the spool {config.spool}: {writer.failure}",
+            "mend the disk, name another place with --spool, or do without --spool-required",
+        )
+    return Loaded(writer, stored)
+
+
+def begin_from(loaded: Loaded, config: Config, health: Health, wall_ns: Clock) -> Beginning:
+    """Decide where to begin: at the stored checkpoint, or in the kernel log as it is now."""
+    known_machine = read_known_machine(config, health)
+    machine = known_machine or read_machine_identity()
+    sees_host_pids = procfs.sees_host_pids()
+    previous = loaded.stored.checkpoint if loaded.stored else None
+    if known_machine or previous is None:
+        # Totals that end with the process need a series of their own: two totals must never share one.
+        identity = machine.resource_identity(unique_suffix="" if loaded.stored else random_suffix())
+    else:
+        identity = previous.identity
+    first = Checkpoint(
+        machine.boot_id,
+        identity,
+        Totals(wall_ns()),
+        log_epoch_ns=wall_ns() - time.monotonic_ns(),
+        agent_pid=os.getpid() if sees_host_pids else 0,
+    )
+    checkpoint = resume(previous, first)
+    return Beginning(
+        loaded,
+        machine,
+        checkpoint,
+        previous,
+        sees_host_pids,
+        has_crashed=previous is not None and previous.boot_id == machine.boot_id and not previous.is_ended,
+        has_new_identity=known_machine is not None and not checkpoint.identity.is_of_machine(known_machine.instance_id),
+        has_backlog=config.from_ring or checkpoint.cursor is not None,
+    )
+
+
+def read_known_machine(config: Config, health: Health) -> MachineIdentity | None:
+    """The machine's identity; None while the identity file cannot be read: the platform may still write it."""
+    machine = read_machine_identity(config.identity_file)
+    if config.identity_file and not machine.mark:
+        health.identity_file_unreadable(config.identity_file)
+        return None
+    return machine
+
+
+def random_suffix() -> str:
+    """A suffix that no other run, and no other copy of this machine, has."""
+    return uuid4().hex[:8]

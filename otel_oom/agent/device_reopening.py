@@ -1,0 +1,39 @@
+"""Opens the kernel log device again after it has closed: every 5 s, until it is open or the agent stops."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from otel_oom.errors import OtelOomError
+from otel_oom.health import Health
+from otel_oom.kernel.device import Closed, Source
+
+_REOPEN_S: Final = 5.0
+
+
+def reopen(
+    source: Source, closed: Closed, health: Health, *, wake_sender: Callable[[], None], is_stopped: Callable[[], bool]
+) -> None:
+    """Return when the source is open again or the agent is stopped. Each failure is counted and logged in `health`.
+
+    wake_sender: the sender exports the state of the device at once, not with the next heartbeat
+    """
+    reason: str | None = closed.reason
+    while reason is not None and not is_stopped():
+        health.device_down(reason)
+        wake_sender()
+        source.wait(_REOPEN_S)
+        reason = _open(source)
+    if reason is None:
+        health.device_up()
+        wake_sender()
+
+
+def _open(source: Source) -> str | None:
+    """None, or why it cannot be opened."""
+    try:
+        source.open()
+    except OtelOomError as error:
+        return error.problem
+    return None

@@ -1,0 +1,67 @@
+"""Opens the kernel log for an agent, and settles where counting begins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from otel_oom.agent.reader import Reader
+from otel_oom.agent.reconciliation import Reconciliation
+from otel_oom.health import Health
+from otel_oom.kernel.device import Clock, Source
+from otel_oom.machine.identity import MachineIdentity
+from otel_oom.spool.checkpoint import Checkpoint
+from otel_oom.spool.spool import Spool
+from otel_oom.totals import Totals
+
+
+@dataclass(frozen=True, slots=True)
+class OpenLog:
+    """The kernel log, open where this agent begins to read.
+
+    began_at: sequence of the first record that this agent reads, None where records are not numbered
+    """
+
+    source: Source
+    reader: Reader
+    reconciliation: Reconciliation
+    began_at: int | None
+
+    def checkpoint(self, before: Checkpoint, totals: Totals) -> Checkpoint:
+        """The checkpoint after all that was read. totals: of all that was read."""
+        return replace(
+            before,
+            totals=totals,
+            cursor=self.reader.cursor,
+            first_uncounted=self.reader.first_uncounted,
+            base=self.reconciliation.base,
+            lines=self.reconciliation.lines,
+        )
+
+
+def open_log(
+    source: Source,
+    spool: Spool,
+    health: Health,
+    machine: MachineIdentity,
+    *,
+    kernel_kills: Callable[[], int | None],
+    wall_ns: Clock,
+) -> OpenLog:
+    """Open the source at the spool's checkpoint. Where uncounted records are missing, totals begin again at 0.
+
+    kernel_kills: the kernel's counter now, None where it does not count
+
+    Raises: NoDeviceError, NoPermissionError.
+    """
+    source.open()
+    health.device_up()
+    checkpoint = spool.checkpoint
+    counted = kernel_kills()
+    reader = Reader(source, health, machine, first_uncounted=checkpoint.first_uncounted)
+    begin = checkpoint.with_reset_totals(wall_ns()) if reader.has_gap() else checkpoint
+    base = None if counted is None else counted if begin.base is None else begin.base
+    reconciliation = Reconciliation(base, lines=begin.lines, unaccounted=begin.totals.unaccounted)
+    log = OpenLog(source, reader, reconciliation, reader.next_sequence)
+    spool.begin(log.checkpoint(checkpoint, begin.totals))
+    return log

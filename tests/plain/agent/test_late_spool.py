@@ -1,0 +1,65 @@
+"""A spool that was found late: what the earlier agent left is caught up with once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from support.agent_rig import Rig, first_checkpoint, kill
+from support.kernel import eventually
+from support.sources import Script
+
+from otel_oom import schema
+from otel_oom.kernel.kmsg_record import sequence_of
+from otel_oom.totals import ResourceIdentity, Totals
+
+FIRST = first_checkpoint()
+
+
+@pytest.mark.parametrize(
+    ("earlier", "acknowledged", "base"),
+    [
+        pytest.param({}, [76, 79], 30 + 2 + 1, id="it stood in the middle"),
+        pytest.param({"first_uncounted": 78}, [79], 30 + 2 + 1, id="it had counted up to there"),
+        pytest.param({"boot_id": "before"}, [73, 76, 79], 0, id="it lived in another boot"),
+        pytest.param({"cursor": None}, [], 40, id="it never read a record"),
+    ],
+)
+def test_a_spool_that_is_found_late_is_caught_up_with(
+    earlier: dict[str, object], acknowledged: list[int], base: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From where the earlier agent stood to where this one began; what this one has read itself is not read again."""
+    log = [kill(73), kill(76), kill(79), kill(80), kill(81)]
+    opened: list[int] = []
+
+    def source_at(cursor: int) -> Script:
+        opened.append(cursor)
+        script = Script()
+        script.put(*[one for one in log if (sequence_of(one) or 0) >= cursor])
+        return script
+
+    rig = Rig(counted=40, source_at=source_at)
+    rig.source.next_sequence = 80
+    totals = Totals(5).plus("cgroup", 7).plus_unaccounted(1)
+    stood = replace(
+        FIRST,
+        identity=ResourceIdentity("another"),
+        totals=totals,
+        acknowledged=totals,
+        cursor=70,
+        first_uncounted=75,
+        base=30,
+        lines=2,
+    )
+    with rig.running():
+        rig.source.put(kill(80))
+        assert eventually(lambda: rig.kills == {"cgroup": 1})
+        left = replace(stood, **earlier)  # type: ignore[arg-type]  # each of its field's type
+        monkeypatch.setattr(rig.spool, "_wake_reader", lambda: rig.source.put(kill(81)))
+        assert rig.spool.hand_over(left, 10.0, lambda: False)
+        assert eventually(lambda: rig.kills == {"cgroup": 2 + len(acknowledged)})
+    sequences = [one.attributes[schema.KMSG_SEQUENCE.name] for one in rig.events]
+    assert sequences == [80, 81, *acknowledged]
+    assert [one.attributes.get(schema.BACKLOG.name) for one in rig.events] == [None, None, *[True] * len(acknowledged)]
+    assert (rig.spool.checkpoint.base, rig.spool.checkpoint.lines) == (base, 2 + len(acknowledged))
+    assert opened == ([] if earlier.get("cursor", 0) is None else [0 if "boot_id" in earlier else 70])

@@ -1,0 +1,115 @@
+"""What holds before the first export: which spool, which totals, and whose a backlog is."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from support.agent_rig import kill
+from support.agents import environment
+from support.sources import Script
+
+from otel_oom.agent import start
+from otel_oom.agent.start import Running
+from otel_oom.config.settings import load_config
+from otel_oom.errors import NoSpoolError, SpoolHeldError, UsageError
+from otel_oom.machine.identity import read_machine_identity
+from otel_oom.spool.checkpoint import Checkpoint
+from otel_oom.spool.spool import Commit
+from otel_oom.spool.sqlite_store import SqliteStore
+from otel_oom.totals import ResourceIdentity, Totals
+
+HERE = read_machine_identity()
+STORED = Checkpoint(HERE.boot_id, HERE.resource_identity(), Totals(5, {"cgroup": 2}), cursor=10, first_uncounted=10)
+
+
+def store(directory: Path, checkpoint: Checkpoint) -> None:
+    """What an agent before this one left."""
+    one = SqliteStore(directory)
+    one.open()
+    one.commit(Commit([], [], [], checkpoint, replaces_all=True, number=1))
+    one.close()
+
+
+@pytest.fixture
+def begin(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Running]:
+    """Starts an agent on the spool in tmp_path, over a log that holds two kills; nothing runs yet."""
+
+    def begin(**variables: str) -> Running:
+        for name in [name for name in os.environ if name.startswith("OTEL_")]:
+            monkeypatch.delenv(name)
+        source = Script()
+        source.put(kill(10), kill(11))
+        settings = environment(OTEL_OOM_SPOOL=str(tmp_path / "spool"), **variables)
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        running = start.start(load_config(settings), source=source)
+        assert running.writer is not None
+        running.writer.stop(10.0)
+        return running
+
+    return begin
+
+
+@pytest.mark.parametrize(
+    ("stored", "exported"),
+    [
+        pytest.param(STORED, 4, id="after a crash the backlog is part of the first export"),
+        pytest.param(replace(STORED, is_ended=True), 2, id="after a stop the old total comes first"),
+        pytest.param(replace(STORED, boot_id="before"), 0, id="in a new boot 0 comes first"),
+        pytest.param(None, 0, id="at a first start 0 comes first"),
+        pytest.param(
+            replace(STORED, carried_over=Totals(1, {"cgroup": 1})),
+            2,
+            id="what is carried over is not in the first export",
+        ),
+    ],
+)
+def test_which_totals_are_exported_first(
+    stored: Checkpoint | None, exported: int, tmp_path: Path, begin: Callable[..., Running]
+) -> None:
+    if stored is not None:
+        store(tmp_path / "spool", stored)
+    running = begin()
+    assert running.spool.exportable.totals.kills.get("cgroup", 0) == exported
+
+
+def test_kills_from_before_an_identity_change_belong_to_the_old_identity(
+    tmp_path: Path, begin: Callable[..., Running]
+) -> None:
+    before = ResourceIdentity("another")
+    store(tmp_path / "spool", replace(STORED, identity=before, is_ended=True))
+    running = begin()
+    assert (running.spool.exportable.identity, running.spool.totals.kills) == (HERE.resource_identity(), {})
+    assert running.spool.retired is not None
+    assert (running.spool.retired.series.identity, running.spool.retired.series.totals.kills) == (before, {"cgroup": 4})
+    assert [event.identity for event in running.spool.peek(9, 1 << 20)] == [before, before]
+
+
+def test_without_a_spool_the_series_is_of_this_run_alone(begin: Callable[..., Running], tmp_path: Path) -> None:
+    (tmp_path / "spool").write_text("a file stands in its place")
+    first, second = begin(), begin()
+    identities = {one.spool.exportable.identity.instance_id for one in (first, second)}
+    assert len(identities) == 2
+    assert all(identity.startswith(f"{HERE.instance_id}-") for identity in identities)
+    assert first.health.is_durable is False
+
+
+def test_a_required_spool_that_cannot_be_opened_ends_the_start(begin: Callable[..., Running], tmp_path: Path) -> None:
+    (tmp_path / "spool").write_text("a file stands in its place")
+    with pytest.raises(NoSpoolError, match="cannot open the spool"):
+        begin(OTEL_OOM_SPOOL_REQUIRED="true")
+
+
+def test_a_start_that_fails_gives_the_spool_back(begin: Callable[..., Running], tmp_path: Path) -> None:
+    holder = SqliteStore(tmp_path / "spool")
+    holder.open()
+    with pytest.raises(SpoolHeldError, match=f"pid {os.getpid()}"):
+        begin()
+    holder.close()
+    with pytest.raises(UsageError, match="OpenTelemetry refuses its settings"):
+        begin(OTEL_ATTRIBUTE_COUNT_LIMIT="many")
+    assert begin().spool.exportable.totals.kills == {}
