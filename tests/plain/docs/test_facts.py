@@ -5,12 +5,15 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import yaml
 from support.documents import DOCUMENTS, ROOT, blocks, code
 
 from otel_oom import errors, schema
+from otel_oom.kernel import kmsg_record
+from otel_oom.kernel.oom_kill import event_uid
 from otel_oom.parse import input_files
 
 DOCS = ROOT / "docs"
@@ -66,3 +69,13 @@ def test_attributes_in_tables_exist(table: str) -> None:
     first = [row.split("|")[1] for row in part.splitlines() if row.startswith("| `")]
     names = {item.name for item in schema.ATTRIBUTES} | {metric.name for metric in schema.METRICS}
     assert {word for cell in first for word in code(cell)} - names == set()
+
+
+def test_the_uid_of_an_event_is_computed_as_the_page_says() -> None:
+    (snippet,) = blocks((DOCS / "telemetry.md").read_text(), "python")
+    names: dict[str, Any] = {}
+    exec(snippet, names)
+    record = kmsg_record.parse(b"6,1234,98765432,-;Out of memory: Killed process 7 (a\\x0ab) total-vm:4kB\n")
+    assert isinstance(record, kmsg_record.Record)
+    expected = names["uid"]("system_oom_kill", "boot", record.sequence, record.monotonic_us, record.text)
+    assert expected == event_uid("system_oom_kill", "boot", record)
