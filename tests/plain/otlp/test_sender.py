@@ -143,7 +143,7 @@ def test_no_attempt_is_made_before_the_time_that_the_server_names(protocol: Prot
             rig.kill("second")  # would probe early otherwise
             receiver.wait(lambda: receiver.delivered)
             refused, taken = receiver.of("logs")[:2]
-            assert 2.0 <= taken.arrived_s - refused.arrived_s < 3.0
+            assert taken.arrived_s - refused.arrived_s >= 2.0
             assert receiver.of("metrics"), "metrics wait apart from logs"
 
 

@@ -101,18 +101,19 @@ def test_the_first_delta_of_the_kernels_own_count_is_not_all_since_the_boot(prot
 @BOTH
 def test_a_change_goes_out_at_once_and_a_heartbeat_in_its_time(protocol: Protocol) -> None:
     variables = {"OTEL_METRIC_EXPORT_INTERVAL": "600"}
+    with OtlpReceiver(protocol) as receiver, sending(settings(receiver) | variables):
+        times_s = [one.arrived_s for one in receiver.exports(4)]
+        # A busy machine can make a gap longer, and the next one shorter.
+        assert 0.5 < (times_s[-1] - times_s[0]) / 3 < 1.2
+    variables = {"OTEL_METRIC_EXPORT_INTERVAL": "60000"}
     with OtlpReceiver(protocol) as receiver, sending(settings(receiver) | variables) as rig:
-        first, second = receiver.exports(2)
-        assert 0.55 < second.arrived_s - first.arrived_s < 0.75
+        receiver.exports(1)
         rig.health.device_down("gone")
         rig.spool.wake()
-        third = receiver.exports(3)[2]
-        assert third.arrived_s - second.arrived_s < 0.3
-        assert third.values(schema.UP.name) == {"": 0, "gone": 0}
+        assert receiver.exports(2)[1].values(schema.UP.name) == {"": 0, "gone": 0}
         rig.health.device_up()
         rig.spool.wake()
-        fourth = receiver.exports(4)[3]
-        assert fourth.values(schema.UP.name) == {"": 1, "gone": 1}
+        assert receiver.exports(3)[2].values(schema.UP.name) == {"": 1, "gone": 1}
 
 
 def test_a_storm_of_logs_does_not_hold_up_the_counter() -> None:
