@@ -44,7 +44,7 @@ def test_a_stop_is_prompt_whatever_the_collector_does(protocol: Protocol, what: 
             assert eventually(lambda: receiver.requests or rig.health.exports["logs", "retry"])
             began = time.monotonic()
             rig.sender.stop(0.4)
-            assert 0.3 < time.monotonic() - began < 1.0
+            assert 0.3 < time.monotonic() - began < 3.0, "the time of the stop, and not that of a request"
             assert len(rig.spool) == 1, "not accepted, not settled"
             receiver.released.set()
 
@@ -72,7 +72,7 @@ def test_a_new_event_probes_early(protocol: Protocol, only_probes: float) -> Non
             rig.kill("first")
             assert eventually(lambda: rig.health.exports["logs", "retry"])
             rig.kill("second")
-            receiver.wait(lambda: receiver.delivered, within_s=3.0)
+            receiver.wait(lambda: receiver.delivered)
             failed, taken = receiver.of("logs")
             assert taken.arrived_s - failed.arrived_s > only_probes - 0.1, "and not more often than allowed"
             assert taken.uids == ["first", "second"]
