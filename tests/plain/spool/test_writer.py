@@ -269,7 +269,7 @@ def test_a_store_that_opens_late_is_taken_over(tmp_path: Path, monkeypatch: pyte
     is_open.set()
     assert eventually(lambda: rig.queued == ["new", "old"])
     assert eventually(lambda: rig.on_disk() == (["new", "old"], 1))
-    assert rig.health.is_durable
+    assert eventually(lambda: bool(rig.health.is_durable))
     assert rig.writer.stop(10)
 
 
