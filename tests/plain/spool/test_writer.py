@@ -329,6 +329,31 @@ def test_nothing_is_written_before_the_reader_has_taken_the_earlier_checkpoint(
     assert rig.writer.stop(10)
 
 
+@pytest.mark.parametrize("fails_first", [False, True])
+def test_a_stop_before_the_reader_has_taken_the_earlier_checkpoint_writes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, fails_first: bool
+) -> None:
+    with written(tmp_path) as before:
+        before.put("old")
+    is_open = threading.Event()
+    failures = [OSError("no")] if fails_first else []
+
+    def hold() -> None:
+        if failures:
+            raise failures.pop()
+        is_open.wait(30)
+
+    rig = late(tmp_path, monkeypatch, hold)
+    rig.takes_earlier = False
+    rig.put("new")
+    is_open.set()
+    assert eventually(lambda: rig.spool.take_earlier() is not None)
+    began_s = time.monotonic()
+    assert rig.writer.stop(10)
+    assert time.monotonic() - began_s < 0.9, "it does not wait for the reader"
+    assert rig.on_disk() == (["old"], 1)
+
+
 def test_a_disk_that_hangs_is_seen_without_a_kill_too(tmp_path: Path, gate: Gate) -> None:
     with written(tmp_path, heartbeat_s=0.1) as rig:
         assert eventually(lambda: bool(gate.commits))
