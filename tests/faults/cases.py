@@ -53,7 +53,7 @@ CASES: Final = (
     Case("no key", acts.answers(Answer(401), Answer(StatusCode.UNAUTHENTICATED), _KEY)),
     Case("forbidden", acts.answers(Answer(403), Answer(StatusCode.PERMISSION_DENIED), _KEY)),
     Case("unavailable", acts.answers(Answer(503), Answer(StatusCode.UNAVAILABLE))),
-    Case("told to wait", acts.retry_later),
+    Case("retry later", acts.retry_later),
     Case("poisoned", acts.poisoned, given_up=1),
     Case("too large", acts.too_large),
     Case("partial success", acts.partial_success, given_up=1),

@@ -1,11 +1,11 @@
-"""A target of `targets` under a coverage-guided fuzzer (atheris, which is libFuzzer).
+"""Runs a target of `targets` under a coverage-guided fuzzer (atheris, which is libFuzzer).
 
-    pip install -e '.[test,fuzz]'
+    pip install -e '.[test]'
     python tests/fuzz/fuzz.py record|assembler|text [-max_total_time=60] [-runs=10000000] [DIRECTORY]
 
-All that follows the target are libFuzzer's own options and the directory of its growing corpus; without one it begins
-with the seeds of `seeds` each time. An input that breaks a rule is left as ./crash-… (-artifact_prefix): give it a name
-that says what it is and put it into corpus/<target>/, where test_fuzz.py replays it.
+After the target come libFuzzer's own options and the directory of its growing corpus. Without a directory, each run
+starts with the seeds of `seeds`. An input that breaks a rule is written to ./crash-… (-artifact_prefix). Give it a name
+that describes it, and move it to corpus/<target>/, where test_fuzz.py replays it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-if __name__ == "__main__":  # run by its path, only this directory is on the module path, where `fuzz` is this file
+if __name__ == "__main__":  # run by its path, the module path is this directory, where `fuzz` is this file
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 import atheris
@@ -25,12 +25,12 @@ with atheris.instrument_imports(include=["otel_oom"]):
 from fuzz import seeds
 from fuzz.limits import Limited
 
-# Long inputs are slow ones and hold nothing that short ones do not: a report takes some 100 bytes of a stream.
+# Long inputs are slow, and find nothing more: a report takes some 100 bytes of a stream.
 OPTIONS = {"record": ["-max_len=400"], "assembler": ["-max_len=64"], "text": ["-max_len=64"]}
 
 
 def main() -> None:
-    """Fuzz until libFuzzer's options say that it is enough; never returns."""
+    """Fuzz until the limit in libFuzzer's options; does not return."""
     name, *given = sys.argv[1:] or [""]
     if name not in targets.TARGETS:
         sys.exit(f"usage: fuzz.py {'|'.join(targets.TARGETS)} [libFuzzer's options] [directory]")

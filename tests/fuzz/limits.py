@@ -1,4 +1,4 @@
-"""How long an input may take, and how much the process may grow: a fuzzer's target with this around it says both."""
+"""Limits of the time that an input takes and of the growth of the process, as a wrapper of a fuzzer's target."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ BASE_NS: Final = 100_000_000
 NS_PER_KIB: Final = 1_000_000
 GROWTH_BYTES: Final = 64 << 20
 EVERY: Final = 50_000
-"""Inputs between two looks at the memory; growth is counted from the second look on: caches are full by then."""
+"""Inputs between two measurements of the memory. Growth counts from the second one: caches are full then."""
 
 _STATM: Final = Path("/proc/self/statm")
 
 
 class SlowError(Exception):
-    """An input took more CPU time than 100 ms and 1 ms for each KiB of the log that it stands for."""
+    """An input took more CPU time than 100 ms plus 1 ms for each KiB of its log."""
 
 
 class GrowthError(Exception):
-    """The process grew by more than 64 MiB while inputs came and went."""
+    """The process grew by more than 64 MiB."""
 
 
 def resident_bytes() -> int:
@@ -34,8 +34,8 @@ def resident_bytes() -> int:
 class Limited:
     """A target that also raises when an input is slow or the process grows.
 
-    target: takes an input and returns the size of the log that it stands for, bytes
-    cpu_ns, resident: the clocks, for tests
+    target: takes an input and returns the size of its log, bytes
+    cpu_ns, resident: measure CPU time and memory; tests replace them
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Limited:
         self.inputs = 0
 
     def __call__(self, data: bytes) -> None:
-        """Raises SlowError, GrowthError, and whatever the target raises."""
+        """Run the target. Raises: SlowError, GrowthError, and what the target raises."""
         begin = self._cpu_ns()
         size = self._target(data)
         took = self._cpu_ns() - begin

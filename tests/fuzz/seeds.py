@@ -1,4 +1,4 @@
-"""What a fuzzer begins with: inputs that are every form of line once, whole reports, the named inputs of corpus/."""
+"""The first inputs of a fuzzer: each form of line, complete reports, and the named inputs of corpus/."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _FORMS: Final = range(0, 256, 32)
 
 
 def seeds(target: str) -> Iterator[bytes]:
-    """Inputs for a target by its name."""
+    """The first inputs of a target, by its name."""
     yield from (path.read_bytes() for path in named(target))
     if target == "record":
         for capture in klog.CAPTURES:
@@ -38,18 +38,18 @@ def _streams(first: int) -> Iterator[bytes]:
 
 
 def named(target: str) -> list[Path]:
-    """The inputs that broke a rule once."""
+    """The inputs that broke a rule in the past."""
     return sorted(path for path in (HERE / "corpus" / target).glob("*") if path.is_file())
 
 
 def write(target: str, directory: Path) -> None:
-    """The seeds as files."""
+    """Write the seeds as files."""
     directory.mkdir(parents=True)
     for number, seed in enumerate(seeds(target)):
         (directory / f"{number:04}").write_bytes(seed)
 
 
 def dictionary() -> str:
-    """The words that matter, as libFuzzer's -dict wants them."""
+    """Important words in the format of libFuzzer's -dict."""
     lines = (line.split("  ")[0] for line in stream.WORDS if 1 < len(line) < 50)
     return "".join(f'"{line.replace(chr(92), chr(92) * 2)}"\n' for line in lines)

@@ -1,22 +1,22 @@
-"""Bytes to what a kernel log might hold: lines of every form, mutated, in any order, with fragments, gaps and time.
+"""Bytes to the records of a kernel log: lines of every form, mutated, in any order, with fragments, gaps and times.
 
 Rules:
-- Any bytes are a stream, and each byte does little: a change of the bytes is a small change of the stream.
-- What bytes mean never changes, or the named inputs of corpus/ would no longer be what they were found as: lines.txt
-  and WORDS are only appended to.
+- Any bytes are a stream, and each byte has a small effect: a small change of the bytes is a small change of the stream.
+- The meaning of bytes never changes, because the named inputs of corpus/ depend on it. So lines.txt and WORDS may
+  only be extended at the end.
 
-The first byte is the caller's. Then come steps:
+The first byte belongs to the caller. Steps follow:
 
     0..0x9F     the line of lines.txt with this number, where there is one; then a style and its edits
-    0xA0..0xDF  one of the lines that decide most; then a style and its edits
+    0xA0..0xDF  one of the most important lines; then a style and its edits
     0xE0..0xEF  a line of the bytes that follow: their number is the next byte's; then a style and its edits
     0xF0..0xF7  records are missing here
-    0xF8..0xFB  all that was read has been read: a burst ends here
+    0xF8..0xFB  a burst ends here: everything was read
     0xFC, 0xFD  a whole report of a memory cgroup, of a system
-    0xFE, 0xFF  the last line again: twice; or as often as the next byte says, 2 to 16 or 64 times
+    0xFE, 0xFF  the last line again: twice; or 2 to 16 or 64 times, by the next byte
 
-A style is one byte: bits 0..1 edits (0..3), bits 2..4 who wrote it, bits 5..7 when. An edit is three bytes: where,
-what, and how much of it.
+A style is one byte: bits 0..1 edits (0..3), bits 2..4 priority and flags, bits 5..7 time. An edit is three bytes:
+position, replacement, and length.
 """
 
 from __future__ import annotations
@@ -66,15 +66,15 @@ _NO_FIELDS: Final[dict[str, str]] = {}
 
 
 def steps(data: bytes, most: int = 32, *, is_one_boot: bool = False) -> list[Step]:
-    """The stream that these bytes are; records are numbered from 1.
+    """The stream of these bytes. Records are numbered from 1.
 
-    most: with so many it takes no more steps; is_one_boot: the log's clock never goes back
+    most: no step follows this number of records; is_one_boot: the log's clock never goes back
     """
     found: list[Step] = []
     number = us = 0
     last = ""
     end = len(data)
-    data += bytes(16)  # what the last step lacks is 0
+    data += bytes(16)  # missing bytes of the last step are 0
     at = 1
     while at < end and number < most:
         what = data[at]
@@ -117,12 +117,12 @@ def steps(data: bytes, most: int = 32, *, is_one_boot: bool = False) -> list[Ste
 
 
 def records(stream: list[Step]) -> Iterator[Record]:
-    """The records of a stream alone."""
+    """Only the records of a stream."""
     return (step for step in stream if isinstance(step, Record))
 
 
 def _edited(line: str, where: int, what: int, length: int) -> str:
-    """A line with a piece cut out, doubled, or replaced by a word, a number or another line."""
+    """A line with a part removed, doubled, or replaced by a word, a number or another line."""
     if what >= 0xF0:
         numbers = list(_NUMBER.finditer(line))
         if not numbers:
@@ -136,5 +136,5 @@ def _edited(line: str, where: int, what: int, length: int) -> str:
         return line[:at] + line[at + 1 + length :]
     if what < 0xE0:
         return line[: at + length] + line[at:]
-    other = LINES[length % 100]  # appended lines would move what a remainder of them all means
+    other = LINES[length % 100]  # a remainder of all lines would change its meaning with each new line
     return line[:at] + other[len(other) * (what & 0x1F) >> 5 :]

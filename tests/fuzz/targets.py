@@ -1,7 +1,7 @@
-"""What must hold for every input, as plain functions of bytes: `TARGETS`. A broken rule is an AssertionError.
+"""Rules that hold for every input, as functions of bytes: `TARGETS`. A broken rule is an AssertionError.
 
-Each returns the size in bytes of the log that its input stands for. Run by fuzz.py under a coverage-guided fuzzer, and
-by test_fuzz.py on the named inputs of corpus/.
+Each returns the size of its input's log, bytes. fuzz.py runs them under a coverage-guided fuzzer, and test_fuzz.py
+runs them on the named inputs of corpus/.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _LONE_BACKSLASH: Final = re.compile(r"\\(?!x[0-9a-f]{2})")
 
 
 def record(data: bytes) -> int:
-    """One read of /dev/kmsg: bytes to a Record that is harmless text, or Malformed; without an anchor nothing opens."""
+    """One read of /dev/kmsg: bytes to a Record of printable text, or Malformed. Without a marker, no report opens."""
     parsed = kmsg_record.parse(data)
     if isinstance(parsed, Malformed):
         assert data.startswith(parsed.raw)
@@ -38,8 +38,8 @@ def record(data: bytes) -> int:
         assert text.isprintable()
     shown = text_escapes.printable(parsed.text)
     assert shown.isprintable()
-    # The kernel escapes every backslash: one that begins no escape is none of its, and means nothing.
-    if len(data) % 8 == 0 and not _LONE_BACKSLASH.search(parsed.text):  # the slow ones, for as many as they are worth
+    # The kernel escapes every backslash. One that begins no escape is not the kernel's, and has no meaning.
+    if len(data) % 8 == 0 and not _LONE_BACKSLASH.search(parsed.text):  # slow checks, for one input in eight
         assert shown == text_escapes.printable(shown)
         raw = text_escapes.unescape(parsed.text)
         assert raw == text_escapes.unescape(text_escapes.escape(raw))
@@ -53,13 +53,13 @@ def record(data: bytes) -> int:
 
 
 def assembler(data: bytes) -> int:
-    """A stream of records: each kill is a line of the kernel's, in order, once, in whatever bursts it comes."""
+    """A stream of records: each kill is one kernel line, in order, once, wherever bursts end."""
     steps = stream.steps(data)
     lines = sum(
         "Killed process " in one.text and one.priority < 8 and not one.is_fragment for one in stream.records(steps)
     )
     found, released = _run(steps, bursts=True)
-    if released:  # else no burst ended while a kill was held back, and all is as without bursts
+    if released:  # else no burst ended while a kill was held, and the result is that without bursts
         bursts, (found, _) = found, _run(steps, bursts=False)
         assert len(found) == len(bursts)
         for one, other in zip(found, bursts, strict=True):
@@ -69,7 +69,7 @@ def assembler(data: bytes) -> int:
 
 
 def text(data: bytes) -> int:
-    """A log as text: the fast way finds what understanding each line finds, and where blocks end changes nothing."""
+    """A log as text: the fast way finds the kills of the slow way, and the size of blocks has no effect."""
     log = texts.log(data)
     how = data[0] if data else 0
     fast = _parsed(log)
@@ -85,7 +85,7 @@ TARGETS: Final[dict[str, Callable[[bytes], int]]] = {"record": record, "assemble
 
 
 def _run(steps: Iterable[stream.Step], *, bursts: bool) -> tuple[list[Finding], int]:
-    """What is found, and how many kills the ends of bursts released."""
+    """The findings, and the number of kills that the ends of bursts released."""
     machine = Assembler("boot", PAGE_SIZE)
     found: list[Finding] = []
     released = 0
@@ -102,7 +102,7 @@ def _run(steps: Iterable[stream.Step], *, bursts: bool) -> tuple[list[Finding], 
 
 
 def _is_unnamed_first(one: Finding, other: Finding) -> bool:
-    """A first victim that was sent before its group line came lacks the id, and nothing else."""
+    """A first victim that was released before its group line has no group id. Everything else is equal."""
     return isinstance(one, OomKill) and isinstance(other, OomKill) and one == replace(other, group_id=one.uid)
 
 
@@ -111,7 +111,7 @@ def _parsed(log: bytes, *, every_line: bool = False, block: int = 1 << 20) -> li
 
 
 def _check(found: Iterable[Finding], kill_lines: int | None) -> None:
-    """What holds for findings in the order in which they came."""
+    """Check the rules for findings in their order."""
     kills = [one for one in found if isinstance(one, OomKill)]
     if not kills:
         return
@@ -133,7 +133,7 @@ def _check(found: Iterable[Finding], kill_lines: int | None) -> None:
 
 
 def _check_values(part: Any) -> None:
-    """Numbers fit into telemetry, texts hold no control character."""
+    """Check that numbers fit into telemetry, and that texts have no control character."""
     for name in _names(type(part)):
         value = getattr(part, name)
         if isinstance(value, int):

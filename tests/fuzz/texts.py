@@ -1,6 +1,6 @@
-"""Bytes to the text of a kernel log: a stream (see `stream`) as one of the programs that show it writes it, or raw.
+"""Bytes to the text of a kernel log: a stream (see `stream`) in the form of one of the programs that print it, or raw.
 
-The first byte: bits 0..4 are the target's; bits 5..7 the form. What a form is never changes.
+The first byte: bits 0..4 belong to the target; bits 5..7 are the form. The meaning of a form never changes.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ _RECORDS: Final = 20
 
 
 def log(data: bytes) -> bytes:
-    """The text that these bytes stand for."""
+    """The text of these bytes."""
     form = (data[0] if data else 0) >> 5
-    # Lines that say nothing are passed over when a text is read fast, and with them that the clock was elsewhere.
+    # The fast way skips lines without a marker, and so does not see their clock: the clock must not go back.
     if form == 7:
         return data[1:]
     write = _FORMS[form]
@@ -30,7 +30,7 @@ def log(data: bytes) -> bytes:
 
 def _dmesg(one: Record) -> bytes:
     stamp = f"[{one.monotonic_us // 1_000_000:5}.{one.monotonic_us % 1_000_000:06}] "
-    # A line that a name forges is of its own time, for the same reason.
+    # A line that a name forges gets the same time, for the same reason.
     return stamp.encode() + unescape(one.text.replace("[    1.000000] ", stamp))
 
 
@@ -62,7 +62,7 @@ def _bare(one: Record) -> bytes:
 
 
 def _wrapped(one: Record) -> bytes:
-    """As mail quotes and breaks it."""
+    """Quoted and wrapped, like in mail."""
     text = _dmesg(one)
     return b"\n".join(b"> " + text[at : at + 72] for at in range(0, max(1, len(text)), 72))
 
