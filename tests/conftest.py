@@ -2,7 +2,7 @@
 
 from hypothesis import Phase, settings
 
-# The time of one example depends on the machine. `plain/kernel/test_hostile_time` asserts linear time where it matters.
+# The time of one example depends on the load of the machine. Where it matters, `test_linear_time` checks it.
 settings.register_profile("no deadline", deadline=None)
 # tests/mutants.py needs a failure, and not its smallest example.
 settings.register_profile(

@@ -5,7 +5,7 @@ Goes out: events and totals, put into the spool. The sender takes them from ther
 
 Rules:
 - The loop never waits for a collector or for the disk.
-- Nothing that arrives ends the loop: failures are counted and logged in `health`, and the loop goes on.
+- No failure ends the loop: failures are counted and logged in `health`.
 - Events, totals and the place in the kernel log are put into the spool in one step.
 - The kernel's counter is read after the log has been read to its end, never before.
 """

@@ -1,8 +1,8 @@
 """Builds events from findings, with what /proc still knows of a victim.
 
 Rules:
-- A failure on the way takes nothing else along: the kill is shipped with what is known without the failed part. The
-  record counts as malformed, once.
+- If something fails, the kill is delivered without what /proc knows of its victim. The record counts as malformed,
+  once.
 - The kernel prints "no killable processes" at each try. That is one event a minute, with the number of tries.
 """
 
@@ -53,7 +53,7 @@ class EventBuilder:
                 return self._no_victim(finding)
             kill = kill_event.kill_event(finding, self._sighting(finding, is_backlog=is_backlog))
             return [kill, *(self._own_death(finding) if is_backlog else [])]
-        except Exception as error:  # noqa: BLE001 a kill counts whatever fails
+        except Exception as error:  # noqa: BLE001 the kill is delivered all the same
             self._health.record_failed(finding.record.text.encode(), error)
         try:
             bare = Sighting(is_backlog=is_backlog)

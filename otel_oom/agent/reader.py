@@ -3,7 +3,7 @@
 Rules:
 - Read until nothing is left, then pass on: all victims of a group are known before the first one is delivered.
 - A restart reads again from before an open report or group. Records that were counted before the restart are context
-  only: they are neither counted nor delivered again, and their loss is no loss.
+  only: they are neither counted nor delivered again, and their loss is not counted either.
 - Reading stops behind the line that reports a fork of the virtual machine. What was read before the fork is passed on
   first, because the machine may have another identity after it.
 - No record ends the reading. What cannot be handled (a bug, no memory) is counted and logged.
@@ -23,7 +23,7 @@ from otel_oom.kernel.oom_kill import Finding, NoVictim, OomKill, Repeat
 from otel_oom.machine.identity import MachineIdentity
 
 _VM_FORK: Final = vm_fork_line.VM_FORK.encode()
-_BURST: Final = 1_000  # records read before what was found goes out, in a flood that never ends
+_BURST: Final = 1_000  # records: in a flood that never ends, findings are passed on after each burst
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +77,11 @@ class Reader:
         self._assembler = Assembler(machine.boot_id, machine.page_size)
         self._ahead: Reading = None
         self._findings: list[OomKill | NoVictim] = []
-        self.kill_lines = 0
-        """Kill lines counted since the start, repeats included: what the kernel's own counter counts."""
         self._lost = 0
         self._lost_ns = 0
         self._is_forked = False
+        self.kill_lines = 0
+        """Kill lines counted since the start, repeats included: what the kernel's own counter counts."""
 
     @property
     def batch(self) -> ReadBatch:
@@ -142,7 +142,7 @@ class Reader:
             self._findings += self._counted(self._assembler.settle())
 
     def read_all(self) -> ReadBatch:
-        """Open the source, read what it holds, and close it. Forks in it are read over.
+        """Open the source, read what it holds, and close it. Forks in it change nothing.
 
         Raises: NoDeviceError, NoPermissionError.
         """
@@ -174,33 +174,33 @@ class Reader:
 
     def _feed(self, item: Item) -> list[OomKill | NoVictim]:
         sequence = kmsg_record.sequence_of(item.raw)
-        is_anchor = oom_lines.OOM_MARKER.search(item.raw) is not None
-        if not is_anchor and not self._assembler.is_open and sequence is not None:
+        has_marker = oom_lines.OOM_MARKER.search(item.raw) is not None
+        if not has_marker and not self._assembler.is_open and sequence is not None:
             return []
         try:
-            found = self._understand(item, is_anchor=is_anchor)
-        except Exception as error:  # noqa: BLE001 whatever a record does, the next one is read
+            findings = self._interpret(item, has_marker=has_marker)
+        except Exception as error:  # noqa: BLE001 the next record is read
             self._health.record_failed(item.raw, error)
-            found = self._understand_alone(item, is_anchor=is_anchor)
-        return self._counted(found)
+            findings = self._interpret_alone(item, has_marker=has_marker)
+        return self._counted(findings)
 
-    def _understand_alone(self, item: Item, *, is_anchor: bool) -> tuple[Finding, ...]:
-        """Once more, without what came before it: the report around a kill line may be at fault, not the line."""
+    def _interpret_alone(self, item: Item, *, has_marker: bool) -> tuple[Finding, ...]:
+        """Interpret a record again, without the report before it: the failure may lie in the report."""
         held = self._assembler.settle()
         self._assembler = Assembler(self._machine.boot_id, self._machine.page_size)
         try:
-            return (*held, *self._understand(item, is_anchor=is_anchor))
+            return (*held, *self._interpret(item, has_marker=has_marker))
         except Exception as error:  # noqa: BLE001 the record is counted already; the reconciliation shows a missed kill
             self._health.bug("a kill line without its report", error)
             return held
 
-    def _understand(self, item: Item, *, is_anchor: bool) -> tuple[Finding, ...]:
+    def _interpret(self, item: Item, *, has_marker: bool) -> tuple[Finding, ...]:
         record = kmsg_record.parse(item.raw)
         if isinstance(record, kmsg_record.Malformed):
             self._health.record_malformed(record)
             return ()
         if record.facility != kmsg_record.FACILITY_KERNEL:
-            if is_anchor and record.sequence >= self._first_uncounted:
+            if has_marker and record.sequence >= self._first_uncounted:
                 self._health.record_refused(record)
             return ()
         return self._assembler.feed(record, item.observed_ns)

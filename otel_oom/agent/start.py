@@ -46,7 +46,7 @@ class Running:
     writer: SpoolWriter | None
 
     def warm_up(self) -> str | None:
-        """Rehearse a kill, so that the first one needs no memory that may not be there. None, or why it could not."""
+        """Rehearse a kill, so that the first one needs no new memory. Returns None, or a warning."""
         return warm_up.warm_up(self.sender.rehearse, read_machine_identity())
 
     def run(self) -> None:

@@ -33,7 +33,7 @@ OTEL_EXPORTER_OTLP_LOGS_… and OTEL_EXPORTER_OTLP_METRICS_… override OTEL_EXP
 examples:
   OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 otel-oom run
   OTEL_EXPORTER_OTLP_PROTOCOL=grpc otel-oom run --from-ring
-  OTEL_LOGS_EXPORTER=console OTEL_METRICS_EXPORTER=none otel-oom run --spool none
+  OTEL_LOGS_EXPORTER=console otel-oom run --spool none
 
 Documentation: {URL}/docs
 """

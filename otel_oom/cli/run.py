@@ -21,6 +21,7 @@ def run(arguments: argparse.Namespace) -> int:
     from otel_oom.config.settings import load_config
     from otel_oom.machine import memory_protection
 
+    logging.getLogger("opentelemetry.util.re").addFilter(_without_header)
     flags = {setting.name: getattr(arguments, setting.name) for setting in options.OWN}
     settings = load_config(os.environ, is_root=os.geteuid() == 0, **flags)
     memory_protection.bound_threads()  # before the first of them
@@ -42,3 +43,10 @@ def run(arguments: argparse.Namespace) -> int:
     agent.run()
     log.info("stopped")
     return 0
+
+
+def _without_header(record: logging.LogRecord) -> bool:
+    """The SDK's warning about a malformed header quotes it, and it may be a key (opentelemetry-api 1.45, util/re)."""
+    record.msg = "OTEL_EXPORTER_OTLP_HEADERS: a header is left out because it is malformed; write name=value,name=value"
+    record.args = ()
+    return True

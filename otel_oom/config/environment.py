@@ -28,7 +28,7 @@ def seconds(env: Mapping[str, str], setting: Setting, signal: str = "") -> float
     name, digits = text(env, setting, signal)
     # Ten digits are 115 days; what is longer overflows the waits of the standard library.
     if not (digits.isascii() and digits.isdigit() and len(digits) <= 10 and int(digits) > 0):
-        raise UsageError(f"{name}={digits!r} is no duration", "give whole milliseconds above 0, such as 5000")
+        raise UsageError(f"{name}={digits!r} is not a duration", "give whole milliseconds above 0, such as 5000")
     return int(digits) / 1000
 
 

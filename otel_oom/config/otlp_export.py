@@ -111,10 +111,10 @@ def _check_endpoint(name: str, endpoint: str, protocol: str) -> None:
         url = _url(endpoint)
     except ValueError as error:
         why = f": {error}" if shown == endpoint else ""  # the error may quote a part of the password
-        raise UsageError(f"{name}={shown!r} is no URL{why}", remedy) from error
+        raise UsageError(f"{name}={shown!r} is not a URL{why}", remedy) from error
     # gRPC's own form without a scheme is allowed by the specification.
     if not url.hostname or (url.scheme not in {"http", "https"} and (protocol != "grpc" or "://" in endpoint)):
-        raise UsageError(f"{name}={shown!r} is no endpoint for {protocol}", remedy)
+        raise UsageError(f"{name}={shown!r} is not an endpoint for {protocol}", remedy)
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,7 +59,7 @@ def load_config(environment: Mapping[str, str], *, is_root: bool = True, **flags
     spool = _spool(env, is_root=is_root)
     is_required = is_true(env, options.SPOOL_REQUIRED)
     if is_required and spool is None:
-        raise UsageError("the spool is required, and it is `none`", "give one of the two up: --spool DIRECTORY")
+        raise UsageError("the spool is required, and it is `none`", "give --spool DIRECTORY or --no-spool-required")
     return Config(
         device=text(env, options.DEVICE)[1],
         from_ring=is_true(env, options.FROM_RING),
@@ -75,24 +75,33 @@ def load_config(environment: Mapping[str, str], *, is_root: bool = True, **flags
     )
 
 
+def _named(setting: options.Setting) -> str:
+    """Both names, because a message does not know which one the user has used."""
+    return f"{setting.flag} ({setting.variable})"
+
+
 def _oom_score_adj(word: str) -> int:
     """Range of proc_pid_oom_score_adj(5)."""
     digits = word.removeprefix("-")
     if not (digits.isascii() and digits.isdigit() and len(digits) <= 4 and -1000 <= int(word) <= 1000):
-        raise UsageError(f"--oom-score-adj {word!r} is no such number", "give one from -1000 (never killed) to 1000")
+        raise UsageError(
+            f"{_named(options.OOM_SCORE_ADJ)} {word!r} is not a score", "give -1000 (never killed) to 1000"
+        )
     return int(word)
 
 
 def _identity_file(path: str) -> Path | None:
     if path and not path.startswith("/"):
-        raise UsageError(f"--identity-file {path!r} is no absolute path", "write --identity-file /a/file")
+        raise UsageError(f"{_named(options.IDENTITY_FILE)} {path!r} is not an absolute path", "write it as /a/file")
     return Path(path) if path else None
 
 
 def _fork_identity(word: str) -> ForkIdentity:
     choices = options.FORK_IDENTITY.choices
     if word not in choices:
-        raise UsageError(f"--fork-identity {word!r} is not supported", f"use one of: {', '.join(choices)}")
+        raise UsageError(
+            f"{_named(options.FORK_IDENTITY)} {word!r} is not supported", f"use one of: {', '.join(choices)}"
+        )
     return cast("ForkIdentity", word)
 
 
@@ -101,7 +110,9 @@ def _spool(env: Mapping[str, str], *, is_root: bool) -> Path | None:
     chosen = text(env, options.SPOOL)[1]
     if chosen:
         if chosen != "none" and not chosen.startswith("/"):
-            raise UsageError(f"--spool {chosen!r} is neither `none` nor an absolute path", "write --spool /a/directory")
+            raise UsageError(
+                f"{_named(options.SPOOL)} {chosen!r} is neither `none` nor an absolute path", "write it as /a/directory"
+            )
         return None if chosen == "none" else Path(chosen)
     if "STATE_DIRECTORY" in env:
         return Path(env["STATE_DIRECTORY"].partition(":")[0])

@@ -1,9 +1,12 @@
-"""The only user of the OpenTelemetry SDK and of its exporters: events and totals to a collector.
+"""Export to a collector over OTLP: the only user of the OpenTelemetry SDK and of its exporters.
+
+Comes in: undelivered events and exportable totals (from the spool), the agent's own numbers (from health).
+Goes out: requests with log records and metrics; what was acknowledged goes back to the spool.
 
 Rules:
-- What is private API of the SDK (`_logs`, the exporters' clients) is imported in this package alone, and pinned.
-- The stock exporter classes are reused for their whole configuration (endpoint, headers, TLS, compression); only the
-  one request is our own, because the stock `export()` hides what became of it: it takes 3xx for success, never reads
-  a partial success, gives up after ten seconds, and measures them with the wall clock.
-- An event is settled only when the collector accepted it, or refused it alone and for good.
+- Private API of the SDK (`_logs`, the exporters' clients) is used in this package alone, and its version is pinned.
+- The stock exporters provide the whole configuration (endpoint, headers, TLS, compression). The request itself is ours,
+  because their `export()` hides its result: it counts 3xx as success, never reads a partial success, gives up after ten
+  seconds, and measures them with the wall clock.
+- An event is settled only when the collector accepted it, or refused this event alone and for good.
 """

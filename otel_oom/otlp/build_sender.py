@@ -45,8 +45,9 @@ def build(
         resource_of = resources(resource_defaults)
         logs = LogSender(resource_of, log_records.exporter(config.logs), spool.checkpoint.identity)
         metrics = metric_points.exporter(config.metrics)
-    # A limit that is no number, a file of TLS, a credential provider of another type, one that is not installed.
-    except (ValueError, OSError, RuntimeError, ImportError) as error:
+    # What they raise for settings: a limit that is no number (ValueError), a file of TLS (OSError), a credential
+    # provider that is not installed (RuntimeError, ImportError), an unknown gRPC status code (LookupError).
+    except (ValueError, OSError, RuntimeError, ImportError, LookupError) as error:
         raise UsageError(f"OpenTelemetry refuses its settings: {error}", "correct the OTEL_* variable") from error
     start = Moment(wall_ns(), time.monotonic_ns())
     # A point cannot carry a time below 0. Without a clock on the board the epoch is close to the boot.

@@ -1,8 +1,8 @@
-"""The collector's clock, as the Date header of its answers shows it. No I/O, no clock.
+"""Clock offset from the Date header of the collector's answers. No I/O, no clock.
 
     Date: Tue, 24 Nov 2026 18:20:12 GMT
 
-Source: RFC 9110, section 5.6.7 (IMF-fixdate: the one form that a server may send today) and 6.6.1.
+Source: RFC 9110, section 5.6.7 (IMF-fixdate: the only form that a server may send today) and 6.6.1.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ _FIXDATE: Final = re.compile(
 
 
 def offset_s(date: str | None, asked_ns: int, answered_ns: int) -> float | None:
-    """This machine's wall clock minus the collector's, in seconds; None where the header does not say.
+    """This machine's wall clock minus the collector's, in seconds; None where the header is absent or has another form.
 
-    asked_ns, answered_ns: this wall clock before the request and after the answer. It is wrong by half a second (the
-    header has no fractions) and half of the time between the two, at most.
+    asked_ns, answered_ns: this wall clock before the request and after the answer. The error is at most half a second
+    (the header has no fractions) plus half of the time between the two.
     """
     found = _FIXDATE.fullmatch(date or "")
     if found is None:
@@ -31,6 +31,6 @@ def offset_s(date: str | None, asked_ns: int, answered_ns: int) -> float | None:
         theirs = datetime(
             int(year), _MONTHS.index(month) + 1, int(day), int(hour), int(minute), int(second), tzinfo=timezone.utc
         )
-    except ValueError:  # the 31st of February; a leap second, which this calendar does not know
+    except ValueError:  # the 31st of February, or a leap second: datetime has none
         return None
     return (asked_ns + answered_ns) / 2e9 - (theirs.timestamp() + 0.5)

@@ -1,4 +1,4 @@
-"""OTLP over HTTP: one POST with the configuration of the stock exporters, and its whole answer.
+"""OTLP over HTTP: one POST with the configuration of the stock exporters, and its complete answer.
 
 Source: OTLP specification, "OTLP/HTTP Response" (success, partial success, failures, throttling).
 """
@@ -11,6 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from google.protobuf.message import DecodeError
@@ -26,78 +27,74 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 
 from otel_oom.config.otlp_export import Export
 from otel_oom.otlp.export_outcome import KEY_REMEDY, OK, Outcome, accepted, encoded
-from otel_oom.otlp.http_connection import Connection, check, tls
+from otel_oom.otlp.http_connection import Connection, check
 from otel_oom.otlp.http_date_header import offset_s
 
 if TYPE_CHECKING:
+    from ssl import SSLContext
+
     from opentelemetry.exporter.http.transport._base import BaseHTTPResult
     from opentelemetry.exporter.otlp.common.http import _OTLPHTTPClient
     from opentelemetry.sdk.metrics.export import MetricsData
 
-# The request itself is at fault and would be again; anything else may be mended on the way (a wrong path, a missing
-# key, a proxy), so the data is kept. 400 and 422 are taken for a refusal only in a form of OTLP: a Status, as the
-# Collector (v0.159.0) answers in the request's own type. A server of TLS says 400 to plain HTTP too, Go's without a
-# type and nginx as text/html, and has not seen the data. Loki sends its Status as an octet stream.
+# These statuses mean that the request itself is at fault. Anything else (a wrong path, a missing key, a proxy) may be
+# corrected on the way, so the data is kept. 400 and 422 are a refusal only with a Status of OTLP, which the Collector
+# (v0.159.0) sends in the request's own type. A TLS server answers 400 to plain HTTP as well, Go's without a type and
+# nginx as text/html, and has not seen the data. Loki sends its Status as an octet stream.
 _TOO_LARGE: Final = 413
 _BAD_REQUEST: Final = frozenset({400, 422})
 _OTLP_TYPES: Final = frozenset({"application/x-protobuf", "application/json", "application/octet-stream"})
-_SHARP_S: Final = 1.0
-_EVIDENCE: Final = 200  # bytes of an answer that is not OTLP: the first line says it
+_EXACT_S: Final = 1.0
+_EVIDENCE: Final = 200  # bytes of an answer that is not OTLP: its first line names the cause
 
-_MENDS: Final = {
+_REMEDIES: Final = {
     400: "the answer is not OTLP; if the port speaks TLS, write https://",
     401: KEY_REMEDY,
     403: KEY_REMEDY,
     404: "OTEL_EXPORTER_OTLP_ENDPOINT names the base URL, to which v1/logs and v1/metrics are added",
 }
-_NOT_HTTP_MEND: Final = "if it speaks gRPC, set OTEL_EXPORTER_OTLP_PROTOCOL=grpc, or name the collector's HTTP port"
+_NOT_HTTP_REMEDY: Final = "if it speaks gRPC, set OTEL_EXPORTER_OTLP_PROTOCOL=grpc, or name the collector's HTTP port"
 _ERRNO: Final = re.compile(r"\[Errno -?\d+\] ")
 
 
-class HttpLogs(OTLPLogExporter):
-    """Log records over HTTP."""
+class _HttpExporter:
+    """What both signals share. The stock exporter follows it in the list of bases, and makes the client."""
 
-    def __init__(self, **settings: Any) -> None:
-        super().__init__(**settings)
+    _client: _OTLPHTTPClient
+
+    def __init__(self, export: Export) -> None:
+        super().__init__(**_arguments(export))
         check(self._client._headers)
+
+    def reconnect(self) -> None:
+        """Close the connection, if there is one: the next request opens a new one."""
+        self._client._transport.close()  # requests' transport closes its pools, which open new connections
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.shutdown()
+
+
+class HttpLogs(_HttpExporter, OTLPLogExporter):
+    """Log records over HTTP."""
 
     def send(self, batch: Sequence[Any]) -> Outcome:
         """POST one batch of SDK log records."""
         request: bytes = encoded(lambda records: encode_logs(records).SerializeToString(), batch)
         return _post(self._client, request, ExportLogsServiceResponse)
 
-    def reconnect(self) -> None:
-        """Leave the connection, if there is one."""
-        self._client._transport.close()  # of its pools, which make new ones
 
-    def close(self) -> None:
-        """Close the connections."""
-        self.shutdown()  # type: ignore[no-untyped-call]
-
-
-class HttpMetrics(OTLPMetricExporter):
+class HttpMetrics(_HttpExporter, OTLPMetricExporter):
     """Metrics over HTTP."""
-
-    def __init__(self, **settings: Any) -> None:
-        super().__init__(**settings)
-        check(self._client._headers)
 
     def send(self, data: MetricsData) -> Outcome:
         """POST one collection."""
         request: bytes = encoded(lambda collection: encode_metrics(collection).SerializeToString(), data)
         return _post(self._client, request, ExportMetricsServiceResponse)
 
-    def reconnect(self) -> None:
-        """Leave the connection, if there is one."""
-        self._client._transport.close()  # of its pools, which make new ones
 
-    def close(self) -> None:
-        """Close the connections."""
-        self.shutdown()
-
-
-def arguments(export: Export) -> dict[str, Any]:
-    """Constructor arguments of the stock exporters; all else they read from the environment themselves."""
+def _arguments(export: Export) -> dict[str, Any]:
+    """Constructor arguments of the stock exporters. They read the other settings from the environment themselves."""
     lean = _lean_transport(os.environ, export)
     return {
         "endpoint": export.url,
@@ -108,9 +105,9 @@ def arguments(export: Export) -> dict[str, Any]:
 
 
 def _lean_transport(env: Mapping[str, str], export: Export) -> Connection | None:
-    """Our own connection: 10 MiB lighter than requests, which the exporters take by default, and bounded as a whole.
+    """Our own connection: 10 MiB lighter than requests, the exporters' default, and with one deadline per request.
 
-    None where only requests will do: a proxy, or a credential provider.
+    None where only requests is able to: with a proxy, or with a credential provider.
     """
 
     def value(name: str) -> str | None:
@@ -121,9 +118,22 @@ def _lean_transport(env: Mapping[str, str], export: Export) -> Connection | None
         return None
     if not export.url.lower().startswith("https:"):
         return Connection()
-    context = partial(tls, value("CERTIFICATE"), value("CLIENT_CERTIFICATE"), value("CLIENT_KEY"))
-    context()  # what is wrong with the files is said at the start
+    context = partial(_tls, value("CERTIFICATE"), value("CLIENT_CERTIFICATE"), value("CLIENT_KEY"))
+    context()  # so that a wrong file is an error at the start
     return Connection(context)
+
+
+def _tls(verify: str | None, certificate: str | None, key: str | None) -> SSLContext:
+    """A context for https. verify: a file of trusted certificates, None for the system's. Raises: OSError (a file)."""
+    import ssl
+
+    for path in filter(None, (verify, certificate, key)):
+        Path(path).read_bytes()  # OpenSSL's errors do not name the file
+    context = ssl.create_default_context(cafile=verify)
+    context.set_alpn_protocols(["http/1.1"])
+    if certificate:
+        context.load_cert_chain(certificate, key)
+    return context
 
 
 def _post(client: _OTLPHTTPClient, data: bytes, response: type[Any]) -> Outcome:
@@ -135,9 +145,9 @@ def _post(client: _OTLPHTTPClient, data: bytes, response: type[Any]) -> Outcome:
     if result.status_code is None:
         return _no_answer(result.error)
     answered_ns, took_s = time.time_ns(), time.monotonic() - asked_s
-    # A slow answer says little of the clock, and nothing if the clock was set while it was on its way.
-    is_sharp = took_s < _SHARP_S and abs((answered_ns - asked_ns) / 1e9 - took_s) < _SHARP_S
-    offset = offset_s(result.headers().get("date"), asked_ns, answered_ns) if is_sharp else None
+    # The offset is inexact after a slow answer, and wrong if the clock was set during the request.
+    is_exact = took_s < _EXACT_S and abs((answered_ns - asked_ns) / 1e9 - took_s) < _EXACT_S
+    offset = offset_s(result.headers().get("date"), asked_ns, answered_ns) if is_exact else None
     return replace(_answered(result, response), clock_offset_s=offset)
 
 
@@ -153,11 +163,11 @@ def _answered(result: BaseHTTPResult, response: type[Any]) -> Outcome:
     if 300 <= status < 400:
         where = result.headers().get("location", "another place")
         return Outcome("retry", f"{why}: to {where}", remedy="OTEL_EXPORTER_OTLP_ENDPOINT must name the final place")
-    return Outcome("retry", why, _extract_retry_after(result), remedy=_MENDS.get(status, ""))
+    return Outcome("retry", why, _extract_retry_after(result), remedy=_REMEDIES.get(status, ""))
 
 
 def _is_otlp(headers: Mapping[str, str]) -> bool:
-    """By the content type, whose parameters (`; charset=utf-8`) say nothing here."""
+    """By the content type, without its parameters (`; charset=utf-8`)."""
     return headers.get("content-type", "").partition(";")[0].strip().lower() in _OTLP_TYPES
 
 
@@ -165,19 +175,19 @@ def _partial_success(content: bytes, response: type[Any]) -> Outcome:
     try:
         partial = response.FromString(content).partial_success
     except DecodeError:
-        return OK  # accepted, in words that we do not know
+        return OK  # accepted, with a body in another form
     return accepted(partial)
 
 
 def _no_answer(error: Exception | None) -> Outcome:
-    """What failed behind requests' wrappings, or without any: `Connection refused`, not three lines around it."""
+    """The innermost cause, without what requests wraps around it: `Connection refused`, not three lines."""
     cause = error
     while inner := _wrapped(cause):
         cause = inner
-    # By the name of the module: neither ssl nor http.client is loaded where plain HTTP is spoken.
+    # Compared by module name, because plain HTTP loads neither ssl nor http.client.
     module = type(cause).__module__
     if isinstance(cause, RemoteProtocolError) or (module == "http.client" and not isinstance(cause, OSError)):
-        return Outcome("retry", "the answer is not HTTP", remedy=_NOT_HTTP_MEND)
+        return Outcome("retry", "the answer is not HTTP", remedy=_NOT_HTTP_REMEDY)
     if module == "ssl":
         why = f"TLS: {getattr(cause, 'verify_message', '') or getattr(cause, 'reason', '') or cause}"
     elif isinstance(cause, OSError) and cause.strerror:

@@ -86,7 +86,7 @@ class LogSender:
 def exporter(export: Export) -> Exporter[Sequence[ReadableLogRecord]]:
     """The exporter that the settings name; its library is imported here and not before.
 
-    Raises: ValueError, OSError, RuntimeError or ImportError for settings that it refuses.
+    Raises: ValueError, OSError, RuntimeError, ImportError or LookupError for settings that it refuses.
     """
     if export.exporter == "none":
         return LocalExporter(lambda _: None)
@@ -95,7 +95,7 @@ def exporter(export: Export) -> Exporter[Sequence[ReadableLogRecord]]:
     if export.protocol == "grpc":
         from otel_oom.otlp import grpc_exporter
 
-        return grpc_exporter.GrpcLogs(**grpc_exporter.arguments(export))
+        return grpc_exporter.GrpcLogs(export)
     from otel_oom.otlp import http_exporter
 
-    return http_exporter.HttpLogs(**http_exporter.arguments(export))
+    return http_exporter.HttpLogs(export)

@@ -71,7 +71,7 @@ def _metric(collection: Collection, metric: schema.Metric, zero_ns: int) -> Metr
 def exporter(export: Export) -> Exporter[MetricsData]:
     """The exporter that the settings name; its library is imported here and not before.
 
-    Raises: ValueError, OSError, RuntimeError or ImportError for settings that it refuses.
+    Raises: ValueError, OSError, RuntimeError, ImportError or LookupError for settings that it refuses.
     """
     if export.exporter == "none":
         return LocalExporter(lambda _: None)
@@ -80,10 +80,10 @@ def exporter(export: Export) -> Exporter[MetricsData]:
     if export.protocol == "grpc":
         from otel_oom.otlp import grpc_exporter
 
-        return grpc_exporter.GrpcMetrics(**grpc_exporter.arguments(export))
+        return grpc_exporter.GrpcMetrics(export)
     from otel_oom.otlp import http_exporter
 
-    return http_exporter.HttpMetrics(**http_exporter.arguments(export))
+    return http_exporter.HttpMetrics(export)
 
 
 def is_delta(exporter: Exporter[MetricsData]) -> bool:

@@ -1,4 +1,4 @@
-"""When to try again: endless, with full jitter, on the monotonic clock. No I/O, no clock."""
+"""When to retry: without end, with full jitter, in monotonic time. No I/O, no clock."""
 
 from __future__ import annotations
 
@@ -11,47 +11,47 @@ _CAP_S: Final = 5.0
 _CAP_LONG_S: Final = 30.0
 _LONG_OUTAGE_S: Final = 300.0
 _PROBE_S: Final = 1.0
-_TOLD_CAP_S: Final = 3600.0  # a server that says "in a year" would be obeyed by silence
+_RETRY_AFTER_CAP_S: Final = 3600.0  # a server that names a year must not stop all exports
 
 
 class Backoff:
-    """One outage of one signal. jitter(low, high) gives a random number between the two."""
+    """The retries of one signal. jitter(low, high) returns a random number between the two."""
 
     def __init__(self, *, is_loopback: bool, jitter: Callable[[float, float], float]) -> None:
         self._is_loopback = is_loopback
         self._jitter = jitter
         self.due_s = 0.0
-        """Monotonic time of the next try."""
+        """When the next attempt is allowed, monotonic seconds."""
         self._step_s = _FIRST_S
         self._began_s: float | None = None
-        self._tried_s = 0.0
-        self._told_s = 0.0
+        self._attempted_s = 0.0
+        self._not_before_s = 0.0
 
     @property
     def is_outage(self) -> bool:
-        """Whether the last try failed."""
+        """Whether the last attempt failed."""
         return self._began_s is not None
 
     def failed(self, now_s: float, retry_after_s: float | None) -> None:
-        """A try failed. The server's word on when to come back goes before our own, and before an early probe."""
+        """An attempt failed. No attempt is made before the time that the server names, not even an early probe."""
         if self._began_s is None:
             self._began_s = now_s
-        self._tried_s = now_s
+        self._attempted_s = now_s
         cap_s = _CAP_S if now_s - self._began_s < _LONG_OUTAGE_S else _CAP_LONG_S
         if self._is_loopback:
             cap_s = _CAP_LOOPBACK_S
-        self._told_s = now_s + min(retry_after_s or 0.0, _TOLD_CAP_S)
-        self.due_s = max(self._told_s, now_s + self._jitter(0.0, min(self._step_s, cap_s)))
+        self._not_before_s = now_s + min(retry_after_s or 0.0, _RETRY_AFTER_CAP_S)
+        self.due_s = max(self._not_before_s, now_s + self._jitter(0.0, min(self._step_s, cap_s)))
         self._step_s = min(self._step_s * 2, _CAP_LONG_S)
 
     def succeeded(self) -> None:
         """The outage is over."""
-        self.due_s, self._step_s, self._began_s, self._told_s = 0.0, _FIRST_S, None, 0.0
+        self.due_s, self._step_s, self._began_s, self._not_before_s = 0.0, _FIRST_S, None, 0.0
 
     def probe(self) -> None:
-        """Something new waits: try early, once a second at most, and not before the server's own time."""
-        self.due_s = min(self.due_s, max(self._told_s, self._tried_s + _PROBE_S))
+        """There is news: attempt early, at most once a second, and not before the time that the server named."""
+        self.due_s = min(self.due_s, max(self._not_before_s, self._attempted_s + _PROBE_S))
 
     def hurry(self) -> None:
-        """The agent ends: try at once, if the server did not say otherwise."""
-        self.due_s = min(self.due_s, self._told_s)
+        """Attempt at once, unless the server named a time. For the end of the agent, and for a reconnect."""
+        self.due_s = min(self.due_s, self._not_before_s)

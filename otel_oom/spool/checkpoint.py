@@ -7,8 +7,8 @@ Rules:
 - The kernel's counter is compared with all that was read in this boot, across restarts and resets.
 - Two totals never share a series: totals continue only under the identity that they were exported with. If the
   identity has changed (a copy of a disk, a fork of a running VM), totals begin again at 0 under the new one.
-- Unacknowledged counts are then exported under the old identity with stored timestamps, identical in every copy. A store
-  that has newer points of that series drops them.
+- Unacknowledged counts are then exported under the old identity with stored timestamps, identical in every copy. A
+  store that has newer points of that series drops them.
 """
 
 from __future__ import annotations

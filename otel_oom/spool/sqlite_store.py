@@ -172,11 +172,7 @@ class SqliteStore:
             self._file = self._path.stat()
             self._database = sqlite3.connect(self._path, isolation_level=None, timeout=1.0)
             return _read(self._database)
-        except (
-            sqlite3.OperationalError,
-            OSError,
-            _UnreadableError,
-        ):  # the disk fails, or the file is known to be unreadable
+        except (sqlite3.OperationalError, OSError, _UnreadableError):  # the disk, or a file of a newer version
             self.close(keep_lock=True)
             raise
         except (sqlite3.DatabaseError, ValueError, LookupError, TypeError, AttributeError) as error:

@@ -55,13 +55,13 @@ def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
             ("run",),
             {"OTEL_EXPORTER_OTLP_ENDPOINT": "collector:4318"},
             2,
-            "'collector:4318' is no endpoint for http/protobuf; write it as http://HOST:4318",
+            "'collector:4318' is not an endpoint for http/protobuf; write it as http://HOST:4318",
         ),
         (
             ("run",),
             {"OTEL_EXPORTER_OTLP_TIMEOUT": "5s"},
             2,
-            "OTEL_EXPORTER_OTLP_TIMEOUT='5s' is no duration; give whole milliseconds above 0, such as 5000",
+            "OTEL_EXPORTER_OTLP_TIMEOUT='5s' is not a duration; give whole milliseconds above 0, such as 5000",
         ),
         (("run",), {"OTEL_METRICS_EXPORTER": "prometheus"}, 2, "use one of: otlp, console, none"),
         (("run",), {"OTEL_OOM_FROM_RING": "yes"}, 2, "OTEL_OOM_FROM_RING='yes' is neither true nor false"),
@@ -69,17 +69,27 @@ def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
             ("run", "--spool", "here"),
             {},
             2,
-            "--spool 'here' is neither `none` nor an absolute path; write --spool /a/dir",
+            "--spool (OTEL_OOM_SPOOL) 'here' is neither `none` nor an absolute path; write it as /a/directory",
         ),
-        (("run", "--spool-required"), {}, 2, "the spool is required, and it is `none`; give one of the two up"),
+        (
+            ("run", "--spool-required"),
+            {},
+            2,
+            "the spool is required, and it is `none`; give --spool DIRECTORY or --no-spool-required",
+        ),
         (
             ("run", "--spool", "/proc/nowhere", "--spool-required"),
             {},
             73,
             "cannot open the spool /proc/nowhere: [Errno 2] No such file or directory: '/proc/nowhere'; mend the",
         ),
-        (("run", "--oom-score-adj", "-1001"), {}, 2, "--oom-score-adj '-1001' is no such number; give one from -1000"),
-        (("run",), {"OTEL_OOM_SCORE_ADJ": "low"}, 2, "--oom-score-adj 'low' is no such number"),
+        (
+            ("run", "--oom-score-adj", "-1001"),
+            {},
+            2,
+            "--oom-score-adj (OTEL_OOM_SCORE_ADJ) '-1001' is not a score; give -1000",
+        ),
+        (("run",), {"OTEL_OOM_SCORE_ADJ": "low"}, 2, "--oom-score-adj (OTEL_OOM_SCORE_ADJ) 'low' is not a score"),
         (("run",), {"OTEL_ATTRIBUTE_COUNT_LIMIT": "many"}, 2, "OpenTelemetry refuses its settings: "),
     ],
 )
@@ -96,6 +106,20 @@ def test_a_failure_is_one_line_with_its_remedy(
 
 def test_the_version_is_printed() -> None:
     assert run("--version").stdout == f"otel-oom {__version__}\n"
+
+
+@pytest.mark.parametrize("protocol", ["grpc", "http/protobuf"])
+def test_a_malformed_header_is_not_shown(protocol: str) -> None:
+    """It may be a key. The other setting ends the agent at its start."""
+    done = run(
+        "run",
+        OTEL_EXPORTER_OTLP_PROTOCOL=protocol,
+        OTEL_EXPORTER_OTLP_HEADERS="authorization Bearer secret",
+        OTEL_ATTRIBUTE_COUNT_LIMIT="many",
+    )
+    assert done.returncode == 2
+    assert "otel-oom: warning: OTEL_EXPORTER_OTLP_HEADERS: a header is left out because it is malformed" in done.stderr
+    assert "secret" not in done.stderr
 
 
 def test_without_a_command_the_help_is_shown() -> None:
@@ -118,13 +142,13 @@ def test_the_help_of_run_names_every_setting() -> None:
 def test_a_help_fits_the_terminal(
     command: str, columns: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A word that must not be broken and an example that must not be cut may be longer."""
+    """A word may be longer because it must not be broken; so may an example where fewer than 80 columns are left."""
     monkeypatch.setenv("COLUMNS", str(columns))
     with pytest.raises(SystemExit):
         main([*filter(None, [command]), "--help"])
     shown = capsys.readouterr().out.splitlines()
-    whole = {line for line in shown if "otel-oom run" in line or "otel-oom parse" in line or len(line.split()) == 1}
-    assert [line for line in shown if len(line) > columns and line not in whole] == []
+    too_long = [line for line in shown if len(line) > columns and len(line.split()) > 1]
+    assert [line for line in too_long if columns >= 80 or " otel-oom " not in line] == []
     assert max(map(len, shown)) > columns / 2
 
 

@@ -1,4 +1,4 @@
-"""The agent's own numbers: each failure counts and is said, but not a thousand times."""
+"""The agent's own numbers: each failure is counted and logged, but not logged a thousand times."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from otel_oom.health import Health
 from otel_oom.kernel.kmsg_record import Malformed, Record
-from otel_oom.totals import ResourceIdentity
+from otel_oom.totals import MAX_RETIRED_SERIES, ResourceIdentity
 
 REFUSED = Record(priority=12, sequence=1, monotonic_us=2, flags="-", text="Killed process 1 (init) " + "x" * 1000)
 
@@ -40,14 +40,14 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
         (lambda h: h.record_refused(REFUSED), {"refused": 1}, "(facility 1): Killed process 1 (init)"),
         (lambda h: h.event_dropped("overflow", 4, "full"), {"overflow": 4}, "gave up 4 undelivered event(s): full"),
         (
-            lambda h: h.export_failed("logs", "retry", "timed\nout", "mend it"),
+            lambda h: h.export_failed("logs", "retry", "timed\nout", "a remedy"),
             {("logs", "retry"): 1},
-            "cannot deliver logs (kept, and tried again): timed out; mend it",
+            "cannot deliver logs (kept, and tried again): timed out; a remedy",
         ),
         (
-            lambda h: h.export_failed("logs", "rejected", "HTTP 400", "mend it"),
+            lambda h: h.export_failed("logs", "rejected", "HTTP 400", "a remedy"),
             {("logs", "rejected"): 1},
-            "cannot deliver logs: HTTP 400; mend it",
+            "cannot deliver logs: HTTP 400; a remedy",
         ),
         (lambda h: h.device_down("gone"), {}, "cannot read the kernel log: gone; trying again every 5 s"),
         (lambda h: h.points_rejected(2, "old"), {}, "the collector refused 2 metric point(s): old"),
@@ -67,7 +67,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
         (lambda h: h.bug("the sender", ValueError("x")), {}, "bug in the sender, which goes on: ValueError('x')"),
     ],
 )
-def test_each_failure_is_counted_and_said(
+def test_each_failure_is_counted_and_logged(
     failure: Callable[[Health], None], counted: dict[object, int], line: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -79,7 +79,7 @@ def test_each_failure_is_counted_and_said(
     assert len(caplog.messages) == 1
 
 
-def test_the_same_is_said_once_a_minute_with_its_number(
+def test_a_kind_is_logged_once_a_minute_with_its_number(
     clock: Callable[[float], None], caplog: pytest.LogCaptureFixture
 ) -> None:
     health = Health()
@@ -87,7 +87,7 @@ def test_the_same_is_said_once_a_minute_with_its_number(
         health.records_lost(1)
         clock(0.5)
     assert len(caplog.messages) == 1
-    health.device_down("another kind is not muted")
+    health.device_down("another kind is logged")
     assert len(caplog.messages) == 2
     clock(10.0)
     health.records_lost(1)
@@ -98,26 +98,33 @@ def test_the_same_is_said_once_a_minute_with_its_number(
     assert health.records["lost"] == 102
 
 
-def test_a_recovery_is_said_once(clock: Callable[[float], None], caplog: pytest.LogCaptureFixture) -> None:
+def test_a_recovery_is_logged_once(clock: Callable[[float], None], caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     health = Health()
     health.exported("logs")
     assert not caplog.messages
-    health.export_failed("logs", "retry", "refused", "mend")
+    health.export_failed("logs", "retry", "refused", "a remedy")
     health.exported("metrics")
     health.exported("logs")
     health.exported("logs")
     assert caplog.messages[1:] == ["logs are delivered again"]
-    for _ in range(50):  # it flaps
-        health.export_failed("logs", "retry", "refused", "mend")
+    for _ in range(50):  # it comes and goes
+        health.export_failed("logs", "retry", "refused", "a remedy")
         health.exported("logs")
         clock(0.5)
     assert len(caplog.messages) == 2
     assert health.exports == {("logs", "retry"): 51, ("logs", "ok"): 53, ("metrics", "ok"): 1}
     clock(60.0)
-    health.export_failed("logs", "retry", "refused", "mend")
+    health.export_failed("logs", "retry", "refused", "a remedy")
     health.exported("logs")
     assert caplog.messages[3:] == ["logs are delivered again"]
+
+
+def test_totals_that_are_given_up_are_logged(caplog: pytest.LogCaptureFixture) -> None:
+    Health().changed_identity(ResourceIdentity("copy"), MAX_RETIRED_SERIES - 1)
+    assert len(caplog.messages) == 1
+    Health().changed_identity(ResourceIdentity("copy"), MAX_RETIRED_SERIES)
+    assert "undelivered kills: the oldest are given up" in caplog.messages[1]
 
 
 def test_the_device_is_down_until_it_is_up(caplog: pytest.LogCaptureFixture) -> None:
@@ -136,7 +143,7 @@ def test_the_device_is_down_until_it_is_up(caplog: pytest.LogCaptureFixture) -> 
     assert caplog.messages[1:] == ["the kernel log is read again"]
 
 
-def test_no_text_makes_a_second_line_or_an_endless_one(caplog: pytest.LogCaptureFixture) -> None:
-    Health().export_failed("logs", "retry", "<html>\r\n\x1b[2J" + "x" * 10_000, "mend")
+def test_every_text_makes_one_line_of_bounded_length(caplog: pytest.LogCaptureFixture) -> None:
+    Health().export_failed("logs", "retry", "<html>\r\n\x1b[2J" + "x" * 10_000, "a remedy")
     assert caplog.messages[0].isprintable()
     assert len(caplog.messages[0]) <= 600

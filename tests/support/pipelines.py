@@ -110,16 +110,8 @@ def settings(receiver: OtlpReceiver) -> dict[str, str]:
     }
 
 
-@contextmanager
-def sending(
-    variables: dict[str, str],
-    *,
-    early: tuple[str, ...] = (),
-    is_started: bool = True,
-    has_writer: bool = False,
-    kernel_kills: Callable[[], int] = lambda: 7,
-) -> Iterator[Rig]:
-    """A sender that has opened its series and runs. early: kills after the opening, before the first request."""
+def build(variables: dict[str, str], *, has_writer: bool = False, kernel_kills: Callable[[], int] = lambda: 7) -> Rig:
+    """A sender that has opened its series, and does not run yet."""
     theirs = dict(os.environ)
     os.environ.clear()
     os.environ.update(environment(**variables))
@@ -139,15 +131,28 @@ def sending(
         os.environ.update(theirs)
     health.device_up()
     sender.open_series()
-    rig = Rig(sender, spool, health)
+    return Rig(sender, spool, health)
+
+
+@contextmanager
+def sending(
+    variables: dict[str, str],
+    *,
+    early: tuple[str, ...] = (),
+    is_started: bool = True,
+    has_writer: bool = False,
+    kernel_kills: Callable[[], int] = lambda: 7,
+) -> Iterator[Rig]:
+    """A sender that has opened its series and runs. early: kills after the opening, before the first request."""
+    rig = build(variables, has_writer=has_writer, kernel_kills=kernel_kills)
     if early:
         rig.kill(*early)
     if is_started:
-        sender.start()
+        rig.sender.start()
     try:
         yield rig
     finally:
-        if sender.ident is not None:
-            sender.stop(0.0)
-            sender.join(6.0)
-            assert not sender.is_alive()
+        if rig.sender.ident is not None:
+            rig.sender.stop(0.0)
+            rig.sender.join(6.0)
+            assert not rig.sender.is_alive()

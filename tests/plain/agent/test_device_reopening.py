@@ -26,11 +26,11 @@ def test_a_device_that_closed_is_opened_again() -> None:
     assert rig.health.down_reasons == {"No such device"}
 
 
-def test_a_device_that_does_not_open_again_is_tried_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_device_that_does_not_open_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
     rig = Rig()
     with rig.running():
         with monkeypatch.context() as patch:
-            patch.setattr(rig.source, "open", lambda: (_ for _ in ()).throw(NoDeviceError("cannot open it", "mend")))
+            patch.setattr(rig.source, "open", lambda: (_ for _ in ()).throw(NoDeviceError("cannot open it", "remedy")))
             rig.source.put(Closed("gone"))
             assert eventually(lambda: rig.health.down_reason == "gone")
             rig.source.wake()
@@ -49,7 +49,7 @@ def test_a_stop_ends_a_device_that_stays_away() -> None:
     assert time.monotonic() - began < 2
 
 
-def test_a_collector_is_told_at_once_that_the_device_is_back() -> None:
+def test_the_sender_is_woken_at_once_when_the_device_is_back() -> None:
     rig = Rig()
     with rig.running():
         version = rig.spool.wait(0, 0)

@@ -87,7 +87,7 @@ def resumed(*readings: Reading | bytes, counted: int | None = None, **fields: in
     return Rig(checkpoint=checkpoint, has_backlog=True, counted=counted).run(*readings)
 
 
-def test_what_was_counted_before_is_context_alone() -> None:
+def test_records_that_were_counted_before_are_context_only() -> None:
     rig = resumed(kill(72), kill(74), kill(75), kill(76))
     assert [event.attributes[schema.KMSG_SEQUENCE.name] for event in rig.events] == [75, 76]
     assert (rig.kills, rig.spool.checkpoint.lines) == ({"cgroup": 3}, 4)
@@ -104,7 +104,7 @@ def test_what_was_counted_before_is_context_alone() -> None:
         pytest.param(Lost(1, 9, None), 1, id="it is not known which"),
     ],
 )
-def test_a_gap_is_what_nobody_has_read(lost: Lost, missing: int) -> None:
+def test_a_gap_is_what_was_never_read(lost: Lost, missing: int) -> None:
     behind = (lost.first or 90) + lost.count
     rig = resumed(lost, kill(max(behind, 75)), counted=40, base=30)
     assert rig.health.records["lost"] == missing
@@ -113,7 +113,7 @@ def test_a_gap_is_what_nobody_has_read(lost: Lost, missing: int) -> None:
     if missing:
         assert rig.kills == {"cgroup": 1}, "they begin again at 0"
         assert rig.spool.totals.start_ns > 5
-        assert (rig.spool.checkpoint.base, rig.spool.checkpoint.lines) == (33, 1), "2 lines and 1 told before"
+        assert (rig.spool.checkpoint.base, rig.spool.checkpoint.lines) == (33, 1), "with 2 lines and 1 unaccounted"
     else:
         assert (rig.kills, rig.spool.totals.start_ns) == ({"cgroup": 2}, 5)
         assert (rig.spool.checkpoint.base, rig.spool.checkpoint.lines) == (30, 3)
@@ -125,7 +125,7 @@ def test_totals_that_begin_again_are_those_of_the_first_export() -> None:
     rig.source.put(Lost(30, 9, 70), kill(100))
     agent = rig.open()
     assert (rig.spool.exportable.totals.kills, rig.events) == ({}, [])
-    assert rig.spool.checkpoint.first_uncounted == 75, "the loss is still to be told"
+    assert rig.spool.checkpoint.first_uncounted == 75, "the loss is not reported yet"
     rig.finish(agent)
     assert rig.names == [schema.RECORDS_LOST, schema.OOM_KILL]
     assert rig.spool.checkpoint.first_uncounted == 101
@@ -141,8 +141,8 @@ def test_an_agent_that_ends_before_its_first_burst_counts_nothing_again() -> Non
     assert (third.kills, third.events) == ({"cgroup": 2}, [])
 
 
-def test_kills_that_no_collector_was_told_of_are_the_first_increase_of_new_totals() -> None:
-    """A machine that was restarted out of its misery, with its collector away: the totals are gone, their kills not."""
+def test_unacknowledged_kills_of_another_boot_are_the_first_increase_of_new_totals() -> None:
+    """The machine was restarted while its collector was away: the totals begin again, the kills stay counted."""
     totals = Totals(5).plus("cgroup", 7).plus("cgroup", 8).plus_unaccounted(1)
     stored = replace(
         FIRST, boot_id="before", totals=totals, acknowledged=Totals(5).plus("cgroup", 7), cursor=70, first_uncounted=75
@@ -155,7 +155,7 @@ def test_kills_that_no_collector_was_told_of_are_the_first_increase_of_new_total
     assert rig.kills == {"cgroup": 2}
     assert rig.spool.totals.unaccounted == 1
     assert rig.spool.checkpoint.carried_over is None
-    assert (rig.spool.checkpoint.base, rig.spool.checkpoint.lines) == (-1, 1), "what is owed is not of this boot"
+    assert (rig.spool.checkpoint.base, rig.spool.checkpoint.lines) == (-1, 1), "carried over: of no base"
     again = Rig(checkpoint=resume(rig.spool.checkpoint, NEXT), has_backlog=True, counted=1).run()
     assert again.kills == {"cgroup": 2}
 
@@ -165,7 +165,7 @@ def test_what_was_refused_before_is_not_refused_again() -> None:
     assert rig.health.records["refused"] == 1
 
 
-def test_a_gap_while_it_runs_does_not_begin_anew() -> None:
+def test_a_gap_while_it_runs_resets_no_totals() -> None:
     rig = resumed(kill(75), Lost(5, 9, 76), kill(81))
     assert rig.kills == {"cgroup": 3}
     assert rig.health.records["lost"] == 5

@@ -56,21 +56,21 @@ def test_a_negative_difference_lowers_the_base() -> None:
 def test_what_is_published_was_counted_and_not_seen(steps: list[tuple[float, int, int, int]]) -> None:
     """Each step: seconds passed, kills counted and printed, kills whose line comes a step later, kills without line."""
     reconciliation = Reconciliation(BASE)
-    now_s, counted, lines, late, silent, told = 0.0, 0, 0, 0, 0, 0
+    now_s, counted, lines, late, silent, so_far = 0.0, 0, 0, 0, 0, 0
     for passed_s, seen, to_come, unseen in steps:
         now_s += passed_s
         counted, lines, late, silent = counted + seen + to_come + unseen, lines + seen + late, to_come, silent + unseen
-        told += look(reconciliation, BASE + counted, lines, now_s)
-        assert told <= silent, "what is on its way is not missing"
+        so_far += look(reconciliation, BASE + counted, lines, now_s)
+        assert so_far <= silent, "what is on its way is not missing"
     for _ in range(3):
         now_s += APART_S
-        told += look(reconciliation, BASE + counted, lines + late, now_s)
-    assert told == silent
+        so_far += look(reconciliation, BASE + counted, lines + late, now_s)
+    assert so_far == silent
 
 
 def test_a_restart_goes_on_with_what_was_published() -> None:
     reconciliation = Reconciliation(BASE, unaccounted=2)
     assert look(reconciliation, BASE + 5, 3, 0.0) == 0
-    assert look(reconciliation, BASE + 5, 3, 5.0) == 0, "3 lines and 2 that were told"
+    assert look(reconciliation, BASE + 5, 3, 5.0) == 0, "3 lines and 2 that were published"
     assert look(reconciliation, BASE + 6, 3, 10.0) == 0
     assert look(reconciliation, BASE + 6, 3, 15.0) == 1

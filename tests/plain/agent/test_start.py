@@ -1,4 +1,4 @@
-"""What holds before the first export: which spool, which totals, and whose a backlog is."""
+"""What holds before the first export: which totals, and under which identity a backlog counts."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_kills_from_before_an_identity_change_belong_to_the_old_identity(
 
 
 def test_without_a_spool_the_series_is_of_this_run_alone(begin: Callable[..., Running], tmp_path: Path) -> None:
-    (tmp_path / "spool").write_text("a file stands in its place")
+    (tmp_path / "spool").write_text("a file is in its place")
     first, second = begin(), begin()
     identities = {one.spool.exportable.identity.instance_id for one in (first, second)}
     assert len(identities) == 2
@@ -99,7 +99,7 @@ def test_without_a_spool_the_series_is_of_this_run_alone(begin: Callable[..., Ru
 
 
 def test_a_required_spool_that_cannot_be_opened_ends_the_start(begin: Callable[..., Running], tmp_path: Path) -> None:
-    (tmp_path / "spool").write_text("a file stands in its place")
+    (tmp_path / "spool").write_text("a file is in its place")
     with pytest.raises(NoSpoolError, match="cannot open the spool"):
         begin(OTEL_OOM_SPOOL_REQUIRED="true")
 

@@ -1,13 +1,14 @@
-"""The walks in docs/design.md: three lists of functions that exist, none of them twice."""
+"""docs/design.md: the walks are three lists of functions that exist, none of them twice; each package has a section."""
 
 from __future__ import annotations
 
 import importlib
 import re
+from pathlib import Path
 from types import ModuleType
 
 import pytest
-from support.documents import ROOT
+from support.documents import CONTRIBUTING, ROOT, code
 
 WALKS = ("One kill", "One total", "One restart")
 MAX_STOPS = 12
@@ -53,3 +54,33 @@ def test_every_stop_is_a_function(walk: str) -> None:
 def test_no_stop_is_visited_twice() -> None:
     stops = [stop for walk in walks().values() for stop in walk]
     assert sorted(set(stops)) == sorted(stops)
+
+
+def sections() -> dict[str, str]:
+    """Text by the title of the section, below "Packages"."""
+    text = (ROOT / "docs" / "design.md").read_text().partition("## Packages")[2].partition("\n## ")[0]
+    _, *parts = re.split(r"^### (.*)$", text, flags=re.MULTILINE)
+    return dict(zip(parts[::2], parts[1::2], strict=True))
+
+
+def test_every_package_has_a_section() -> None:
+    packages = {path.parent.name for path in (ROOT / "otel_oom").glob("*/__init__.py")}
+    assert packages == set(sections()) - {"Modules between the packages"}
+    assert packages <= {path.name for path in map(Path, code(CONTRIBUTING.read_text()))}
+
+
+@pytest.mark.parametrize("title", sections())
+def test_modules_of_a_section_exist(title: str) -> None:
+    """A name in lower case is a module; one in CamelCase is a class of the package."""
+    package = ROOT / "otel_oom" / (title if title in {path.name for path in (ROOT / "otel_oom").iterdir()} else "")
+    modules = {path.stem for path in package.glob("*.py")}
+    source = "\n".join(path.read_text() for path in package.glob("*.py"))
+    words = [word for word in code(sections()[title]) if re.fullmatch(r"\w+", word)]
+    known = {word for word in words if word in modules or re.search(rf"\b{word}\b", source)}
+    assert set(words) - known - {"kernel"} == set()
+    assert {word for word in words if word.islower()} - modules - {"kernel"} == set()
+
+
+def test_every_module_between_the_packages_is_named() -> None:
+    modules = {path.stem for path in (ROOT / "otel_oom").glob("*.py")} - {"__init__", "__main__"}
+    assert set(code(sections()["Modules between the packages"])) == modules

@@ -1,4 +1,4 @@
-"""The `oom-kill:` line and `Task in`: two paths and a name, each chosen by somebody, taken apart."""
+"""Lines with cgroup paths: hostile names do not shift them, and cut lines give only what is certain."""
 
 import pytest
 from support import klog
@@ -41,12 +41,12 @@ GLOBAL = (
         ),
     ],
 )
-def test_summaries(line: str, expected: Summary) -> None:
+def test_every_form_of_a_summary_is_read(line: str, expected: Summary) -> None:
     assert expected == cgroup_lines.summary(line)
 
 
 @pytest.mark.parametrize("line", ["oom-kill:", klog.summary()[:-1].rpartition(",")[0], klog.summary() + "x", "", "x"])
-def test_what_is_no_summary(line: str) -> None:
+def test_other_lines_are_no_summaries(line: str) -> None:
     assert cgroup_lines.summary(line) is None
 
 
@@ -70,7 +70,7 @@ HOSTILE_CGROUPS = [
 @pytest.mark.parametrize("below", ["", "/pod,task=a"])
 @pytest.mark.parametrize("cgroup", HOSTILE_CGROUPS)
 @pytest.mark.parametrize("comm", klog.HOSTILE_COMMS)
-def test_no_name_can_shift_a_summary(comm: str, cgroup: str, below: str) -> None:
+def test_no_name_shifts_a_summary(comm: str, cgroup: str, below: str) -> None:
     path = cgroup.removesuffix("/") + below or "/"
     expected = Summary("CONSTRAINT_MEMCG", 100, 7, is_global=False, oom_memcg=cgroup, task_memcg=path)
     assert expected == cgroup_lines.summary(klog.summary(100, comm, cgroup, path), comm=comm, oom_memcg=cgroup)
@@ -80,7 +80,7 @@ def test_no_name_can_shift_a_summary(comm: str, cgroup: str, below: str) -> None
 
 
 @pytest.mark.parametrize("cgroup", HOSTILE_CGROUPS)
-def test_no_name_can_shift_where_a_task_was(cgroup: str) -> None:
+def test_no_name_shifts_the_place_of_a_task(cgroup: str) -> None:
     below = cgroup.removesuffix("/") + "/pod"
     for path in (cgroup, below):
         line = f"Task in {path} killed as a result of limit of {cgroup}"
@@ -96,7 +96,7 @@ def test_no_name_can_shift_where_a_task_was(cgroup: str) -> None:
         ("/b", (None, None)),
     ],
 )
-def test_of_two_readings_the_statistics_decide_or_nobody(known: str | None, expected: tuple[str | None, ...]) -> None:
+def test_the_statistics_decide_between_two_cuts(known: str | None, expected: tuple[str | None, ...]) -> None:
     line = klog.summary(memcg="/a", cgroup="/a/c,task_memcg=/a,task_memcg=/a/c")
     found = cgroup_lines.summary(line, comm="vic", oom_memcg=known)
     assert expected == (found and (found.oom_memcg, found.task_memcg))
@@ -115,16 +115,16 @@ def test_of_two_readings_the_statistics_decide_or_nobody(known: str | None, expe
         ("oom_memcg=/ltp/test-9552,task_memcg=/ltp/test-95520", "vic", "/ltp/test-9552", None),
         ("oom_memcg=/g,task_me", "vic", None, None),
         ("oom_memcg=/g", "vic", None, None),
-        ("oom_memcg=/g,task_memcg=/x,task_memcg=/g", "vic", None, None),  # whose words the first ones are is open
+        ("oom_memcg=/g,task_memcg=/x,task_memcg=/g", "vic", None, None),  # the first mark may be part of a name
         ("global_oom,task_memcg=/g,task=vic,", "vic", None, "/g"),
         ("global_oom,task_memcg=/g,task=vic,task=vic,", "vic", None, "/g,task=vic"),
         ("global_oom,task_memcg=/g,task=v,task=v", "v", None, "/g,task=v"),
-        ("global_oom,task_memcg=/g,task=a,task=a", "a,task=a", None, None),  # either could be the kernel's
+        ("global_oom,task_memcg=/g,task=a,task=a", "a,task=a", None, None),  # each of the two may be the kernel's
         ("global_oom", "vic", None, None),
         ("mems_allow...", "vic", None, None),
     ],
 )
-def test_a_line_without_its_end_says_what_is_certain(
+def test_a_summary_without_its_end_gives_only_what_is_certain(
     line: str, comm: str | None, oom_memcg: str | None, task_memcg: str | None
 ) -> None:
     text = f"oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),cpuset=/,mems_allowed=0,{line}"
@@ -134,7 +134,7 @@ def test_a_line_without_its_end_says_what_is_certain(
     assert (found and (found.pid, found.user_id, found.constraint)) == (None, None, "CONSTRAINT_NONE")
 
 
-def test_a_task_that_moved_is_read_where_only_one_cut_is_possible() -> None:
+def test_a_task_outside_of_the_limit_is_read_if_only_one_cut_is_possible() -> None:
     assert cgroup_lines.task_in("Task in /mem2 killed as a result of limit of /mem3") == ("/mem2", "/mem3")
     found = cgroup_lines.summary(klog.summary(memcg="/a", cgroup="/b"))
     assert (found and (found.oom_memcg, found.task_memcg)) == ("/a", "/b")
@@ -161,23 +161,23 @@ def test_a_task_that_moved_is_read_where_only_one_cut_is_possible() -> None:
         ("Memory cgroup stats for a:", None),
     ],
 )
-def test_statistics(line: str, expected: str | None) -> None:
+def test_the_path_above_statistics(line: str, expected: str | None) -> None:
     assert expected == cgroup_lines.stats(line)
 
 
-def test_where_nothing_else_is_known_the_shortest_name_is_taken() -> None:
+def test_if_nothing_else_decides_the_shortest_name_is_taken() -> None:
     found = cgroup_lines.summary(klog.summary(100, "leader", "/g,task=a", "/g,task=a"), comm="thread")
     expected = "/g,task=a"
     assert expected == (found and found.task_memcg)
 
 
-def test_a_summary_of_the_longest_path_takes_no_time() -> None:
+def test_a_summary_with_the_longest_paths_is_read() -> None:
     path = "/" + ",task=,task_memcg=/" * 400
     found = cgroup_lines.summary(klog.summary(memcg=path, cgroup=path), comm="vic", oom_memcg=path)
     assert (path, path) == (found and (found.oom_memcg, found.task_memcg))
 
 
-def test_a_limit_whose_end_was_lost_is_what_its_statistics_say() -> None:
+def test_a_cut_limit_is_not_taken_for_a_parent() -> None:
     cut = "Task in /g/x/y killed as a result of limit of /g"
     assert cgroup_lines.task_in(cut, oom_memcg="/g/x") is None
     assert cgroup_lines.task_in(cut, oom_memcg="/g") == ("/g/x/y", "/g")

@@ -1,4 +1,4 @@
-"""The device reader under a scripted read(2): every errno is an outcome, every loss a number."""
+"""The device reader with a scripted read(2): every errno is a result, every loss is counted."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def lost(count: int, first: int | None) -> Lost:
         pytest.param([record(7), errno.EPIPE, record(12)], [item(7), lost(4, 8), item(12), None], id="overrun"),
         pytest.param([record(7), errno.EPIPE, record(8)], [item(7), item(8), None], id="overrun of nothing new"),
         pytest.param([record(7), errno.EINVAL, record(9)], [item(7), lost(1, 8), item(9), None], id="too long"),
-        pytest.param([record(7), record(10)], [item(7), lost(2, 8), item(10), None], id="a gap without a word"),
+        pytest.param([record(7), record(10)], [item(7), lost(2, 8), item(10), None], id="a gap without an errno"),
         pytest.param([errno.EPIPE, record(12)], [lost(1, None), item(12), None], id="overrun before the first"),
         pytest.param([errno.EPIPE, errno.EPIPE, errno.EAGAIN], [None], id="overrun, then nothing yet"),
         pytest.param([b"garbage"], [Item(b"garbage", NOW_NS), None], id="no record"),
@@ -116,7 +116,7 @@ def lost(count: int, first: int | None) -> Lost:
         pytest.param([errno.EPERM], [Closed("Operation not permitted")], id="locked down"),
     ],
 )
-def test_every_read_is_an_outcome(world: World, steps: list[Step], expected: list[Reading]) -> None:
+def test_every_read_has_a_result(world: World, steps: list[Step], expected: list[Reading]) -> None:
     assert readings(opened(world, *steps)) == expected
 
 
@@ -138,11 +138,11 @@ RING = [record(5), record(6), b"x", record(7)]
         pytest.param({}, [], [None], None, id="at the end of nothing"),
         pytest.param({"from_ring": True}, RING[:2], [item(5), item(6), None], 7, id="at the oldest record"),
         pytest.param({"from_ring": True, "resume_at": 6}, RING[:2], [item(6), None], 7, id="at a record"),
-        pytest.param({"resume_at": 7}, RING[:2], [None], 7, id="at one that is still to come"),
-        pytest.param({"resume_at": 2}, RING[:2], [lost(3, 2), item(5), item(6), None], 7, id="behind a gap"),
+        pytest.param({"resume_at": 7}, RING[:2], [None], 7, id="at a record of the future"),
+        pytest.param({"resume_at": 2}, RING[:2], [lost(3, 2), item(5), item(6), None], 7, id="after a gap"),
     ],
 )
-def test_where_it_starts(
+def test_reading_starts_at_the_given_place(
     world: World, options: dict[str, Any], ring: list[Step], expected: list[Reading], next_sequence: int | None
 ) -> None:
     world.script.extend(ring)
@@ -151,25 +151,25 @@ def test_where_it_starts(
     assert device.next_sequence == next_sequence
 
 
-def test_the_record_behind_a_gap_is_the_next_one_until_it_is_read(world: World) -> None:
+def test_the_record_after_a_gap_is_the_next_one_until_it_is_returned(world: World) -> None:
     device = opened(world, record(9), resume_at=5)
     assert (device.read(), device.next_sequence) == (lost(4, 5), 9)
     assert (device.read(), device.next_sequence) == (item(9), 10)
 
 
-def test_a_device_that_goes_away_on_the_way_to_the_end(world: World) -> None:
+def test_a_device_that_fails_while_it_is_read_to_its_end(world: World) -> None:
     world.script.extend([record(5), errno.ENODEV])
     with pytest.raises(NoDeviceError, match="No such device"):
         Device().open()
 
 
-def test_a_device_that_ends_on_the_way_to_the_end(world: World) -> None:
+def test_a_file_that_ends_while_it_is_read_to_its_end(world: World) -> None:
     world.script.extend([record(5), b"", b""])
     device = opened(world)
     assert readings(device) == [Closed("end of file: not a kernel log device")]
 
 
-def test_opened_again_it_goes_on_where_it_was(world: World) -> None:
+def test_opened_again_it_continues_after_the_last_record(world: World) -> None:
     device = opened(world, record(7), record(8), errno.ENODEV)
     readings(device)
     device.open()
@@ -203,26 +203,28 @@ def test_opened_again_before_the_first_record_it_starts_at_the_end(world: World)
         (OSError(errno.ENXIO, "No such device or address"), NoDeviceError, "cannot open /dev/kmsg: No such device or"),
     ],
 )
-def test_a_device_that_does_not_open(world: World, error: OSError, kind: type[Exception], line: str) -> None:
+def test_an_open_that_fails_is_an_error_with_its_remedy(
+    world: World, error: OSError, kind: type[Exception], line: str
+) -> None:
     world.open_error = error
     with pytest.raises(kind) as raised:
         Device().open()
     assert str(raised.value).startswith(line)
 
 
-def test_another_device_is_none(world: World) -> None:
+def test_another_device_is_refused(world: World) -> None:
     world.rdev = os.makedev(1, 3)
     with pytest.raises(NoDeviceError, match="/dev/kmsg is no kernel log device; name it with --device"):
         Device().open()
 
 
 @pytest.mark.parametrize("path", ["/dev/null", "/dev/zero", "/etc/hostname"])
-def test_what_is_there_but_no_kernel_log(path: str) -> None:
+def test_a_file_that_is_no_kernel_log_is_refused(path: str) -> None:
     with pytest.raises(NoDeviceError, match=f"{path} is no kernel log device"):
         Device(path).open()
 
 
-def test_a_folder_is_none(tmp_path: Path) -> None:
+def test_a_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(NoDeviceError, match="is no kernel log device"):
         Device(str(tmp_path)).open()
 
@@ -241,7 +243,7 @@ def test_a_wait_ends_with_data_a_wake_or_its_time(world: World) -> None:
     timer.start()
     assert 0.03 < spent(lambda: device.wait(10)) < 5
     timer.join()
-    for _ in range(100_000):  # a full pipe must not block the one who wakes
+    for _ in range(100_000):  # a full pipe must not block the caller
         device.wake()
     while spent(lambda: device.wait(0.05)) < 0.04:
         pass
@@ -252,18 +254,18 @@ def test_a_wait_ends_with_data_a_wake_or_its_time(world: World) -> None:
 def test_a_hang_up_does_not_spin(world: World) -> None:
     device = opened(world)
     os.close(world.writers.pop())
-    assert spent(lambda: device.wait(10)) < 5, "read must say why"
+    assert spent(lambda: device.wait(10)) < 5, "read must return the reason"
     assert spent(lambda: device.wait(0.1)) > 0.09
     world.script.append(errno.ENODEV)
     assert device.read() == Closed("No such device")
-    assert device.read() == Closed("No such device"), "said again, until it is opened again"
+    assert device.read() == Closed("No such device"), "each time until it is opened again"
     device.open()
     os.write(world.writers[-1], b"x")
     assert spent(lambda: device.wait(10)) < 5, "watched again"
 
 
-def test_after_its_end_it_does_no_harm() -> None:
-    """A second SIGTERM comes while the last events are sent: the old number may be the sender's socket by then."""
+def test_a_closed_device_writes_to_no_file() -> None:
+    """A second SIGTERM may come while the last events are sent: the number may belong to a socket then."""
     device = Device()
     device.close()
     reader, writer = os.pipe2(os.O_NONBLOCK)

@@ -1,14 +1,10 @@
-"""Records to kills: what counts, what does not, and what a whole report tells of its kill."""
-
-import hashlib
-from uuid import UUID
+"""Records to kills: lines that count, lines that do not, and the facts of a whole report."""
 
 import pytest
 from support import klog
 from support.klog import Line
 
-from otel_oom.kernel.kmsg_record import Record
-from otel_oom.kernel.oom_kill import NoVictim, event_uid
+from otel_oom.kernel.oom_kill import NoVictim
 from otel_oom.kernel.oom_report import Context, Task
 
 EXITING = "Memory cgroup out of memory: OOM victim 100 (vic) is already exiting. Skip killing the task"
@@ -61,7 +57,7 @@ def test_a_whole_system_report_in_pages_of_the_machine(page_size: int) -> None:
     assert ("system", "/y", expected) == (kill.scope, kill.cgroup, kill.context)
 
 
-def test_sysrq_has_no_order() -> None:
+def test_sysrq_has_order_minus_1() -> None:
     (kill,) = klog.kills(klog.system_report(order=-1))
     expected = -1
     assert expected == kill.context.trigger_order
@@ -106,7 +102,7 @@ def test_without_a_prefix_the_announcement_gives_the_scope() -> None:
     assert (kills[0].comm, kills[0].cgroup, kills[0].context.memcg_usage) == ("child", "/g/x", 12 * 1024)
 
 
-def test_before_5_1_the_report_gives_the_scope_where_nothing_else_does() -> None:
+def test_before_5_1_the_report_gives_the_scope_if_nothing_else_does() -> None:
     place = "Task in /g/x killed as a result of limit of /g"
     (kill,) = klog.kills([klog.opener(), place, "Killed process 100 (vic) total-vm:1kB"])
     assert (kill.scope, kill.cgroup) == ("cgroup", "/g/x")
@@ -122,14 +118,14 @@ def test_the_trigger_is_the_first_thread_of_the_openers_name() -> None:
     assert expected == kill.context.trigger_pid
 
 
-def test_the_first_statistics_are_the_limits_own_the_others_its_descendants() -> None:
-    memcg = "/,task_memcg=/x"  # without them the line could also be of the root and a cgroup of this strange name
+def test_the_first_statistics_are_those_of_the_limit() -> None:
+    memcg = "/,task_memcg=/x"  # the summary alone can be cut in two ways here
     stats = [f"Memory cgroup stats for {path}:" for path in (memcg, memcg + "/y")]
     (kill,) = klog.kills([klog.opener(), *stats, klog.summary(memcg=memcg, cgroup=memcg + "/y"), klog.killed()])
     assert (kill.context.memcg_path, kill.cgroup) == (memcg, memcg + "/y")
 
 
-def test_the_message_is_right_where_5_0_says_none() -> None:
+def test_the_kill_line_decides_if_the_summary_says_constraint_none() -> None:
     lines = [line.replace("CONSTRAINT_MEMCG", "CONSTRAINT_NONE") for line in klog.memcg_report()]
     (kill,) = klog.kills(lines)
     assert (kill.scope, kill.context.constraint, kill.context.memcg_path) == ("cgroup", "memcg", "/g")
@@ -144,7 +140,7 @@ def test_constraints(word: str, expected: str) -> None:
     assert expected == kill.context.constraint
 
 
-def test_a_dead_leader_is_the_thread_group() -> None:
+def test_the_pid_in_the_summary_is_the_tgid_if_the_leader_has_exited() -> None:
     (kill,) = klog.kills([klog.opener(), klog.summary(176, "leader"), klog.killed(177, "worker-thread-9")])
     assert (kill.pid, kill.comm, kill.tgid, kill.cgroup) == (177, "worker-thread-9", 176, "/g/x")
 
@@ -166,11 +162,11 @@ def test_a_dead_leader_is_the_thread_group() -> None:
         [klog.record(klog.killed(), priority=131)],
     ],
 )
-def test_what_is_no_kill(lines: list[Line]) -> None:
+def test_other_lines_are_no_kills(lines: list[Line]) -> None:
     assert klog.findings(lines) == []
 
 
-def test_no_victim_is_found_and_ends_its_report() -> None:
+def test_an_oom_without_a_victim_ends_its_report() -> None:
     lines = [*klog.memcg_report()[:-2], "Out of memory and no killable processes...", klog.killed()]
     no_victim, kill = klog.findings(lines)
     assert isinstance(no_victim, NoVictim)
@@ -187,7 +183,7 @@ def test_an_exiting_victim_ends_its_report() -> None:
     assert (kill.pid, kill.context.completeness, kill.cgroup) == (200, "suppressed", None)
 
 
-def test_a_report_without_a_kill_line_is_not_the_next_ones() -> None:
+def test_a_report_without_a_kill_line_gives_nothing_to_the_next_report() -> None:
     lines = [
         *klog.memcg_report(1, "first", "/a", "/a")[:-1],
         klog.opener("second"),
@@ -215,27 +211,12 @@ def test_a_report_without_a_kill_line_is_not_the_next_ones() -> None:
         [klog.opener(), klog.global_summary(), klog.killed()],
     ],
 )
-def test_a_report_of_the_other_scope_is_another_kills(lines: list[Line]) -> None:
+def test_a_report_of_the_other_scope_belongs_to_another_kill(lines: list[Line]) -> None:
     (kill,) = klog.kills(lines)
     assert (kill.context.completeness, kill.context.trigger_comm, kill.cgroup) == ("suppressed", None, None)
 
 
-def test_numbers_of_a_foreign_memory_report_are_not_a_memcgs() -> None:
+def test_a_memory_report_of_the_machine_is_not_used_for_a_cgroup() -> None:
     report = klog.memcg_report()
     (kill,) = klog.kills([*report[:7], "65406 pages RAM", *report[7:]])
     assert (kill.context.memory_total, kill.context.memcg_usage) == (None, 12288 * 1024)
-
-
-def test_the_uid_can_be_computed_by_anyone() -> None:
-    record = Record(3, 427, 2674805, "-", r"Out of memory: Killed process 1 (a\x0ab) total-vm:1kB")
-    namespace = UUID("52f665a9-96ae-56ec-afec-967961ace6df")
-    content = b"\0".join([b"system_oom_kill", b"some-boot", b"427", b"2674805", record.text.encode()])
-    digest = bytearray(hashlib.sha1(namespace.bytes + content).digest()[:16])
-    digest[6] = digest[6] & 0x0F | 0x50  # version 5
-    digest[8] = digest[8] & 0x3F | 0x80  # variant of RFC 9562
-    assert str(UUID(bytes=bytes(digest))) == event_uid("system_oom_kill", "some-boot", record)
-
-
-def test_the_uid_of_a_kill_is_its_own_lines() -> None:
-    (kill,) = klog.kills(klog.memcg_report())
-    assert event_uid("system_oom_kill", "boot", kill.record) == kill.uid

@@ -1,4 +1,4 @@
-"""Bytes of /dev/kmsg to records: the header, the dictionary, and what is no record."""
+"""Bytes of /dev/kmsg to records: the header, the text, the dictionary, and malformed bytes."""
 
 import pytest
 
@@ -41,7 +41,7 @@ def test_a_whole_record() -> None:
         (b"6,1," + b"9" * 18 + b",-", Record(6, 1, 10**18 - 1, "-", "x")),
     ],
 )
-def test_headers(header: bytes, expected: Record) -> None:
+def test_every_form_of_a_header_is_read(header: bytes, expected: Record) -> None:
     assert expected == parsed(header + b";x\n")
 
 
@@ -72,7 +72,7 @@ def test_what_is_no_header(header: bytes) -> None:
     assert (header + b";x\n")[:80] == malformed.raw
 
 
-def test_no_semicolon() -> None:
+def test_bytes_without_a_semicolon_are_malformed() -> None:
     assert Malformed("no ';' after the header", b"6,1,2,-") == kmsg_record.parse(b"6,1,2,-")
 
 
@@ -90,7 +90,7 @@ def test_no_semicolon() -> None:
         (b"caf\xc3\xa9 \\x0a\x1b\x00\x7f\t\n", r"caf\xc3\xa9 \x0a\x1b\x00\x7f\x09", {}),
     ],
 )
-def test_bodies(body: bytes, text: str, fields: dict[str, str]) -> None:
+def test_text_and_dictionary_are_read(body: bytes, text: str, fields: dict[str, str]) -> None:
     record = parsed(b"6,1,2,-;" + body)
     assert (text, fields) == (record.text, record.fields)
 
@@ -104,7 +104,7 @@ def test_facility_and_level(priority: int, facility: int, level: int) -> None:
 
 
 @pytest.mark.parametrize(("flags", "expected"), [("-", False), ("", False), ("c", True), ("+", True), ("cc", False)])
-def test_fragments(flags: str, *, expected: bool) -> None:
+def test_flags_mark_a_fragment(flags: str, *, expected: bool) -> None:
     assert expected == Record(6, 1, 2, flags, "x").is_fragment
 
 
@@ -120,7 +120,7 @@ def test_fragments(flags: str, *, expected: bool) -> None:
         (b"", None),
     ],
 )
-def test_the_sequence_alone(raw: bytes, expected: int | None) -> None:
+def test_the_sequence_is_read_without_the_rest(raw: bytes, expected: int | None) -> None:
     assert expected == kmsg_record.sequence_of(raw)
 
 

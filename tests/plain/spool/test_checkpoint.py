@@ -31,11 +31,11 @@ ANOTHER = RetiredSeries(Series(ResourceIdentity("another"), COUNTED), None, 800)
     ("stored", "expected"),
     [
         pytest.param(None, NOW, id="a first start"),
-        pytest.param(STORED, replace(STORED, agent_pid=9), id="a restart goes on"),
+        pytest.param(STORED, replace(STORED, agent_pid=9), id="a restart continues"),
         pytest.param(
             replace(STORED, boot_id="before"),
             replace(NOW, cursor=0, first_uncounted=0, base=0, exported_ns=800, carried_over=COUNTED),
-            id="in a new boot the log is read from its start, and all begins at 0",
+            id="in a new boot the log is read from its start, and totals begin at 0",
         ),
         pytest.param(
             replace(STORED, identity=ResourceIdentity("machine-of-its-own")),
@@ -45,7 +45,7 @@ ANOTHER = RetiredSeries(Series(ResourceIdentity("another"), COUNTED), None, 800)
         pytest.param(
             replace(STORED, identity=ResourceIdentity("another")),
             replace(STORED, identity=ResourceIdentity("another"), agent_pid=9),
-            id="in one boot it is the one that it was, until it has read what that one left",
+            id="in one boot it begins under the stored identity",
         ),
         pytest.param(
             replace(STORED, boot_id="before", identity=ResourceIdentity("another")),
@@ -57,21 +57,23 @@ ANOTHER = RetiredSeries(Series(ResourceIdentity("another"), COUNTED), None, 800)
                 STORED, boot_id="before", identity=ResourceIdentity("another"), acknowledged=Totals(99, {"cgroup": 1})
             ),
             replace(NOW, cursor=0, first_uncounted=0, base=0, exported_ns=800, retired=(ANOTHER,)),
-            id="what a collector was told of totals before those is nothing of them",
+            id="totals that were acknowledged before a reset are no part of these",
         ),
         pytest.param(
             replace(STORED, boot_id="before", acknowledged=COUNTED, retired=(ANOTHER,)),
             replace(NOW, cursor=0, first_uncounted=0, base=0, exported_ns=800, retired=(ANOTHER,)),
-            id="what was to be told before is to be told still",
+            id="retired series from before stay",
         ),
-        pytest.param(replace(STORED, is_ended=True), replace(STORED, agent_pid=9), id="after a stop it lives again"),
+        pytest.param(
+            replace(STORED, is_ended=True), replace(STORED, agent_pid=9), id="after a stop it is no longer ended"
+        ),
     ],
 )
-def test_where_an_agent_begins(stored: Checkpoint | None, expected: Checkpoint) -> None:
+def test_resume(stored: Checkpoint | None, expected: Checkpoint) -> None:
     assert resume(stored, NOW) == expected
 
 
-def test_anew_the_kernels_counter_is_still_compared_with_all_that_was_seen() -> None:
+def test_after_a_reset_the_kernels_counter_is_compared_with_all_kills() -> None:
     with_reset_totals = STORED.with_reset_totals(500)
     assert with_reset_totals == replace(STORED, totals=Totals(500), base=40 + 2 + 3, lines=0, carried_over=COUNTED)
     assert replace(STORED, base=None).with_reset_totals(500).base is None, "a kernel that does not count"
@@ -80,24 +82,24 @@ def test_anew_the_kernels_counter_is_still_compared_with_all_that_was_seen() -> 
 @pytest.mark.parametrize(
     ("acknowledged", "carried_over", "expected"),
     [
-        pytest.param(None, None, COUNTED, id="nobody was told of anything"),
-        pytest.param(COUNTED, None, None, id="all was told"),
+        pytest.param(None, None, COUNTED, id="nothing was acknowledged"),
+        pytest.param(COUNTED, None, None, id="all was acknowledged"),
         pytest.param(
             Totals(100, {"cgroup": 1}),
             None,
             replace(COUNTED, kills={"cgroup": 0, "system": 1}),
-            id="the last was not",
+            id="the last was not acknowledged",
         ),
-        pytest.param(Totals(99, {"cgroup": 1}), None, COUNTED, id="other totals were told, before these began"),
+        pytest.param(Totals(99, {"cgroup": 1}), None, COUNTED, id="totals from before a reset were acknowledged"),
         pytest.param(
             COUNTED,
             Totals(50, {"cgroup": 4}),
             replace(COUNTED, kills={"cgroup": 4, "system": 0}, stamps_ns={"cgroup": 0, "system": 160}, unaccounted=0),
-            id="what was owed before is owed still",
+            id="what was carried over before stays carried over",
         ),
     ],
 )
-def test_what_no_collector_has_taken_is_owed(
+def test_unacknowledged_counts_are_carried_over(
     acknowledged: Totals | None, carried_over: Totals | None, expected: Totals | None
 ) -> None:
     assert (
@@ -109,18 +111,18 @@ def test_what_no_collector_has_taken_is_owed(
 @pytest.mark.parametrize(
     ("acknowledged", "carried_over", "expected"),
     [
-        pytest.param(COUNTED, None, (), id="all was told"),
-        pytest.param(None, None, (COUNTED,), id="nobody was told of anything"),
-        pytest.param(Totals(100, {"cgroup": 1}), None, (COUNTED,), id="the last was not: the total says it"),
+        pytest.param(COUNTED, None, (), id="all was acknowledged"),
+        pytest.param(None, None, (COUNTED,), id="nothing was acknowledged"),
+        pytest.param(Totals(100, {"cgroup": 1}), None, (COUNTED,), id="the last was not: the whole total is retired"),
         pytest.param(
             COUNTED,
             Totals(50, {"cgroup": 4}),
             (replace(COUNTED, kills={"cgroup": 5, "system": 1}, stamps_ns={"cgroup": 0, "system": 160}),),
-            id="what was owed is part of it",
+            id="what was carried over is part of it",
         ),
     ],
 )
-def test_of_another_machine_totals_begin_at_0(
+def test_under_a_new_identity_totals_begin_at_0(
     acknowledged: Totals | None, carried_over: Totals | None, expected: tuple[Totals, ...]
 ) -> None:
     before = replace(STORED, acknowledged=acknowledged, carried_over=carried_over, retired=(ANOTHER,))
@@ -142,12 +144,12 @@ def test_of_another_machine_totals_begin_at_0(
     ("exported_ns", "kept"), [(800, True), (900 + 86_399 * 10**9, True), (900 + 86_401 * 10**9, False)]
 )
 @pytest.mark.parametrize("boot_id", ["boot", "before"])
-def test_a_time_of_another_day_was_a_clock_that_lied(boot_id: str, exported_ns: int, *, kept: bool) -> None:
+def test_a_stored_time_over_a_day_ahead_is_ignored(boot_id: str, exported_ns: int, *, kept: bool) -> None:
     resumed = resume(replace(STORED, boot_id=boot_id, exported_ns=exported_ns), NOW)
     assert resumed.exported_ns == (exported_ns if kept else 0)
 
 
-def test_forks_without_end_do_not_grow_without_end() -> None:
+def test_the_number_of_retired_series_is_bounded() -> None:
     checkpoint = STORED
     for number in range(3 * MAX_RETIRED_SERIES):
         checkpoint = replace(checkpoint, totals=checkpoint.totals.plus("cgroup", number))

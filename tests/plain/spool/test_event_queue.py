@@ -47,7 +47,7 @@ def test_a_batch_is_bounded_by_bytes_but_never_empty(max_bytes: int, count: int)
 @pytest.mark.parametrize(
     ("arriving", "left"), [(0, ["04"]), (1, ["04", "a0"]), (3, ["04", "a0", "a1", "a2"]), (6, ["a2", "a3", "a4", "a5"])]
 )
-def test_what_overflowed_during_a_request_is_not_settled_twice(arriving: int, left: list[str]) -> None:
+def test_events_that_were_dropped_during_a_request_are_not_settled_again(arriving: int, left: list[str]) -> None:
     queue = EventQueue(max_events=4)
     put(queue, "01", "02", "03", "04")
     assert len(queue.peek(3, 1 << 20)) == 3
@@ -62,7 +62,7 @@ def test_what_overflowed_during_a_request_is_not_settled_twice(arriving: int, le
     st.lists(st.one_of(st.tuples(st.just("put"), st.integers(0, 7)), st.tuples(st.just("peek"), st.integers(1, 5)),
                        st.tuples(st.just("settle"), st.integers(1, 5)))),
 )  # fmt: skip
-def test_it_is_a_bounded_queue(max_events: int, max_sizes: int, steps: list[tuple[str, int]]) -> None:
+def test_it_behaves_as_a_bounded_queue(max_events: int, max_sizes: int, steps: list[tuple[str, int]]) -> None:
     """Against a model: a list, and the set of what is in flight."""
     queue = EventQueue(max_events=max_events, max_bytes=max_sizes * SIZE)
     model: deque[str] = deque()

@@ -18,7 +18,7 @@ def spool() -> Spool:
     return Spool(Health(), first_checkpoint())
 
 
-def test_another_machine_has_told_nothing_yet() -> None:
+def test_under_a_new_identity_nothing_is_acknowledged() -> None:
     queue = spool()
     acknowledged = queue.totals.plus("cgroup", 5)
     queue.put([event("01")], replace(queue.checkpoint, totals=acknowledged))
@@ -34,7 +34,7 @@ def test_another_machine_has_told_nothing_yet() -> None:
     assert queue.retired is None
 
 
-def test_what_opened_a_former_series_is_told_before_its_last_totals() -> None:
+def test_the_opening_of_a_retired_series_is_acknowledged_before_its_last_totals() -> None:
     queue = spool()
     totals = queue.totals.plus("cgroup", 5)
     queue.put([event("01")], replace(queue.checkpoint, totals=totals))
@@ -43,20 +43,20 @@ def test_what_opened_a_former_series_is_told_before_its_last_totals() -> None:
     assert queue.retired == RetiredSeries(Series(ResourceIdentity("instance"), totals), Totals(1), 0)
 
 
-def test_what_was_on_its_way_when_the_machine_became_another_is_the_old_ones() -> None:
+def test_a_request_from_before_an_identity_change_acknowledges_the_old_series() -> None:
     queue = spool()
     totals = queue.totals.plus("cgroup", 5)
     queue.put([event("01")], replace(queue.checkpoint, totals=totals))
     queue.change_identity(ResourceIdentity("copy"), 9)
     queue.acknowledge(Series(ResourceIdentity("instance"), totals), 7)
     assert queue.retired is None
-    assert queue.unsaved(replaces_all=False).checkpoint.acknowledged is None, "of the new one nobody was told"
+    assert queue.unsaved(replaces_all=False).checkpoint.acknowledged is None, "nothing of the new series"
     queue.change_identity(ResourceIdentity("instance"), 20)
     queue.acknowledge(Series(ResourceIdentity("copy"), Totals(9)), 21)
     assert queue.unsaved(replaces_all=False).checkpoint.acknowledged is None
 
 
-def test_a_machine_that_is_again_what_it_was_has_another_series() -> None:
+def test_an_identity_that_returns_has_another_series() -> None:
     queue = spool()
     first = Series(ResourceIdentity("instance"), queue.totals.plus("cgroup", 5))
     queue.put([event("01")], replace(queue.checkpoint, totals=first.totals))
@@ -71,7 +71,7 @@ def test_a_machine_that_is_again_what_it_was_has_another_series() -> None:
     assert (change.checkpoint.retired, change.checkpoint.acknowledged) == ((), None)
 
 
-def test_a_commit_of_older_totals_takes_nothing_back() -> None:
+def test_a_commit_of_older_totals_takes_no_export_back() -> None:
     spool = Spool(Health(), first_checkpoint(), has_writer=True)
     totals = spool.totals.plus("cgroup", 1)
     spool.put([event("a")], replace(spool.checkpoint, totals=totals))

@@ -44,7 +44,7 @@ def test_totals_change_with_the_events_that_lead_to_them() -> None:
     assert queue.totals is totals
 
 
-def test_memory_that_runs_out_in_the_middle_counts_nothing_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_put_that_fails_for_lack_of_memory_can_be_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
     queue = spool()
     after = replace(queue.checkpoint, totals=queue.totals.plus("cgroup", 1))
     with monkeypatch.context() as patch:
@@ -56,7 +56,7 @@ def test_memory_that_runs_out_in_the_middle_counts_nothing_twice(monkeypatch: py
     assert (everything(queue), queue.totals.kills) == (["01"], {"cgroup": 1})
 
 
-def test_a_wait_ends_with_a_change_or_its_time() -> None:
+def test_a_wait_ends_with_a_change_or_its_timeout() -> None:
     queue = spool()
     seen = queue.wait(-1, 5.0)
     assert queue.wait(seen, 0.01) == seen
@@ -71,7 +71,7 @@ def test_a_wait_ends_with_a_change_or_its_time() -> None:
     assert queue.wait(-1, 10.0) == seen, "what changed before the wait is not missed"
 
 
-def test_an_event_belongs_to_what_the_machine_was_when_it_was_put() -> None:
+def test_an_event_keeps_the_identity_of_its_put() -> None:
     queue, copy = spool(), ResourceIdentity("copy")
     put(queue, "01", "02")
     queue.change_identity(copy, 9)

@@ -1,4 +1,4 @@
-"""The spool on disk: what was committed is found again, and what cannot be read is kept."""
+"""The store: what was committed is read again, and a file that cannot be read is kept."""
 
 from __future__ import annotations
 
@@ -56,19 +56,19 @@ def change(
 
 def kept(directory: Path) -> Stored:
     """What another agent would find."""
-    journal = SqliteStore(directory)
+    store = SqliteStore(directory)
     try:
-        return journal.open()
+        return store.open()
     finally:
-        journal.close()
+        store.close()
 
 
 def written(directory: Path, *changes: Commit) -> SqliteStore:
-    journal = SqliteStore(directory)
-    journal.open()
+    store = SqliteStore(directory)
+    store.open()
     for one in changes:
-        journal.commit(one)
-    return journal
+        store.commit(one)
+    return store
 
 
 def uids(stored: Stored) -> list[tuple[int, str]]:
@@ -76,8 +76,8 @@ def uids(stored: Stored) -> list[tuple[int, str]]:
 
 
 def test_what_was_committed_is_found_again(tmp_path: Path) -> None:
-    journal = written(tmp_path / "a" / "spool", change("a", "b"), change("c", first=3, removed=[1]))
-    journal.close()
+    store = written(tmp_path / "a" / "spool", change("a", "b"), change("c", first=3, removed=[1]))
+    store.close()
     stored = kept(tmp_path / "a" / "spool")
     assert uids(stored) == [(2, "b"), (3, "c")]
     assert (stored.checkpoint, stored.unreadable_file) == (CHECKPOINT, None)
@@ -99,23 +99,23 @@ def golden_events() -> list[Event]:
     return events
 
 
-def test_a_whole_change_replaces_everything(tmp_path: Path) -> None:
+def test_a_commit_can_replace_everything(tmp_path: Path) -> None:
     written(tmp_path, change("a", "b"), change("c", first=9, replaces_all=True)).close()
     assert uids(kept(tmp_path)) == [(9, "c")]
 
 
-def test_a_change_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
-    journal = written(tmp_path, change("a"))
+def test_a_commit_that_fails_stores_nothing(tmp_path: Path) -> None:
+    store = written(tmp_path, change("a"))
     with pytest.raises(TypeError, match="not JSON serializable"):
-        journal.commit(change("b", first=2, removed=[1], checkpoint=replace(CHECKPOINT, boot_id={1, 2})))  # type: ignore[arg-type]
-    journal.close()
+        store.commit(change("b", first=2, removed=[1], checkpoint=replace(CHECKPOINT, boot_id={1, 2})))  # type: ignore[arg-type]
+    store.close()
     assert uids(kept(tmp_path)) == [(1, "a")]
 
 
-def test_what_a_collector_refused_is_set_aside_and_bounded(tmp_path: Path) -> None:
-    journal = written(tmp_path, change("a", removed=[], refused=[(event("bad"), "HTTP 400")]))
-    journal.commit(change(refused=[(event(f"r{number}"), "why") for number in range(1_000)]))
-    journal.close()
+def test_refused_events_are_kept_and_bounded(tmp_path: Path) -> None:
+    store = written(tmp_path, change("a", removed=[], refused=[(event("bad"), "HTTP 400")]))
+    store.commit(change(refused=[(event(f"r{number}"), "why") for number in range(1_000)]))
+    store.close()
     database = sqlite3.connect(tmp_path / "spool.db")
     assert database.execute("SELECT count(*), min(uid), max(uid) FROM refused").fetchone() == (1_000, "r0", "r999")
     database.close()
@@ -135,48 +135,48 @@ def replaced(directory: Path) -> None:
         pytest.param(lambda path: (path / "lock").unlink(), id="the lock"),
     ],
 )
-def test_what_is_removed_under_it_is_noticed(tmp_path: Path, remove: Callable[[Path], object]) -> None:
+def test_a_removed_file_is_noticed(tmp_path: Path, remove: Callable[[Path], object]) -> None:
     """SQLite would write on into a file without a name, and a second agent could start."""
-    journal = written(tmp_path / "spool", change("a"))
+    store = written(tmp_path / "spool", change("a"))
     remove(tmp_path / "spool")
     with pytest.raises(FileNotFoundError, match="was removed"):
-        journal.commit(change("b", first=2))
-    journal.close(keep_lock=True)
-    journal.open()
-    journal.commit(change("a", "b", replaces_all=True))
+        store.commit(change("b", first=2))
+    store.close(keep_lock=True)
+    store.open()
+    store.commit(change("a", "b", replaces_all=True))
     with pytest.raises(StoreHeldError):
         SqliteStore(tmp_path / "spool").open()
-    journal.close()
+    store.close()
     assert uids(kept(tmp_path / "spool")) == [(1, "a"), (2, "b")]
 
 
-def test_a_directory_that_goes_and_returns_is_not_news(tmp_path: Path) -> None:
-    journal = written(tmp_path / "spool", change("a"))
+def test_a_directory_that_is_unmounted_and_mounted_again_brings_nothing_new(tmp_path: Path) -> None:
+    store = written(tmp_path / "spool", change("a"))
     for _ in range(2):
-        journal.close(keep_lock=True)
+        store.close(keep_lock=True)
         replaced(tmp_path / "spool")
-        assert journal.open() == Stored()
-        journal.close(keep_lock=True)
+        assert store.open() == Stored()
+        store.close(keep_lock=True)
         (tmp_path / "spool").rename(tmp_path / "other")
         (tmp_path / "away").rename(tmp_path / "spool")
-        assert journal.open() == Stored(), "its own events"
+        assert store.open() == Stored(), "its own events"
         shutil.rmtree(tmp_path / "other")
-    journal.close()
+    store.close()
 
 
 def test_files_are_for_their_owner_alone(tmp_path: Path) -> None:
     old = os.umask(0)
     try:
-        journal = written(tmp_path / "spool", change("a"))
+        store = written(tmp_path / "spool", change("a"))
     finally:
         os.umask(old)
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "spool").iterdir()}
     assert modes == dict.fromkeys(("spool.db", "spool.db-wal", "spool.db-shm", "lock"), 0o600)
     assert stat.S_IMODE((tmp_path / "spool").stat().st_mode) == 0o700
-    journal.close()
+    store.close()
 
 
-def test_one_agent_holds_it_as_long_as_it_lives(tmp_path: Path) -> None:
+def test_one_process_holds_it_until_it_ends(tmp_path: Path) -> None:
     script = (
         "import sys, pathlib\n"
         "from otel_oom.spool.sqlite_store import SqliteStore\n"
@@ -227,17 +227,17 @@ BAD_FILES = [
 
 
 @pytest.mark.parametrize(("spoil", "name"), BAD_FILES)
-def test_what_cannot_be_read_is_kept_under_a_telling_name(
+def test_a_file_that_cannot_be_read_is_kept_under_another_name(
     tmp_path: Path, spoil: Callable[[Path], object], name: str
 ) -> None:
     written(tmp_path, change("a", "b")).close()
     spoil(tmp_path / "spool.db")
     content = (tmp_path / "spool.db").read_bytes()
-    journal = SqliteStore(tmp_path)
-    assert journal.open() == Stored(unreadable_file=tmp_path / name)
+    store = SqliteStore(tmp_path)
+    assert store.open() == Stored(unreadable_file=tmp_path / name)
     assert (tmp_path / name).read_bytes() == content
-    journal.commit(change("c"))
-    journal.close()
+    store.commit(change("c"))
+    store.close()
     assert uids(kept(tmp_path)) == [(1, "c")], "an empty file took its place"
     edit(f"PRAGMA user_version = {FORMAT + 7}")(tmp_path / "spool.db")
     assert kept(tmp_path).unreadable_file == tmp_path / "spool.db.version-8.0"
@@ -245,12 +245,12 @@ def test_what_cannot_be_read_is_kept_under_a_telling_name(
     assert kept(tmp_path).unreadable_file == tmp_path / "spool.db.version-8.1", "nothing is overwritten"
 
 
-def test_what_is_still_in_the_write_ahead_log_goes_along(tmp_path: Path) -> None:
-    journal = written(tmp_path, change("a"))
+def test_the_write_ahead_log_is_renamed_too(tmp_path: Path) -> None:
+    store = written(tmp_path, change("a"))
     edit(f"PRAGMA user_version = {FORMAT + 1}")(tmp_path / "spool.db")
     reader = sqlite3.connect(tmp_path / "spool.db")  # keeps the log from being merged
     reader.execute("SELECT * FROM events").fetchall()
-    journal.close()
+    store.close()
     assert (tmp_path / "spool.db-wal").exists()
     assert kept(tmp_path).unreadable_file
     reader.close()
@@ -262,33 +262,35 @@ def test_what_is_still_in_the_write_ahead_log_goes_along(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     "block",
     [
-        pytest.param(lambda path: path.write_text("a file"), id="a file stands in its place"),
-        pytest.param(lambda path: (path / "spool.db").mkdir(parents=True), id="a folder stands in the file's place"),
+        pytest.param(lambda path: path.write_text("a file"), id="a file is in its place"),
+        pytest.param(lambda path: (path / "spool.db").mkdir(parents=True), id="a folder is in the file's place"),
         pytest.param(lambda path: (path / "lock").mkdir(parents=True), id="and in the lock's"),
         pytest.param(lambda path: path.symlink_to("/proc/self/nothing/here"), id="a place that cannot be made"),
     ],
 )
-def test_a_place_that_does_not_work_is_an_error_of_the_disk(tmp_path: Path, block: Callable[[Path], object]) -> None:
+def test_a_directory_that_cannot_be_used_is_an_error_of_the_disk(
+    tmp_path: Path, block: Callable[[Path], object]
+) -> None:
     block(tmp_path / "spool")
-    journal = SqliteStore(tmp_path / "spool")
+    store = SqliteStore(tmp_path / "spool")
     with pytest.raises((OSError, sqlite3.OperationalError)):
-        journal.open()
+        store.open()
     with pytest.raises(sqlite3.OperationalError, match="not open"):
-        journal.commit(change("a"))
-    journal.close()
+        store.commit(change("a"))
+    store.close()
 
 
-def test_opened_again_it_gives_what_is_new_alone(tmp_path: Path) -> None:
-    journal = written(tmp_path / "spool", change("a"))
-    journal.close(keep_lock=True)
-    assert journal.open() == Stored(), "it is known"
-    journal.close(keep_lock=True)
+def test_opened_again_it_returns_only_what_is_new(tmp_path: Path) -> None:
+    store = written(tmp_path / "spool", change("a"))
+    store.close(keep_lock=True)
+    assert store.open() == Stored(), "it was returned before"
+    store.close(keep_lock=True)
     (tmp_path / "spool").rename(tmp_path / "away")
     written(tmp_path / "spool", change("of another")).close()
-    assert uids(journal.open()) == [(1, "of another")], "another disk stands there"
+    assert uids(store.open()) == [(1, "of another")], "another disk is mounted there"
     with pytest.raises(StoreHeldError):
         SqliteStore(tmp_path / "spool").open()
-    journal.close()
+    store.close()
 
 
 def test_a_commit_survives_a_crash_of_the_machine(tmp_path: Path) -> None:

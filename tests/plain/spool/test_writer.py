@@ -88,7 +88,7 @@ class Rig:
 
 
 @contextmanager
-def mirrored(directory: Path, **options: Any) -> Iterator[Rig]:
+def written(directory: Path, **options: Any) -> Iterator[Rig]:
     rig = Rig(directory, **options)
     try:
         yield rig
@@ -97,7 +97,7 @@ def mirrored(directory: Path, **options: Any) -> Iterator[Rig]:
 
 
 class Gate:
-    """Stands before every commit of a journal: lets it through, fails it, or holds it."""
+    """In front of every commit: lets it through, fails it, or holds it."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.error: Exception | None = None
@@ -106,11 +106,11 @@ class Gate:
         self.commits: list[Any] = []
         commit = SqliteStore.commit
 
-        def gated(journal: SqliteStore, change: Any) -> None:
+        def gated(store: SqliteStore, change: Any) -> None:
             self.is_open.wait(30)
             if self.error:
                 raise self.error
-            commit(journal, change)
+            commit(store, change)
             self.commits.append(change)
 
         monkeypatch.setattr(SqliteStore, "commit", gated)
@@ -127,7 +127,7 @@ def _retry_soon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_is_put_is_on_disk_soon_and_leaves_it_when_delivered(tmp_path: Path) -> None:
-    with mirrored(tmp_path) as rig:
+    with written(tmp_path) as rig:
         rig.put("a", "b")
         assert eventually(lambda: rig.on_disk() == (["a", "b"], 2))
         rig.put("c")
@@ -137,7 +137,7 @@ def test_what_is_put_is_on_disk_soon_and_leaves_it_when_delivered(tmp_path: Path
 
 
 def test_what_was_delivered_before_the_commit_is_never_written(tmp_path: Path, gate: Gate) -> None:
-    with mirrored(tmp_path) as rig:
+    with written(tmp_path) as rig:
         assert eventually(lambda: len(gate.commits) == 1), "where reading begins"
         rig.put("a")
         rig.deliver(1)
@@ -146,7 +146,7 @@ def test_what_was_delivered_before_the_commit_is_never_written(tmp_path: Path, g
 
 
 def test_a_storm_is_written_in_few_commits(tmp_path: Path, gate: Gate) -> None:
-    with mirrored(tmp_path) as rig:
+    with written(tmp_path) as rig:
         for number in range(200):
             rig.put(str(number))
             time.sleep(0.0005)
@@ -156,7 +156,7 @@ def test_a_storm_is_written_in_few_commits(tmp_path: Path, gate: Gate) -> None:
 
 
 def test_totals_may_be_exported_once_they_are_committed(tmp_path: Path, gate: Gate) -> None:
-    with mirrored(tmp_path) as rig:
+    with written(tmp_path) as rig:
         gate.is_open.clear()
         rig.put("a")
         version = rig.spool.wait(-1, 0)
@@ -171,7 +171,7 @@ def test_totals_may_be_exported_once_they_are_committed(tmp_path: Path, gate: Ga
 def test_a_disk_that_hangs_holds_totals_up_for_a_second(
     tmp_path: Path, gate: Gate, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with mirrored(tmp_path) as rig:
+    with written(tmp_path) as rig:
         assert eventually(lambda: len(gate.commits) == 1)
         gate.is_open.clear()
         rig.put("a")
@@ -194,16 +194,16 @@ def test_a_disk_that_hangs_holds_totals_up_for_a_second(
     [sqlite3.OperationalError("database or disk is full"), OSError(5, "Input/output error"), ValueError("a bug")],
     ids=str,
 )
-def test_a_disk_that_fails_mends_itself(
+def test_after_a_disk_failure_all_that_is_undelivered_is_written(
     tmp_path: Path, gate: Gate, error: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with mirrored(tmp_path) as rig:
+    with written(tmp_path) as rig:
         rig.put("a", "b")
         assert eventually(lambda: rig.on_disk() == (["a", "b"], 2))
         gate.error = error
         rig.put("c")
         assert eventually(lambda: rig.health.is_durable is False)
-        assert rig.exportable == 3, "nobody waits for a disk that fails"
+        assert rig.exportable == 3, "totals do not wait for a disk that fails"
         assert f"{tmp_path}: {error}" in caplog.text
         rig.deliver(2)
         rig.put("d")
@@ -213,18 +213,18 @@ def test_a_disk_that_fails_mends_itself(
     assert len([one for one in caplog.records if "cannot write" in one.message]) == 1
 
 
-def test_the_next_agent_goes_on(tmp_path: Path) -> None:
-    with mirrored(tmp_path) as rig:
+def test_the_next_agent_continues(tmp_path: Path) -> None:
+    with written(tmp_path) as rig:
         rig.put("a", "b")
-    with mirrored(tmp_path) as rig:
+    with written(tmp_path) as rig:
         assert (rig.queued, rig.exportable) == (["a", "b"], 2)
         rig.put("c")
         rig.deliver(1)
         assert eventually(lambda: rig.on_disk() == (["b", "c"], 3))
 
 
-def test_what_a_collector_refused_is_set_aside_even_if_the_disk_fails_first(tmp_path: Path, gate: Gate) -> None:
-    with mirrored(tmp_path) as rig:
+def test_refused_events_are_kept_even_if_the_disk_fails_first(tmp_path: Path, gate: Gate) -> None:
+    with written(tmp_path) as rig:
         gate.error = OSError("full")
         rig.put("a", "b")
         (first,) = rig.spool.peek(1, 1 << 30)
@@ -238,7 +238,7 @@ def test_what_a_collector_refused_is_set_aside_even_if_the_disk_fails_first(tmp_
 
 
 def test_the_place_in_the_log_alone_is_written_with_a_heartbeat(tmp_path: Path, gate: Gate) -> None:
-    with mirrored(tmp_path, heartbeat_s=0.3) as rig:
+    with written(tmp_path, heartbeat_s=0.3) as rig:
         assert eventually(lambda: len(gate.commits) == 1)
         began = time.monotonic()
         rig.spool.put((), replace(rig.spool.checkpoint, cursor=99))
@@ -247,19 +247,19 @@ def test_the_place_in_the_log_alone_is_written_with_a_heartbeat(tmp_path: Path, 
 
 
 def late(directory: Path, monkeypatch: pytest.MonkeyPatch, hold: Callable[[], Any]) -> Rig:
-    """A spool whose journal is not to be had in time."""
+    """A spool whose store does not open in time."""
     take = SqliteStore.open
 
-    def open_late(journal: SqliteStore) -> Stored:
+    def open_late(store: SqliteStore) -> Stored:
         hold()
-        return take(journal)
+        return take(store)
 
     monkeypatch.setattr(SqliteStore, "open", open_late)
     return Rig(directory, patience_s=0.05)
 
 
-def test_a_journal_that_opens_late_is_taken_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with mirrored(tmp_path) as before:
+def test_a_store_that_opens_late_is_taken_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with written(tmp_path) as before:
         before.put("old")
     is_open = threading.Event()
     rig = late(tmp_path, monkeypatch, lambda: is_open.wait(30))
@@ -273,8 +273,8 @@ def test_a_journal_that_opens_late_is_taken_over(tmp_path: Path, monkeypatch: py
     assert rig.writer.stop(10)
 
 
-def test_a_journal_that_fails_to_open_is_tried_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with mirrored(tmp_path) as before:
+def test_a_store_that_fails_to_open_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with written(tmp_path) as before:
         before.put("old")
     failures = [OSError("no"), sqlite3.OperationalError("readonly"), StoreHeldError("77")]
 
@@ -290,12 +290,12 @@ def test_a_journal_that_fails_to_open_is_tried_on(tmp_path: Path, monkeypatch: p
     assert rig.writer.stop(10)
 
 
-def test_another_agent_is_said_at_once(tmp_path: Path) -> None:
-    with mirrored(tmp_path), pytest.raises(StoreHeldError, match=r"process \d+ holds it"):
+def test_another_agent_on_the_store_is_an_error_at_once(tmp_path: Path) -> None:
+    with written(tmp_path), pytest.raises(StoreHeldError, match=r"process \d+ holds it"):
         Rig(tmp_path)
 
 
-def test_a_stop_writes_what_is_left_and_leaves_a_disk_that_hangs(tmp_path: Path, gate: Gate) -> None:
+def test_a_stop_writes_what_is_left_and_does_not_wait_for_a_disk_that_hangs(tmp_path: Path, gate: Gate) -> None:
     rig = Rig(tmp_path)
     assert eventually(lambda: len(gate.commits) == 1)
     gate.is_open.clear()
@@ -308,11 +308,11 @@ def test_a_stop_writes_what_is_left_and_leaves_a_disk_that_hangs(tmp_path: Path,
     assert rig.on_disk() == (["a"], 1)
 
 
-def test_nothing_is_written_before_the_reader_took_what_an_earlier_agent_left(
+def test_nothing_is_written_before_the_reader_has_taken_the_earlier_checkpoint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A crash in between must find the earlier agent's place in the log, not this one's."""
-    with mirrored(tmp_path) as before:
+    with written(tmp_path) as before:
         before.put("old")
     is_open = threading.Event()
     monkeypatch.setattr("otel_oom.spool.writer._TAKE_S", 0.01)
@@ -330,7 +330,7 @@ def test_nothing_is_written_before_the_reader_took_what_an_earlier_agent_left(
 
 
 def test_a_disk_that_hangs_is_seen_without_a_kill_too(tmp_path: Path, gate: Gate) -> None:
-    with mirrored(tmp_path, heartbeat_s=0.1) as rig:
+    with written(tmp_path, heartbeat_s=0.1) as rig:
         assert eventually(lambda: bool(gate.commits))
         gate.is_open.clear()
         assert eventually(lambda: rig.spool.held_until_s < math.inf)
@@ -341,8 +341,8 @@ def test_a_disk_that_hangs_is_seen_without_a_kill_too(tmp_path: Path, gate: Gate
         assert eventually(lambda: bool(rig.health.is_durable))
 
 
-def test_what_was_told_and_a_log_that_runs_on_are_written_soon(tmp_path: Path, gate: Gate) -> None:
-    with mirrored(tmp_path) as rig:
+def test_acknowledged_totals_and_a_log_that_runs_on_are_written_soon(tmp_path: Path, gate: Gate) -> None:
+    with written(tmp_path) as rig:
         assert eventually(lambda: len(gate.commits) == 1)
         rig.spool.put((), replace(rig.spool.checkpoint, first_uncounted=499))
         time.sleep(0.1)
@@ -354,8 +354,8 @@ def test_what_was_told_and_a_log_that_runs_on_are_written_soon(tmp_path: Path, g
         assert gate.commits[-1].checkpoint.acknowledged == rig.spool.totals
 
 
-def test_a_file_that_was_set_aside_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_file_that_was_renamed_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "spool.db").write_bytes(b"garbage" * 1000)
-    with mirrored(tmp_path) as rig:
+    with written(tmp_path) as rig:
         rig.put("a")
     assert f"the spool could not be read, and is kept as {tmp_path}/spool.db.damaged.0" in caplog.text

@@ -1,4 +1,4 @@
-"""Cgroup paths to owners: every form with its source, what only looks like one, and what holds for any text."""
+"""Cgroup paths to owners: every form with its source, similar paths without an owner, and properties of any text."""
 
 import re
 import time
@@ -271,24 +271,24 @@ NOTHING = [
 
 
 @pytest.mark.parametrize(("path", "expected", "source"), TABLE)
-def test_every_form(path: str, expected: Owner, source: str) -> None:
+def test_every_form_gives_its_owner(path: str, expected: Owner, source: str) -> None:
     assert expected == container_from_cgroup.owner(path), source
 
 
 @pytest.mark.parametrize("path", NOTHING)
-def test_what_says_nothing(path: str) -> None:
+def test_other_paths_have_no_owner(path: str) -> None:
     assert Owner() == container_from_cgroup.owner(path)
 
 
 @pytest.mark.parametrize("dropped", container_from_cgroup._FORMS, ids=lambda form: form.name.pattern)
-def test_no_form_stands_in_for_another(dropped: container_from_cgroup._Form, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_form_is_needed(dropped: container_from_cgroup._Form, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         container_from_cgroup, "_FORMS", tuple(form for form in container_from_cgroup._FORMS if form is not dropped)
     )
     assert [path for path, expected, _ in TABLE if expected != container_from_cgroup.owner(path)]
 
 
-def test_a_path_is_read_as_the_kernel_log_says_it() -> None:
+def test_a_path_is_read_with_the_escapes_of_the_kernel_log() -> None:
     escaped = text_escapes.escape(rb"/system.slice/system-my\x2dapp.slice/my\x2dapp@1.service")
     assert Owner(unit=r"my\x2dapp@1.service") == container_from_cgroup.owner(text_escapes.printable(escaped))
     assert Owner() == container_from_cgroup.owner(text_escapes.printable(text_escapes.escape(b"/\x5c\xff.service")))
@@ -303,7 +303,7 @@ PATHS = st.text() | st.lists(NAMES | st.text(max_size=20), max_size=9).map("/".j
 
 @steady
 @given(PATHS)
-def test_no_text_is_too_much(path: str) -> None:
+def test_no_text_raises_or_gives_a_longer_value(path: str) -> None:
     found = container_from_cgroup.owner(path)
     for fact in (found.container_id, found.runtime, found.pod_uid, found.unit):
         assert fact is None or 0 < len(fact) <= container_from_cgroup.MAX_NAME_CHARS
@@ -312,7 +312,7 @@ def test_no_text_is_too_much(path: str) -> None:
 
 @steady
 @given(PATHS, st.sampled_from(TABLE))
-def test_the_innermost_wins(outer: str, row: tuple[str, Owner, str]) -> None:
+def test_the_innermost_name_wins(outer: str, row: tuple[str, Owner, str]) -> None:
     path, expected, _ = row
     found = container_from_cgroup.owner(f"{outer}/x/x{path}")
     for fact in ("container_id", "pod_uid", "unit"):
@@ -325,14 +325,14 @@ def test_the_innermost_wins(outer: str, row: tuple[str, Owner, str]) -> None:
 
 @steady
 @given(st.sampled_from(TABLE), st.sampled_from(["x", "leaf", "k2vq0x7m4n9c1r8t5w3y6z0ab", r"\xff", "1"]))
-def test_a_nameless_group_below_changes_nothing(row: tuple[str, Owner, str], leaf: str) -> None:
+def test_a_cgroup_without_a_known_form_below_changes_nothing(row: tuple[str, Owner, str], leaf: str) -> None:
     path, expected, _ = row
     if not path.endswith(("/payload", "/lxc", "/lxc.payload", "/ns")):
         assert expected == container_from_cgroup.owner(f"{path}/{leaf}")
 
 
 def cpu_seconds(path: str) -> float:
-    """The least of three: what the path costs, not what the machine is busy with."""
+    """The shortest of three runs: the load of the machine does not matter."""
     spent = []
     for _ in range(3):
         start = time.process_time()
@@ -361,10 +361,10 @@ def cpu_seconds(path: str) -> float:
         "/lxc.payload." + "a." * 500 + "/lxc.payload",
     ],
 )
-def test_time_is_linear_whatever_a_name_was_built_for(unit: str) -> None:
+def test_time_is_linear_for_every_path(unit: str) -> None:
     longest = (unit * container_from_cgroup.MAX_PATH_CHARS)[: container_from_cgroup.MAX_PATH_CHARS]
     assert cpu_seconds(longest) < 0.25  # 16 KiB; a real path takes microseconds
-    assert cpu_seconds(unit * 2_000_000 if len(unit) == 1 else longest * 100) < 0.05  # not even looked at
+    assert cpu_seconds(unit * 2_000_000 if len(unit) == 1 else longest * 100) < 0.05  # too long: not read
 
 
 CONTAINER = re.compile(r"(?:task_memcg=|oom_memcg=|Task in |limit of )(/[^,\s]*[0-9a-f]{64}[^,\s/]*)")

@@ -1,4 +1,4 @@
-"""Captures of real kernels with names built to fool a parser: every answer of the index is met."""
+"""Captures of real kernels with names built to mislead a parser, compared with the answers of an index."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ def named(answer: dict[str, Any]) -> str:
 
 
 @pytest.mark.parametrize("answer", INDEX, ids=named)
-def test_every_answer_of_the_index_is_met(answer: dict[str, Any]) -> None:
+def test_the_kills_are_those_of_the_index(answer: dict[str, Any]) -> None:
     findings = corpus.findings((corpus.CORPUS / "hostile" / answer["file"]).read_bytes())
     kills = [finding for finding in findings if isinstance(finding, OomKill)]
     assert corpus_answers.theirs(answer["kills"]) == corpus_answers.ours(kills, answer["kills"])

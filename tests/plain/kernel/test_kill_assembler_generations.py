@@ -1,4 +1,4 @@
-"""Whole reports as each generation of kernels prints them: one sample for each form, and what it tells."""
+"""Whole reports in the form of each kernel generation, and the kill that each must give."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PAGE = 4096
 
 @dataclass(frozen=True)
 class Sample:
-    """A report of one generation and the attributes that it must give (None: it must not say)."""
+    """A report of one generation and the values that it must give. None: it must give no value."""
 
     kernels: str
     lines: list[Line]
@@ -287,14 +287,14 @@ def said(names: dict[str, object], *parts: object) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: str(sample.kernels))
-def test_a_whole_report(sample: Sample) -> None:
+def test_a_whole_report_gives_its_kill(sample: Sample) -> None:
     (kill,) = klog.kills(sample.lines)
     assert sample.kill == said(sample.kill, kill, kill.line)
     assert sample.context == said(sample.context, kill.context)
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: str(sample.kernels))
-def test_cut_at_every_record_it_stays_one_kill(sample: Sample) -> None:
+def test_a_report_without_its_first_records_is_one_kill(sample: Sample) -> None:
     kill_at = next(at for at, line in enumerate(sample.lines) if isinstance(line, str) and "Killed process" in line)
     for at in range(1, kill_at + 1):
         (kill,) = klog.kills(sample.lines[at:])
@@ -302,13 +302,13 @@ def test_cut_at_every_record_it_stays_one_kill(sample: Sample) -> None:
         assert klog.kills(sample.lines[: min(kill_at, at)]) == []
 
 
-def test_a_summary_that_lost_its_end_to_a_terminal_says_what_is_certain() -> None:
+def test_a_cut_summary_gives_only_what_is_certain() -> None:
     line = "oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),oom_memcg=/ltp/9552,task_memcg=/ltp/95520"
     (kill,) = klog.kills([klog.opener(), line, klog.killed()])
     assert (kill.context.memcg_path, kill.cgroup, kill.context.completeness) == ("/ltp/9552", None, "partial")
 
 
-def test_an_opener_without_its_end_is_a_part() -> None:
+def test_an_opener_without_its_end_makes_a_report_partial() -> None:
     opener = "sed invoked oom-killer: gfp_mask=0x14000c0(GFP_KERNEL), nodemask="
     (kill,) = klog.kills([opener, klog.summary(), klog.killed()])
     assert (kill.context.completeness, kill.context.trigger_comm, kill.context.trigger_order) == (
@@ -318,7 +318,7 @@ def test_an_opener_without_its_end_is_a_part() -> None:
     )
 
 
-def test_statistics_in_pieces() -> None:
+def test_the_path_above_statistics_may_come_in_fragments() -> None:
     stats: list[Line] = [
         fragment("Memory cgroup stats for "),
         klog.record("/lxc", flags="+"),
@@ -335,13 +335,13 @@ def test_statistics_in_pieces() -> None:
         "Kernel panic - not syncing: Out of memory and no killable processes...",  # until 4.18
     ],
 )
-def test_nothing_to_kill(line: str) -> None:
+def test_an_oom_without_a_victim_is_a_finding(line: str) -> None:
     lines: list[Line] = ["x invoked oom-killer: gfp_mask=0xd0, order=0, oom_score_adj=0", *MEMORY, line]
     (found,) = klog.findings(lines)
     assert isinstance(found, NoVictim)
 
 
-def test_902_reports_in_seven_seconds_do_not_hurt() -> None:
+def test_902_reports_without_a_victim_are_no_kills() -> None:
     report = [*klog.memcg_report()[:-2], "Out of memory and no killable processes..."]
     found = klog.findings(report * 902)
     assert len(found) == 902
@@ -364,11 +364,11 @@ def test_902_reports_in_seven_seconds_do_not_hurt() -> None:
         "OOM killer disabled.",
     ],
 )
-def test_what_is_no_kill(line: str) -> None:
+def test_other_lines_about_oom_are_no_kills(line: str) -> None:
     assert klog.findings([klog.opener(), line, line]) == []
 
 
-def test_a_name_cannot_stand_for_another_line_of_its_report() -> None:
+def test_a_name_that_looks_like_another_line_changes_nothing() -> None:
     """Until 4.20 the line after the opener begins with a name."""
     for comm in ("Task in /", "Memory cgroup s", "oom-kill:constr", "Tasks in /", "memory: usage 1", "[ pid ]"):
         asker = [
@@ -387,7 +387,7 @@ def test_a_name_cannot_stand_for_another_line_of_its_report() -> None:
 @pytest.mark.parametrize(
     "line", ["Task in /x: page allocation failure: order:4", "oom-kill:constraint=: page allocation failure: order:4"]
 )
-def test_a_foreign_line_that_begins_like_one_with_paths_makes_way(line: str) -> None:
+def test_another_line_with_the_same_first_words_is_replaced(line: str) -> None:
     summary: list[Line] = [klog.opener(), line, klog.summary(), klog.killed()]
     place: list[Line] = [klog.opener(), line, PLACE, "Memory cgroup out of memory: Killed process 100 (vic)"]
     assert [kill.cgroup for kill in klog.kills(summary)] == ["/g/x"]

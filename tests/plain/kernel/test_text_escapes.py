@@ -1,11 +1,16 @@
-"""Text of the kernel log: its escapes, the way back, and what people are shown."""
+"""The kernel log's escapes: bytes to text, back to bytes, and to printable names."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from otel_oom.kernel import text_escapes
+from otel_oom.kernel import kmsg_record, text_escapes
+from otel_oom.kernel.kmsg_record import Record
+
+steady = settings(derandomize=True, database=None, deadline=None, max_examples=100)
 
 
-def test_every_byte_goes_there_and_back() -> None:
+def test_every_byte_is_restored() -> None:
     expected = bytes(range(256))
     assert expected == text_escapes.unescape(text_escapes.escape(expected))
 
@@ -28,13 +33,13 @@ def test_escape_is_what_the_kernel_writes(raw: bytes, expected: str) -> None:
     ("text", "expected"),
     [
         (r"\x5cx41", b"\\x41"),
-        (r"\xC3", rb"\xC3"),  # the kernel's digits are small: this is no escape of its
+        (r"\xC3", rb"\xC3"),  # the kernel writes small digits: this is no escape
         (r"\x4", rb"\x4"),
         (r"a\x0ab", b"a\nb"),
         ("", b""),
     ],
 )
-def test_unescape(text: str, expected: bytes) -> None:
+def test_unescape_restores_bytes(text: str, expected: bytes) -> None:
     assert expected == text_escapes.unescape(text)
 
 
@@ -71,11 +76,43 @@ def test_printable_characters_are_decoded(name: str) -> None:
         "\U000e0041".encode(),  # a tag
     ],
 )
-def test_what_is_not_printable_stays_escaped(raw: bytes) -> None:
+def test_other_characters_stay_escaped(raw: bytes) -> None:
     assert text_escapes.escape(raw) == text_escapes.printable(text_escapes.escape(raw))
     assert f"A{text_escapes.escape(raw)}é" == text_escapes.printable(text_escapes.escape(b"A" + raw + "é".encode()))
 
 
-def test_an_escape_that_a_name_spells_is_not_taken_for_one() -> None:
+def test_a_name_that_spells_an_escape_is_not_decoded() -> None:
     expected = r"\x5cxc3\x5cxa9"
     assert expected == text_escapes.printable(text_escapes.escape(rb"\xc3\xa9"))
+
+
+@steady
+@given(st.binary(max_size=200))
+def test_escape_and_unescape_are_inverse(raw: bytes) -> None:
+    text = text_escapes.escape(raw)
+    assert raw == text_escapes.unescape(text)
+    assert text == text_escapes.escape(text_escapes.unescape(text))
+    parsed = kmsg_record.parse(b"6,1,2,-;" + text.encode() + b"\n")
+    assert isinstance(parsed, Record)
+    assert text == parsed.text
+
+
+@steady
+@given(st.binary(max_size=200) | st.text(max_size=60).map(lambda text: text.encode("utf-8", "surrogatepass")))
+def test_printable_text_is_printable_and_can_be_restored(raw: bytes) -> None:
+    shown = text_escapes.printable(text_escapes.escape(raw))
+    assert shown.isprintable()
+    assert shown == shown.encode("utf-8").decode("utf-8")  # no lone surrogate
+    assert shown == text_escapes.printable(shown)
+    assert raw == b"".join(text_escapes.unescape(one) if one.isascii() else one.encode() for one in split(shown))
+
+
+def split(shown: str) -> list[str]:
+    """Runs of ASCII and single other characters."""
+    parts: list[str] = []
+    for one in shown:
+        if parts and one.isascii() and parts[-1].isascii():
+            parts[-1] += one
+        else:
+            parts.append(one)
+    return parts

@@ -1,4 +1,4 @@
-"""The task table: the five largest, whatever columns a kernel has, however long it is."""
+"""The task table: the five largest tasks, with the columns of every kernel, in tables of any length."""
 
 import time
 import tracemalloc
@@ -47,7 +47,7 @@ def test_columns_are_found_by_their_header(header: str, row: str, page_size: int
         ("(sd-pam)", "(sd-pam)"),
     ],
 )
-def test_names(name: str, expected: str) -> None:
+def test_a_name_may_hold_any_text(name: str, expected: str) -> None:
     (task,) = table(klog.TABLE, [klog.row(9, 250, name)])
     assert expected == task.comm
 
@@ -70,11 +70,11 @@ def test_without_a_header_or_its_rss_there_are_no_tasks() -> None:
     assert table(klog.TABLE.replace(" rss ", " pages "), [klog.row(1, 1, "x")]) == ()
 
 
-def test_a_size_that_telemetry_cannot_hold_is_left_out() -> None:
+def test_a_size_above_int64_is_left_out() -> None:
     assert table(klog.TABLE, [klog.row(1, 2**63 // 4096, "x"), klog.row(2, 10**19, "y")]) == ()
 
 
-def test_a_million_rows_cost_linear_time_and_no_memory() -> None:
+def test_rows_cost_linear_time_and_no_memory() -> None:
     rows = [klog.record(klog.row(pid, pid * 7919 % 100_003, "x")) for pid in range(1000)]
 
     def read(times: int) -> float:
@@ -89,15 +89,15 @@ def test_a_million_rows_cost_linear_time_and_no_memory() -> None:
 
     read(1)
     tracemalloc.start()
-    read(10)
+    read(3)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 64 * 1024
-    assert read(400) < 15 * read(40)
+    assert read(60) < 15 * read(6)
 
 
-def test_a_long_table_is_read_to_its_end_however_long_it_takes() -> None:
-    rows = [klog.late(klog.row(pid, pid, "x"), 10_000 * pid) for pid in range(1, 20_001)]  # 200 s of a serial console
+def test_a_table_may_take_200_seconds() -> None:
+    rows = [klog.late(klog.row(pid, pid, "x"), 10_000 * pid) for pid in range(1, 20_001)]  # 200 s on a serial console
     end = rows[-1].monotonic_us
     last = [klog.late(line, end + 1) for line in (klog.summary(), klog.killed())]
     (kill,) = klog.kills([klog.opener(), klog.TABLE, *rows, *last])
@@ -106,6 +106,6 @@ def test_a_long_table_is_read_to_its_end_however_long_it_takes() -> None:
     assert kill.context.completeness == "full"
 
 
-def test_of_columns_of_one_name_the_last_counts() -> None:
+def test_the_last_of_two_columns_with_one_name_is_read() -> None:
     (task,) = table("[ pid ]   rss oom_score_adj rss name", ["[    9]     1  -17     250 x"])
     assert Task(pid=9, comm="x", rss=250 * 4096, score_adj=-17) == task

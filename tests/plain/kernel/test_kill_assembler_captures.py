@@ -1,8 +1,8 @@
-"""Captures with their golden results: a .kmsg file dropped into data/ is a test.
+"""Captures with their golden results: a .kmsg file in tests/plain/data is a test.
 
-    OTEL_OOM_GOLDEN=write pytest tests/plain/kernel/test_captures.py
+    OTEL_OOM_GOLDEN=write pytest tests/plain/kernel/test_kill_assembler_captures.py
 
-writes the results anew; read the difference before you keep it.
+writes the results. Read the difference before you commit it.
 """
 
 import json
@@ -23,7 +23,7 @@ IS_WRITING = os.environ.get("OTEL_OOM_GOLDEN") == "write"
 
 
 def shown(finding: Finding) -> dict[str, Any]:
-    """A finding as its file holds it: what the kernel did not say is left out, the record is its number."""
+    """A finding in the form of the golden file: without unknown values, with the number of its record."""
     fields = asdict(finding) | {"record": finding.record.sequence, "event": type(finding).__name__}
     if isinstance(finding, OomKill):
         del fields["boot_id"], fields["line"]
@@ -60,8 +60,8 @@ CRASHES = sorted((Path(__file__).parents[1] / "data" / "crashes").iterdir())
 
 @pytest.mark.timeout(10)
 @pytest.mark.parametrize("crash", CRASHES, ids=lambda crash: str(crash.name))
-def test_what_once_broke_it_does_no_harm(crash: Path) -> None:
-    """Records as fuzzing left them: the file's name says what went wrong."""
+def test_an_input_that_once_failed_works(crash: Path) -> None:
+    """Inputs found by fuzzing: the file's name tells the fault."""
     assembler = Assembler("boot", 4096)
     found: list[Finding] = []
     for line in crash.read_bytes().splitlines():
