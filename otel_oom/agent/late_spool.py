@@ -26,6 +26,7 @@ class Missed:
 
     batch, kill_lines: of the records between the two agents
     base: the kernel's counter when the earlier agent began to count, None where it does not count
+    carried_over, retired: counts of the earlier agent that are not acknowledged, see `Checkpoint`
     """
 
     batch: ReadBatch

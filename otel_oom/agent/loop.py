@@ -179,8 +179,7 @@ class Agent:
 
     def _pass_on(self, now_s: float, *, is_look: bool) -> None:
         """Put what was read into the spool under the identity of that time. After a fork the identity may change."""
-        is_forked = self._reader.batch.is_forked
-        self._publish_read()
+        is_forked = self._publish_read().is_forked
         if is_forked:
             self._health.forked()
             self._spool.wake()
@@ -205,10 +204,12 @@ class Agent:
             self._spool.put((), replace(self._spool.checkpoint, carried_over=missed.carried_over))
             self._publish(missed.batch, is_backlog=True)
 
-    def _publish_read(self) -> None:
-        """Publish what was read. If that fails, the batch stays and goes out with the next turn."""
-        self._publish(self._reader.batch, is_backlog=self._is_backlog)
+    def _publish_read(self) -> ReadBatch:
+        """Publish what was read, and return it. If that fails, the batch stays and goes out with the next turn."""
+        batch = self._reader.batch
+        self._publish(batch, is_backlog=self._is_backlog)
         self._reader.clear_batch()
+        return batch
 
     def _publish(self, batch: ReadBatch, *, is_backlog: bool) -> None:
         """Put events, and the totals that they lead to, into the spool in one step."""

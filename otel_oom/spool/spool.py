@@ -4,8 +4,7 @@ Rules:
 - Events and checkpoint change in one step: an export contains both or neither, and so does a commit.
 - An event keeps the resource identity that was current at `put`.
 - No thread waits for another one: the reader puts and goes on. The sender takes copies and settles them later. The
-  writer takes what is not on disk yet and reports each commit.
-- One hand-over is an exception: the writer waits until the reader has taken what an earlier agent left on disk.
+  writer takes what is not on disk yet and reports each commit. Only in `hand_over` does the writer wait for the reader.
 """
 
 from __future__ import annotations
@@ -196,14 +195,17 @@ class Spool:
 
     # For the writer.
 
-    def hand_over(self, earlier: Checkpoint, timeout_s: float, is_stopping: Callable[[], bool]) -> bool:
-        """Give the reader an earlier agent's checkpoint, and wait until it is taken. Returns whether it was.
-
-        Not taken: the time is over, or is_stopping returned true after a `wake`.
-        """
+    def hand_over(self, earlier: Checkpoint) -> None:
+        """Give the reader an earlier agent's checkpoint, once."""
         with self._lock:
             self._earlier = earlier
         self._wake_reader()
+
+    def wait_taken(self, timeout_s: float, is_stopping: Callable[[], bool]) -> bool:
+        """Sleep until the reader has taken what was handed over; returns whether it has.
+
+        False: timeout_s is over, or is_stopping returned true after a `wake`.
+        """
         with self._lock:
             self._due.wait_for(lambda: self._earlier is None or is_stopping(), timeout_s)
             return self._earlier is None
@@ -221,7 +223,7 @@ class Spool:
             checkpoint = self._totals.to_commit(time.monotonic())
             self._saved_to = checkpoint.first_uncounted
             number = self._totals.number
-        return Commit(changes.added, changes.removed, changes.refused, checkpoint, replaces_all, number)
+            return Commit(changes.added, changes.removed, changes.refused, checkpoint, replaces_all, number)
 
     def saved(self, commit: Commit) -> None:
         """A commit is durable, and its totals may be exported."""

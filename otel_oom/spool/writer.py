@@ -137,7 +137,8 @@ class SpoolWriter(threading.Thread):
         spool.put([event for _, event in stored.events])
         if stored.checkpoint is None:
             return True
-        while not spool.hand_over(stored.checkpoint, _TAKE_S, self._is_stopping.is_set):
+        spool.hand_over(stored.checkpoint)
+        while not spool.wait_taken(_TAKE_S, self._is_stopping.is_set):
             spool.not_saved(f"{self._directory}: what the log holds from before this agent was not read yet")
             if self._is_stopping.is_set():
                 return False

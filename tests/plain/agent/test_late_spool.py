@@ -56,7 +56,8 @@ def test_a_spool_that_is_found_late_is_caught_up_with(
         assert eventually(lambda: rig.kills == {"cgroup": 1})
         left = replace(stood, **earlier)  # type: ignore[arg-type]  # each of its field's type
         monkeypatch.setattr(rig.spool, "_wake_reader", lambda: rig.source.put(kill(81)))
-        assert rig.spool.hand_over(left, 10.0, lambda: False)
+        rig.spool.hand_over(left)
+        assert rig.spool.wait_taken(10.0, lambda: False)
         assert eventually(lambda: rig.kills == {"cgroup": 2 + len(acknowledged)})
     sequences = [one.attributes[schema.KMSG_SEQUENCE.name] for one in rig.events]
     assert sequences == [80, 81, *acknowledged]

@@ -112,14 +112,16 @@ def test_a_hand_over_ends_when_the_reader_has_taken_it() -> None:
 
     reader = threading.Thread(target=read)
     reader.start()
-    assert queue.hand_over(earlier, 10.0, lambda: False)
+    queue.hand_over(earlier)
+    assert queue.wait_taken(10.0, lambda: False)
     reader.join()
     assert queue.take_earlier() is None
 
 
 def test_a_hand_over_ends_with_its_time_or_a_stop() -> None:
     queue = Spool(Health(), first_checkpoint(), has_writer=True)
-    assert not queue.hand_over(first_checkpoint(), 0.01, lambda: False)
+    queue.hand_over(first_checkpoint())
+    assert not queue.wait_taken(0.01, lambda: False)
     is_stopping = threading.Event()
 
     def end() -> None:
@@ -129,6 +131,6 @@ def test_a_hand_over_ends_with_its_time_or_a_stop() -> None:
     stop = threading.Timer(0.05, end)
     stop.start()
     began_s = time.monotonic()
-    assert not queue.hand_over(first_checkpoint(), 10.0, is_stopping.is_set)
+    assert not queue.wait_taken(10.0, is_stopping.is_set)
     assert time.monotonic() - began_s < 5.0
     assert queue.take_earlier() is not None, "it is not lost"

@@ -329,6 +329,31 @@ def test_nothing_is_written_before_the_reader_has_taken_the_earlier_checkpoint(
     assert rig.writer.stop(10)
 
 
+def test_a_checkpoint_that_is_taken_late_is_handed_over_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twice would count the records between the two agents twice."""
+    with written(tmp_path) as before:
+        before.put("old")
+    is_open = threading.Event()
+    monkeypatch.setattr("otel_oom.spool.writer._TAKE_S", 0.01)
+    rig = late(tmp_path, monkeypatch, lambda: is_open.wait(30))
+    rig.takes_earlier = False
+    not_saved, taken = rig.spool.not_saved, 0
+
+    def take_between_two_waits(why: str, *arguments: Any) -> None:
+        nonlocal taken
+        if rig.spool.take_earlier() is not None:
+            taken += 1
+            rig.spool.earlier_taken()
+        not_saved(why, *arguments)
+
+    monkeypatch.setattr(rig.spool, "not_saved", take_between_two_waits)
+    rig.put("new")
+    is_open.set()
+    assert eventually(lambda: rig.on_disk() == (["new", "old"], 1))
+    assert rig.writer.stop(10)
+    assert (taken, rig.spool.take_earlier()) == (1, None)
+
+
 @pytest.mark.parametrize("fails_first", [False, True])
 def test_a_stop_before_the_reader_has_taken_the_earlier_checkpoint_writes_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, fails_first: bool
