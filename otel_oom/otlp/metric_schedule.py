@@ -4,13 +4,13 @@ Rules:
 - The first collection of a series holds the totals that it carried before any new kill, and is repeated until it is
   delivered. Only so does a store see the first kill as an increase.
 - News is exported within `_GATHER_S`, everything else with the heartbeat.
-- After an identity change the retired series comes first, with its last totals and its own identity; then the new
+- After an identity change the last totals of the retired series come first, under their own identity. Then the new
   series opens.
-- After a sleep the totals that were exported last are exported again before new ones, because a store has at best an
-  old sample. Unless newer totals may have been accepted without an answer: stores read a decrease as a reset.
-- No failed request loses a count. A cumulative collection is replaced by a newer one, which holds the same counts. With
-  delta temporality an unanswered one is repeated unchanged, because a collector may have accepted it, and drops a
-  second point of one interval; after a refused one the next delta covers its interval too.
+- After a sleep the totals that were acknowledged last are exported again before new ones, because a store has at best
+  an old sample. Unless newer totals may have been accepted without an answer: stores read a decrease as a reset.
+- No failed request loses a count. A cumulative collection is replaced by a newer one, which holds the same counts.
+- With delta temporality an unanswered collection is repeated unchanged: a collector may have accepted it, and a store
+  drops a second point with the same time. After a refused one, the next delta covers its interval too.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ class Base(NamedTuple):
 class Collection:
     """What one request exports.
 
-    kind: `opening`: the first of a series; `current`: the newest totals; `retired`: totals of a previous identity
-    state: what a collector knows after it, with the totals that were collected, which may not be the newest
+    kind: `opening`: must be delivered before newer totals; `current`: the newest ones; `retired`: of a retired series
+    state: what a collector knows after it; its totals are those in the collection, which may not be the newest
     values: absolute ones; times: of their points; base: with delta temporality only
     """
 
@@ -160,7 +160,7 @@ class MetricSchedule:
         return self._unsettled
 
     def settled(self, collection: Collection, outcome: Outcome, now_s: float) -> None:
-        """The collector has accepted a collection, or will never accept it. now_s: monotonic seconds."""
+        """The collector accepted a collection, or refused it for good. now_s: monotonic seconds."""
         self._settled_s = now_s
         if collection.kind == "retired":
             self._spool.acknowledge(collection.series, 0)
@@ -174,7 +174,7 @@ class MetricSchedule:
 
     @property
     def _can_repeat(self) -> bool:
-        """Whether a collector knows the totals that were acknowledged last, and none that are newer."""
+        """Whether a collector has the totals that were acknowledged last, and no newer ones."""
         is_certain = self._unsettled is None or self._unsettled.series == self._exported.series
         return is_certain and self._opening is None and not self._is_delta
 
@@ -183,7 +183,7 @@ class MetricSchedule:
         return own_values(self._health, len(self._spool), kernel_kills)
 
     def _base_of(self, acknowledged: Totals) -> Base | None:
-        """Where the deltas of a series begin: what the agent counted before it is no part of them."""
+        """Where the deltas of a series begin: they exclude what was acknowledged, or counted by the agent, before."""
         if not self._is_delta:
             return None
         kills = kill_values(acknowledged, is_counting=self._is_counting)
@@ -196,7 +196,7 @@ class MetricSchedule:
         self._base = self._base_of(Totals(0))
 
     def _collect_retired(self, retired: RetiredSeries) -> Collection:
-        """The same at each try. A cumulative series that no collector knows opens at 0 as well."""
+        """Equal at each attempt. A cumulative series that no collector knows is exported at 0 first."""
         opens = retired.acknowledged is None and not self._is_delta
         start = Totals(retired.series.totals.start_ns)
         series = Series(retired.series.identity, start if opens else retired.series.totals)

@@ -1,4 +1,4 @@
-"""One kept connection over real sockets: reuse, loss, deadlines, what the wire carries."""
+"""One kept connection over real sockets: reuse, loss, deadlines, bytes of a request."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Serve = Callable[[socket.socket], None]
 
 
 class Server:
-    """Listens; the connections are served one after the other by `serves`, the last of them again and again."""
+    """Listens. Connections are served one after the other by `serves`, and the last of these serves all others."""
 
     def __init__(self, serves: tuple[Serve, ...], address: str) -> None:
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
@@ -60,7 +60,7 @@ def serving(*serves: Serve, address: str = "127.0.0.1") -> Iterator[tuple[Server
 
 
 def request(sock: socket.socket) -> bytes:
-    """One whole request, or nothing if the other end is gone."""
+    """One complete request; empty if the client closed the connection."""
     came = b""
     while b"\r\n\r\n" not in came:
         more = sock.recv(65536)
@@ -75,7 +75,7 @@ def request(sock: socket.socket) -> bytes:
 
 
 def answering(answer: bytes = OK, seen: list[bytes] | None = None) -> Serve:
-    """As many requests as come."""
+    """Answer every request."""
 
     def serve(sock: socket.socket) -> None:
         while came := request(sock):
@@ -87,7 +87,7 @@ def answering(answer: bytes = OK, seen: list[bytes] | None = None) -> Serve:
 
 
 def once(answer: bytes = OK) -> Serve:
-    """One request, and an end."""
+    """Answer one request and close the connection."""
 
     def serve(sock: socket.socket) -> None:
         request(sock)
@@ -212,7 +212,7 @@ def test_a_header_that_cannot_be_sent_is_refused_at_the_start(
         pytest.param(answering(b"HTTP/1.1 103 Early\r\n\r\n" + OK), 1, id="an interim answer"),
     ],
 )
-def test_a_connection_is_kept_while_it_stands(serve: Serve, connections: int) -> None:
+def test_a_connection_is_kept_while_it_is_open(serve: Serve, connections: int) -> None:
     with serving(serve) as (server, connection, url):
         for _ in range(3):
             assert connection.request("POST", url, data=b"x", timeout=5).content() == b"ok"
@@ -220,8 +220,8 @@ def test_a_connection_is_kept_while_it_stands(serve: Serve, connections: int) ->
         assert server.connections == connections
 
 
-def test_each_connection_has_tls_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So that a renewed certificate is taken."""
+def test_each_connection_has_a_tls_context_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that a renewed certificate is used."""
     names: list[str] = []
     made: list[object] = []
 
@@ -246,7 +246,7 @@ def test_each_connection_has_tls_of_its_own(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.parametrize("name", ["CERTIFICATE", "CLIENT_CERTIFICATE", "CLIENT_KEY"])
-def test_a_file_of_tls_that_is_not_there_is_named_at_the_start(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_file_of_tls_is_an_error_at_the_start(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(f"OTEL_EXPORTER_OTLP_{name}", "/no/such/file.pem")
     with pytest.raises(OSError, match=r"/no/such/file\.pem"):
         log_records.exporter(load_config({"OTEL_EXPORTER_OTLP_ENDPOINT": "https://c"}).logs)
@@ -307,7 +307,7 @@ def test_a_large_request_arrives_whole() -> None:
         assert seen[0].partition(b"\r\n\r\n")[2] == data
 
 
-def test_a_message_is_sent_at_once_and_not_for_ever() -> None:
+def test_a_message_is_sent_at_once_and_its_loss_is_detected() -> None:
     with serving(answering()) as (_, connection, url):
         connection.request("POST", url, timeout=5)
         sock = connection._sock
@@ -316,20 +316,20 @@ def test_a_message_is_sent_at_once_and_not_for_ever() -> None:
         assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 4000
 
 
-def test_nobody_listens() -> None:
+def test_a_closed_port() -> None:
     with serving(answering()) as (_, _, url):
         pass
     error = Connection().request("POST", url, timeout=5).error
     assert isinstance(error, ConnectionRefusedError)
 
 
-def test_a_name_that_is_none() -> None:
+def test_an_unknown_name() -> None:
     error = Connection().request("POST", "http://no-such-name.invalid/", timeout=5).error
     assert isinstance(error, socket.gaierror)
 
 
 @pytest.mark.parametrize("first", [b"\0\0\x12\4\0\0\0\0\0", b"SSH-2.0-OpenSSH_9.2\r\n", b"HTTP/2 200", b"220 "])
-def test_what_is_not_http_is_said_at_once(first: bytes) -> None:
+def test_an_answer_that_is_not_http_fails_at_once(first: bytes) -> None:
     def banner(sock: socket.socket) -> None:
         sock.sendall(first)
         while sock.recv(1 << 20):
@@ -369,7 +369,7 @@ def deaf(sock: socket.socket) -> None:
         pytest.param(drip(b"HTTP/1.1 200 OK\r\n\r\n"), id="body without a length"),
     ],
 )
-def test_all_of_a_request_is_bounded(serve: Serve) -> None:
+def test_one_deadline_bounds_the_whole_request(serve: Serve) -> None:
     def after_an_answer(sock: socket.socket) -> None:
         request(sock)
         sock.sendall(OK)
@@ -386,7 +386,7 @@ def test_all_of_a_request_is_bounded(serve: Serve) -> None:
 
 def test_each_address_of_a_name_has_its_share_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
     with serving(answering()) as (server, connection, _):
-        silent = socket.socket()  # bound, full, and nobody accepts: the kernel drops what comes
+        silent = socket.socket()  # bound, full, and never accepted: the kernel drops new connections
         silent.bind(("127.0.0.1", 0))
         silent.listen(0)
         waiting = [socket.socket() for _ in range(3)]
@@ -405,8 +405,8 @@ def test_each_address_of_a_name_has_its_share_of_the_time(monkeypatch: pytest.Mo
             one.close()
 
 
-def test_another_protocol_from_now_on_is_no_answer() -> None:
-    """A header of the user's may ask for it."""
+def test_a_switch_of_protocol_is_no_answer() -> None:
+    """A header that the user set may ask for it."""
     with serving(answering(b"HTTP/1.1 101 Switching\r\nUpgrade: h2c\r\n\r\n")) as (_, connection, url):
         got = connection.request("POST", url, headers={"upgrade": "h2c"}, timeout=5)
         assert isinstance(got.error, h11.RemoteProtocolError)

@@ -1,4 +1,4 @@
-"""The collector's clock out of its Date header."""
+"""The offset of the clock from the Date header of an answer."""
 
 from __future__ import annotations
 
@@ -31,13 +31,15 @@ AT = 1_795_544_412  # Tue, 24 Nov 2026 18:20:12 GMT
         (None, None),
     ],
 )
-def test_what_the_header_shows(date: str | None, expected: float | None) -> None:
+def test_the_offset_of_a_header(date: str | None, expected: float | None) -> None:
     asked_ns, answered_ns = AT * S + S // 4, AT * S + 3 * S // 4
     assert offset_s(date, asked_ns, answered_ns) == expected
 
 
 @given(st.integers(0, 4_000_000_000), st.integers(-(10**12), 10**12), st.integers(0, 10 * S))
-def test_it_is_true_within_half_a_second_and_half_the_request(theirs_ns: int, ahead_ms: int, took_ns: int) -> None:
+def test_the_error_is_at_most_half_a_second_and_half_of_the_request(
+    theirs_ns: int, ahead_ms: int, took_ns: int
+) -> None:
     """theirs_ns: the collector's clock, in units of 0.5 s, in the middle of the request."""
     theirs_ns *= S // 2
     ours_ns = theirs_ns + ahead_ms * 10**6
@@ -48,5 +50,5 @@ def test_it_is_true_within_half_a_second_and_half_the_request(theirs_ns: int, ah
 
 
 @given(st.text(max_size=40))
-def test_any_text_is_an_answer(text: str) -> None:
+def test_any_text_is_handled(text: str) -> None:
     offset_s(text, 0, 0)

@@ -1,4 +1,4 @@
-"""When a try comes after a failure."""
+"""When a request is repeated after a failure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def waits(*, is_loopback: bool, failures: int, began_s: float = 1000.0) -> list[
     return found
 
 
-def test_a_new_one_is_due_at_once() -> None:
+def test_the_first_attempt_is_allowed_at_once() -> None:
     assert Backoff(is_loopback=False, jitter=longest).due_s == 0
 
 
@@ -29,7 +29,7 @@ def test_waits_double_up_to_the_cap() -> None:
     assert waits(is_loopback=True, failures=5) == [0.25, 0.5, 1, 1, 1]
 
 
-def test_a_long_outage_is_tried_less_often() -> None:
+def test_in_a_long_outage_attempts_are_rarer() -> None:
     found = waits(is_loopback=False, failures=100)
     assert set(found[5:60]) == {5}
     assert found[-1] == 30
@@ -49,11 +49,11 @@ def test_the_jitter_is_full() -> None:
 
 
 @pytest.mark.parametrize(
-    ("told_s", "due_s"), [(None, 10.25), (0.0, 10.25), (0.1, 10.25), (7.0, 17.0), (1e12, 3610.0), (-5.0, 10.25)]
+    ("retry_after_s", "due_s"), [(None, 10.25), (0.0, 10.25), (0.1, 10.25), (7.0, 17.0), (1e12, 3610.0), (-5.0, 10.25)]
 )
-def test_the_server_is_obeyed_within_reason(told_s: float | None, due_s: float) -> None:
+def test_the_time_that_the_server_names_is_kept_up_to_an_hour(retry_after_s: float | None, due_s: float) -> None:
     backoff = Backoff(is_loopback=False, jitter=longest)
-    backoff.failed(10.0, told_s)
+    backoff.failed(10.0, retry_after_s)
     assert backoff.due_s == due_s
 
 

@@ -1,4 +1,4 @@
-"""Logs through real sockets: nothing is settled before it was accepted, and all of it arrives in its order."""
+"""Logs over real sockets: an event is settled only after it was accepted, and events arrive in their order."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_a_failure_keeps_the_data(protocol: Protocol, answer: Answer, caplog: py
     ],
     ids=name,
 )
-def test_a_failure_is_said_in_one_line(
+def test_a_failure_is_logged_in_one_line(
     protocol: Protocol, answer: Answer, line: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     with OtlpReceiver(protocol) as receiver:
@@ -80,7 +80,9 @@ def test_a_failure_is_said_in_one_line(
 
 
 @BOTH
-def test_a_closed_port_is_tried_until_it_is_open(protocol: Protocol, caplog: pytest.LogCaptureFixture) -> None:
+def test_requests_to_a_closed_port_are_repeated_until_it_is_open(
+    protocol: Protocol, caplog: pytest.LogCaptureFixture
+) -> None:
     with OtlpReceiver(protocol) as receiver:
         receiver.stop()
         with sending(settings(receiver)) as rig:
@@ -115,7 +117,7 @@ def test_after_a_reset_all_arrive_at_least_once() -> None:
         ("grpc", "http/protobuf", "the answer is not gRPC; if it speaks HTTP, set OTEL_EXPORTER_OTLP_PROTOCOL=http"),
     ],
 )
-def test_the_wrong_protocol_is_said(
+def test_the_wrong_protocol_is_named(
     client: Protocol, server: Protocol, line: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     with OtlpReceiver(server) as receiver:
@@ -147,7 +149,7 @@ def test_no_attempt_is_made_before_the_time_that_the_server_names(
             receiver.wait(lambda: receiver.delivered)
             refused, taken = receiver.of("logs")[:2]
             assert taken.arrived_s - refused.arrived_s >= 0.6
-            assert receiver.of("metrics"), "metrics wait apart from logs"
+            assert receiver.of("metrics"), "metrics do not wait with the logs"
 
 
 @BOTH

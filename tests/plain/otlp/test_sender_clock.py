@@ -1,4 +1,4 @@
-"""Clocks and the way to the collector: what a jump of the wall clock sets off, and what the collector's clock shows."""
+"""Clocks: what the sender does after a jump of the wall clock, and the offset to the collector's clock."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def ways_to(receiver: OtlpReceiver) -> set[int]:
 
 
 @BOTH
-def test_after_a_jump_all_is_told_at_once_over_new_connections(protocol: Protocol) -> None:
+def test_after_a_jump_everything_is_exported_at_once_over_new_connections(protocol: Protocol) -> None:
     with OtlpReceiver(protocol) as receiver, sending(settings(receiver)) as rig:
         rig.kill("before")
         receiver.exports(2)
@@ -42,7 +42,7 @@ def test_after_a_jump_all_is_told_at_once_over_new_connections(protocol: Protoco
 
 
 def test_a_jump_ends_the_wait_for_a_collector_that_was_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On another machine: the next try would come seconds later, and an early one for the news after one."""
+    """The collector is on another machine: the next attempt would come seconds later, and a probe after one."""
     monkeypatch.setattr("otel_oom.otlp.sender.random", SimpleNamespace(uniform=lambda _, high: high))
     with OtlpReceiver("http/protobuf", address="127.0.0.2") as receiver, sending(settings(receiver)) as rig:
         receiver.exports(1)
@@ -68,8 +68,8 @@ def test_the_date_of_an_answer_shows_the_collectors_clock(ahead_s: float, caplog
                 for metric in scope.metrics
             }, "no answer, no clock"
             rig.kill("one", "two")
-            told = receiver.exports(2)[1].points(OFFSET)[""].value
-            assert abs(told + ahead_s) < 0.7
+            offset_s = receiver.exports(2)[1].points(OFFSET)[""].value
+            assert abs(offset_s + ahead_s) < 0.7
             for number in range(3):
                 rig.kill(f"{number}")
                 receiver.exports(3 + number)
@@ -121,8 +121,8 @@ def test_after_a_jump_the_offset_is_unknown_until_it_is_seen_again() -> None:
 
 
 @BOTH
-def test_after_a_sleep_the_old_totals_are_told_again_before_new_ones(protocol: Protocol) -> None:
-    """A store's last sample of them is as old as the sleep was long: without another one it sees no increase."""
+def test_after_a_sleep_acknowledged_totals_are_exported_again_before_new_ones(protocol: Protocol) -> None:
+    """A store's last sample is as old as the sleep was long. Without a newer one it sees no increase."""
     with OtlpReceiver(protocol) as receiver, sending(settings(receiver)) as rig:
         rig.kill("before")
         receiver.exports(2)
@@ -136,14 +136,14 @@ def test_after_a_sleep_the_old_totals_are_told_again_before_new_ones(protocol: P
 
 @BOTH
 def test_after_a_sleep_no_total_goes_back_where_an_answer_was_lost(protocol: Protocol) -> None:
-    """It may have been taken: a machine can be put to sleep between a request and its answer."""
+    """The collector may have accepted it: a machine can be put to sleep between a request and its answer."""
     lost = Answer(503 if "http" in protocol else CODE.UNAVAILABLE, stores=True)
     with OtlpReceiver(protocol) as receiver, sending(settings(receiver)) as rig:
         rig.kill("before")
         receiver.exports(2)
         assert eventually(lambda: rig.sender._schedule.is_done)
         receiver.script.metrics.extend([lost] * 2)
-        rig.kill("taken, and not known to be")
+        rig.kill("stored without an answer")
         receiver.wait(lambda: receiver.accepted("metrics")[-1].values(schema.KILLS.name)["cgroup"] == 2)
         rig.health.clock_jumped(86_400.0)
         rig.kill("right after it")

@@ -1,4 +1,4 @@
-"""A connection that died without a word (a cable, a firewall, a suspended peer) is given up, and a new one made."""
+"""A connection that died without a sign (a cable, a firewall, a suspended peer) is closed, and a new one opened."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def test_both_signals_reconnect_when_metrics_find_the_connection_dead(protocol: 
     ids=["status line", "header", "body", "body without a length", "refusal"],
 )
 def test_an_answer_that_never_ends_is_given_up_in_time(head: str) -> None:
-    """Each byte comes in time, and the whole never."""
+    """Each byte arrives in time, but the answer never ends."""
     with OtlpReceiver("http/protobuf") as receiver:
         receiver.script.logs.append(Answer(kind="drip", details=head))
         with sending(settings(receiver) | {"OTEL_EXPORTER_OTLP_TIMEOUT": "400"}) as rig:

@@ -1,4 +1,4 @@
-"""What a collector receives when this machine becomes another one: nothing twice, nothing under a wrong name."""
+"""What a collector receives around an identity change: nothing twice, and nothing under a wrong identity."""
 
 from __future__ import annotations
 
@@ -24,36 +24,36 @@ def change_identity(rig: Rig) -> None:
     rig.spool.change_identity(COPY, time.time_ns())
 
 
-def whose(request: Request) -> str:
+def instance_of(request: Request) -> str:
     return str(request.resource["service.instance.id"])
 
 
 def acknowledged(receiver: OtlpReceiver) -> Iterator[tuple[str, int]]:
-    """Whose, and how many kills of cgroups, in each export; what says the same as the one before it is left out."""
+    """Instance id and kills of cgroups in each export, without repeats of the one before it."""
     last = None
     for request in receiver.accepted("metrics"):
-        now = (whose(request), request.values(KILLS)["cgroup"])
+        now = (instance_of(request), request.values(KILLS)["cgroup"])
         if now != last:
             yield now
         last = now
 
 
-def tell_first(rig: Rig, receiver: OtlpReceiver) -> None:
-    """One kill, and its collector knows it."""
+def export_first(rig: Rig, receiver: OtlpReceiver) -> None:
+    """One kill that the collector has acknowledged."""
     rig.kill("first")
     assert eventually(lambda: list(acknowledged(receiver)) == [("here", 0), ("here", 1)])
     assert eventually(lambda: rig.sender._schedule.is_done)
 
 
 @BOTH
-def test_the_old_totals_are_told_first_and_then_the_new_series_opens(protocol: Protocol) -> None:
+def test_the_retired_series_comes_first_and_then_the_new_one_opens(protocol: Protocol) -> None:
     with OtlpReceiver(protocol) as receiver:
         unavailable = Answer(503 if "http" in protocol else CODE.UNAVAILABLE)
         with sending(settings(receiver)) as rig:
             rig.kill("first")
             assert eventually(lambda: list(acknowledged(receiver)) == [("here", 0), ("here", 1)])
             receiver.script.otherwise = unavailable
-            rig.kill("untold")
+            rig.kill("unacknowledged")
             change_identity(rig)
             rig.kill("new one", "new two")
             receiver.script.otherwise = Answer()
@@ -62,11 +62,11 @@ def test_the_old_totals_are_told_first_and_then_the_new_series_opens(protocol: P
             assert eventually(lambda: len(receiver.delivered) == 4)
             assert rig.spool.retired is None
         by_uid = {uid: request.resource for request in receiver.accepted("logs") for uid in request.uids}
-        assert by_uid["untold"]["service.instance.id"] == by_uid["first"]["service.instance.id"] == "here"
+        assert by_uid["unacknowledged"]["service.instance.id"] == by_uid["first"]["service.instance.id"] == "here"
         assert {by_uid[uid]["host.id"] for uid in ("new one", "new two")} == {"id of the copy"}
         assert by_uid["new one"]["host.name"] == "host of the copy"
-        assert by_uid["untold"]["host.name"] == "host"
-        points = [(whose(one), one.points(KILLS)["cgroup"]) for one in receiver.accepted("metrics")]
+        assert by_uid["unacknowledged"]["host.name"] == "host"
+        points = [(instance_of(one), one.points(KILLS)["cgroup"]) for one in receiver.accepted("metrics")]
         for name in ("here", "copy"):
             times = [point.time_unix_nano for who, point in points if who == name]
             assert times == sorted(set(times)), "never back"
@@ -74,9 +74,9 @@ def test_the_old_totals_are_told_first_and_then_the_new_series_opens(protocol: P
 
 
 @BOTH
-def test_a_series_that_nobody_knows_yet_opens_at_0_before_its_last_total(protocol: Protocol) -> None:
+def test_a_retired_series_that_was_never_acknowledged_opens_at_0(protocol: Protocol) -> None:
     with OtlpReceiver(protocol) as receiver, sending(settings(receiver), is_started=False) as rig:
-        rig.kill("untold")
+        rig.kill("unacknowledged")
         change_identity(rig)
         time.sleep(0.05)
         rig.sender.start()
@@ -87,32 +87,32 @@ def test_a_series_that_nobody_knows_yet_opens_at_0_before_its_last_total(protoco
 
 
 @BOTH
-def test_of_what_the_machine_was_only_kills_are_told(protocol: Protocol) -> None:
-    """A heartbeat of a machine that is not there would be missed."""
+def test_of_a_retired_series_only_kills_are_exported(protocol: Protocol) -> None:
+    """No heartbeat: its end would look like a machine that died."""
     with OtlpReceiver(protocol) as receiver:
         with sending(settings(receiver), is_started=False) as rig:
-            rig.kill("untold")
+            rig.kill("unacknowledged")
             change_identity(rig)
             rig.sender.start()
             assert eventually(lambda: ("copy", 0) in acknowledged(receiver))
         for request in receiver.accepted("metrics"):
-            assert bool(request.points(schema.UP.name)) == (whose(request) == "copy")
-            assert bool(request.points(schema.RECORDS.name)) == (whose(request) == "copy")
-            if whose(request) == "here":
-                assert set(request.values(KILLS)) == {"cgroup"}, "and of them those that are untold"
+            assert bool(request.points(schema.UP.name)) == (instance_of(request) == "copy")
+            assert bool(request.points(schema.RECORDS.name)) == (instance_of(request) == "copy")
+            if instance_of(request) == "here":
+                assert set(request.values(KILLS)) == {"cgroup"}, "and of them the unacknowledged ones"
 
 
 @BOTH
-def test_where_all_was_told_nothing_is_told_again(protocol: Protocol) -> None:
+def test_a_retired_series_that_was_acknowledged_is_not_exported_again(protocol: Protocol) -> None:
     with OtlpReceiver(protocol) as receiver, sending(settings(receiver)) as rig:
-        tell_first(rig, receiver)
+        export_first(rig, receiver)
         change_identity(rig)
         assert eventually(lambda: list(acknowledged(receiver))[-1] == ("copy", 0))
-        assert [whose(one) for one in receiver.accepted("metrics")].count("here") == 2
+        assert [instance_of(one) for one in receiver.accepted("metrics")].count("here") == 2
 
 
 @BOTH
-def test_with_delta_temporality_every_kill_is_told_once(protocol: Protocol) -> None:
+def test_with_delta_temporality_every_kill_is_exported_once(protocol: Protocol) -> None:
     delta = {"OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE": "delta"}
     failure = Answer(503 if "http" in protocol else CODE.UNAVAILABLE)
     with OtlpReceiver(protocol) as receiver, sending(settings(receiver) | delta) as rig:
@@ -120,7 +120,7 @@ def test_with_delta_temporality_every_kill_is_told_once(protocol: Protocol) -> N
         receiver.wait(lambda: sum(one.values(KILLS)["cgroup"] for one in receiver.accepted("metrics")) == 1)
         assert eventually(lambda: rig.sender._schedule.is_done)
         receiver.script.metrics.extend([failure] * 3)
-        rig.kill("untold")
+        rig.kill("unacknowledged")
         receiver.wait(lambda: receiver.of("metrics")[-1] not in receiver.accepted("metrics"))
         change_identity(rig)
         rig.kill("new")
@@ -128,11 +128,11 @@ def test_with_delta_temporality_every_kill_is_told_once(protocol: Protocol) -> N
         assert eventually(lambda: rig.sender._schedule.is_done)
         sums: dict[str, int] = {}
         for one in receiver.accepted("metrics"):
-            sums[whose(one)] = sums.get(whose(one), 0) + one.values(KILLS)["cgroup"]
+            sums[instance_of(one)] = sums.get(instance_of(one), 0) + one.values(KILLS)["cgroup"]
         assert sums == {"here": 2, "copy": 1}
 
 
-def test_what_the_user_calls_this_machine_stays() -> None:
+def test_a_resource_attribute_that_the_user_set_stays() -> None:
     mine = {"OTEL_RESOURCE_ATTRIBUTES": "service.instance.id=mine,host.name=my host"}
     with OtlpReceiver("http/protobuf") as receiver, sending(settings(receiver) | mine) as rig:
         rig.kill("first")
@@ -140,20 +140,20 @@ def test_what_the_user_calls_this_machine_stays() -> None:
         change_identity(rig)
         rig.kill("second")
         receiver.wait(lambda: len(receiver.delivered) == 2)
-        assert {(whose(one), one.resource["host.name"]) for one in receiver.requests} == {("mine", "my host")}
+        assert {(instance_of(one), one.resource["host.name"]) for one in receiver.requests} == {("mine", "my host")}
         assert receiver.accepted("logs")[-1].resource["host.id"] == "id of the copy"
 
 
 @BOTH
-def test_a_machine_that_is_again_what_it_was_opens_again(protocol: Protocol) -> None:
+def test_an_identity_that_comes_back_opens_again(protocol: Protocol) -> None:
     with OtlpReceiver(protocol) as receiver, sending(settings(receiver)) as rig:
-        tell_first(rig, receiver)
+        export_first(rig, receiver)
         change_identity(rig)
         rig.spool.change_identity(ResourceIdentity("here", "host"), time.time_ns())
         rig.kill("later")
         assert eventually(lambda: list(acknowledged(receiver))[-2:] == [("here", 0), ("here", 1)])
         assert eventually(lambda: rig.sender._schedule.is_done)
-        assert len(receiver.of("metrics")) < 10, "and comes to rest"
+        assert len(receiver.of("metrics")) < 10, "and the exports end"
         starts = [one.points(KILLS)["cgroup"].start_time_unix_nano for one in receiver.accepted("metrics")]
         assert len(set(starts)) >= 2
 
@@ -170,7 +170,7 @@ def test_a_copy_does_not_disturb_the_series_of_a_machine_that_goes_on(protocol: 
         original.spool.put([], replace(original.spool.checkpoint, totals=counted))
         assert eventually(lambda: original.sender._schedule.is_done)
         unacknowledged = counted.plus("cgroup", time.time_ns())
-        # The snapshot: one kill was told, the other was not yet.
+        # The snapshot: one kill was acknowledged, the other was not yet.
         copy.spool.begin(replace(copy.spool.checkpoint, totals=unacknowledged))
         copy.spool.acknowledge(Series(ResourceIdentity("here", "host"), counted), receiver_time(receiver))
         later = unacknowledged.plus("system", time.time_ns()).plus("cgroup", time.time_ns())
@@ -183,7 +183,7 @@ def test_a_copy_does_not_disturb_the_series_of_a_machine_that_goes_on(protocol: 
     points = [
         (point.time_unix_nano, scope, point.value)
         for request in receiver.accepted("metrics")
-        if whose(request) == "here"
+        if instance_of(request) == "here"
         for scope, point in request.points(KILLS).items()
         if point.start_time_unix_nano == start.start_ns
     ]
@@ -199,7 +199,7 @@ def receiver_time(receiver: OtlpReceiver) -> int:
 
 
 @BOTH
-def test_with_delta_temporality_another_machine_does_not_tell_again_what_was_counted_before(protocol: Protocol) -> None:
+def test_with_delta_temporality_a_new_identity_excludes_what_was_counted_before(protocol: Protocol) -> None:
     delta = {"OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE": "delta"}
     with OtlpReceiver(protocol) as receiver, sending(settings(receiver) | delta) as rig:
         rig.health.records["read"] += 100
@@ -207,6 +207,6 @@ def test_with_delta_temporality_another_machine_does_not_tell_again_what_was_cou
         assert eventually(lambda: rig.sender._schedule.is_done)
         change_identity(rig)
         assert eventually(lambda: ("copy", 0) in acknowledged(receiver))
-        first = next(one for one in receiver.accepted("metrics") if whose(one) == "copy")
+        first = next(one for one in receiver.accepted("metrics") if instance_of(one) == "copy")
         assert first.values(schema.RECORDS.name)["read"] == 0
         assert first.values(schema.KERNEL_KILLS.name) == {"": 0}

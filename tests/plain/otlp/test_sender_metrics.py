@@ -1,4 +1,4 @@
-"""Counters through real sockets: they open at what they carried, and no kill is lost from them."""
+"""Counters over real sockets: they open at the totals that they carried, and no kill is lost."""
 
 from __future__ import annotations
 

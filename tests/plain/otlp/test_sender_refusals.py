@@ -57,7 +57,7 @@ def test_what_a_partial_success_rejects_is_counted(protocol: Protocol, caplog: p
 def test_only_what_cannot_be_encoded_is_given_up(
     protocol: Protocol, error: Exception, *, arrives: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where the machine has no memory left the kill is the one thing that must not be thrown away."""
+    """On a machine without memory the kill is what must not be lost."""
     step = "send" if isinstance(error, OSError) else "_records"
     monkeypatch.setattr(log_records.LogSender, step, _once(getattr(log_records.LogSender, step), error))
     with OtlpReceiver(protocol) as receiver, sending(settings(receiver)) as rig:

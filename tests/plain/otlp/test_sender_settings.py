@@ -77,7 +77,7 @@ def test_the_path_is_added_to_a_base_url(ending: str) -> None:
 
 
 def test_the_scheme_decides_on_tls() -> None:
-    """OTEL_EXPORTER_OTLP_INSECURE speaks for endpoints without one (OTLP exporter specification)."""
+    """OTEL_EXPORTER_OTLP_INSECURE applies to endpoints without a scheme (OTLP exporter specification)."""
     with OtlpReceiver("grpc") as receiver:
         with sending(settings(receiver) | {"OTEL_EXPORTER_OTLP_INSECURE": "false"}):
             receiver.exports(1)
@@ -105,7 +105,7 @@ def test_empty_variables_are_unset_ones(protocol: Protocol) -> None:
 @BOTH
 def test_tls_is_checked_against_the_certificate(protocol: Protocol, certificate: tuple[Path, Path]) -> None:
     with OtlpReceiver(protocol, certificate=certificate) as receiver:
-        # Twice: a connection that is made anew after a failure is checked like the first.
+        # Twice: a connection that is opened after a failure is checked like the first.
         receiver.script.logs.append(Answer(503 if "http" in protocol else StatusCode.UNAVAILABLE))
         variables = {"OTEL_EXPORTER_OTLP_CERTIFICATE": str(certificate[0]), "OTEL_EXPORTER_OTLP_HEADERS": "x-key=1"}
         with sending(settings(receiver) | variables) as rig:

@@ -51,7 +51,7 @@ def test_a_stop_is_prompt_whatever_the_collector_does(protocol: Protocol, what: 
 
 @BOTH
 def test_a_stop_does_not_wait_for_the_backoff(protocol: Protocol, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A collector that is back since the last try gets the rest."""
+    """A collector that came back since the last attempt gets what is left."""
     monkeypatch.setattr("random.uniform", lambda _low, _high: 60.0)
     with OtlpReceiver(protocol) as receiver:
         receiver.script.otherwise = Answer(503 if "http" in protocol else CODE.UNAVAILABLE)
@@ -80,7 +80,7 @@ def test_a_new_event_probes_early(protocol: Protocol, only_probes: float) -> Non
 
 @BOTH
 def test_a_process_ends_while_a_request_hangs(protocol: Protocol) -> None:
-    """The library's own threads must not keep it."""
+    """The threads of the gRPC library must not keep the process alive."""
     program = (
         "import os\nfrom support.pipelines import build\n"
         "rig = build({k: v for k, v in os.environ.items() if k.startswith('OTEL_')})\n"
