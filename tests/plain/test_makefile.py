@@ -102,6 +102,7 @@ def test_a_python_that_cannot_be_used_changes_nothing(checkout: Path, name: str)
     interpreter(checkout / "bin" / "python3.9", "3 9 2", is_new_enough=False)
     done = make(checkout, f"PYTHON={name}", code=2)
     assert f"make: {name} is no Python 3.10 or later; name one: make PYTHON=python3.12" in done
+    assert "is made again" not in done
     assert "up to date" in make(checkout)
 
 
