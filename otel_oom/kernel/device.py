@@ -212,7 +212,7 @@ class Device:
         while True:
             try:
                 return os.read(self._fd, RECORD_BYTES)
-            except BlockingIOError:
+            except BlockingIOError:  # noqa: PERF203 one try for each read
                 return None
             except OSError as error:
                 if error.errno not in {errno.EPIPE, errno.EINVAL}:

@@ -1,7 +1,7 @@
 """memory.oom.group: several processes of one cgroup die in one kill, and the first victim is printed twice. No I/O.
 
-Linux 4.19+ kills all processes of a cgroup whose memory.oom.group is 1. It first kills the selected victim as usual,
-then prints the group line, then kills every process of the cgroup, the first victim included:
+Linux 4.19+ kills all processes of a cgroup whose memory.oom.group is 1, except those with oom_score_adj -1000. It first
+kills the selected victim as usual, then prints the group line, then kills every process, the first victim included:
 
     Memory cgroup out of memory: Killed process 100 (vic) total-vm:13532kB, anon-rss:12288kB, …
     Tasks in /g are going to be killed due to memory.oom.group set

@@ -129,8 +129,9 @@ class Report:
             return True  # until 4.20 this line begins with a process's name, which may look like any other line
         if head := _head(text, is_fragment=record.is_fragment):
             parts, self.line, self.caller = self.heads.get(head), [text], record.caller
-            # Statistics come for the cgroup and then for each descendant: the first readable line is kept.
-            if parts is None or _READ[head]("".join(parts)) is None:
+            # Another subsystem's line may begin with the same words: the next line replaces it. Statistics come for the
+            # cgroup, then for each descendant: only the first line may be used, even if it is cut.
+            if parts is None or (head != cgroup_lines.STATS and _READ[head]("".join(parts)) is None):
                 self.heads[head] = self.line
             return True
         if record.is_fragment or text.startswith(cgroup_lines.CONTINUATIONS):
@@ -224,7 +225,6 @@ class Report:
 _READ: Final[dict[str, Callable[[str], object]]] = {
     cgroup_lines.SUMMARY: cgroup_lines.summary,
     cgroup_lines.TASK_IN: cgroup_lines.task_in,
-    cgroup_lines.STATS: cgroup_lines.stats,
 }
 
 

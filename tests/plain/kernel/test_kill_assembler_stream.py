@@ -134,6 +134,16 @@ def test_a_gap_in_a_line_ends_it() -> None:
     assert (kill.cgroup, kill.context.completeness) == (None, "partial")
 
 
+@pytest.mark.parametrize("end", ["", " cache:", " cache:0KB rss:", " cache:0KB"])
+def test_statistics_of_a_descendant_do_not_replace_a_cut_line(end: str) -> None:
+    stats: list[Line] = [
+        f"Memory cgroup stats for /g{':' if end else ''}{end}",
+        "Memory cgroup stats for /g/x: cache:0KB",
+    ]
+    (kill,) = klog.kills([klog.opener(), *stats, klog.killed()])
+    assert kill.context.memcg_path == ("/g" if end == " cache:0KB" else None)
+
+
 def test_a_gap_outside_of_a_report_does_not_change_the_next_report() -> None:
     (kill,) = klog.kills([LOST, *klog.memcg_report()])
     assert kill.context.completeness == "full"
