@@ -1,6 +1,6 @@
 """Renders the output of `otel-oom demo` as a picture of a terminal: docs/images/demo.svg.
 
-    COLUMNS=100 .venv/bin/otel-oom demo | .venv/bin/python docs/images/render_demo.py > docs/images/demo.svg
+    COLUMNS=104 .venv/bin/otel-oom demo | .venv/bin/python docs/images/render_demo.py > docs/images/demo.svg
 
 The text is the real output. Of the attributes, those in `_SHOWN` are kept; a line says how many were left out. The
 picture has a background of its own, so it is legible on light and dark pages, and it loads no font.
@@ -18,7 +18,7 @@ _SHOWN = {
     "oom.victim.cgroup", "oom.memcg.usage", "oom.memcg.limit", "oom.trigger.comm", "oom.report", "oom.kmsg.skew",
     "log.record.original",
 }  # fmt: skip
-_COLUMNS = 100
+_COLUMNS = 104
 _CHARACTER, _LINE, _MARGIN, _BAR = 8.4, 19, 16, 30  # pixels
 _STYLE = (
     "text{font:14px ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',monospace;"

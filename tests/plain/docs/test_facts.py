@@ -38,6 +38,14 @@ def test_quoted_log_lines_are_in_the_code() -> None:
     assert [line for line in quoted if not any(line in message for message in known)] == []
 
 
+def test_the_first_line_of_the_agent_is_the_one_on_the_page() -> None:
+    (line,) = re.findall(r"otel-oom: info: (watching .*)", (DOCS / "install.md").read_text())
+    where = r"http://collector\.example:4318 \(http/protobuf\)"
+    pattern = re.sub(rf"{where}", "%s", line).replace("/dev/kmsg", "%s")
+    assert pattern == "watching %s; logs go to %s, metrics to %s"
+    assert pattern in messages()
+
+
 def test_the_table_of_exit_codes_is_complete() -> None:
     table = (DOCS / "configuration.md").read_text().partition("## Exit codes")[2]
     listed = {int(number) for number in re.findall(r"^\| (\d+) \|", table, re.MULTILINE)}

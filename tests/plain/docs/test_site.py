@@ -10,7 +10,7 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
-from support.documents import PAGES, ROOT, name
+from support.documents import PAGES, README, ROOT, name
 from support.levels import missing
 
 from otel_oom import schema
@@ -79,3 +79,4 @@ def test_the_picture_of_the_demo_shows_attributes_of_the_schema() -> None:
     known = {item.name for item in schema.ATTRIBUTES} | {"timestamp", "severity"}
     assert len(shown) > 10
     assert set(shown) - known == set()
+    assert f"with {len(shown)} of its attributes" in README.read_text()
