@@ -115,7 +115,7 @@ $(VENV)/demo.stamp $(VENV)/test.stamp $(BIN)/python: FORCE
 endif
 
 $(BIN)/python:
-	$(if $(STALE),@echo 'make: $(VENV) is made anew: $(STALE)')
+	$(if $(STALE),@echo 'make: $(VENV) is made again: $(STALE)')
 	@$(PYTHON) -c '$(INTERPRETER)' | grep -q ^1 || { echo 'make: $(PYTHON) is no Python 3.10 or later; name one: make PYTHON=python3.12' >&2; exit 1; }
 	@rm -rf $(VENV)
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; } # half a venv would pass for a whole one next time

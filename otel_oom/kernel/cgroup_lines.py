@@ -147,7 +147,7 @@ def _nested(text: str, mark: str, *, is_victim_first: bool, known: str | None = 
 
     known: the limit's path, if another line gives it
     """
-    places = _places(text, mark + "/") if text.startswith("/") else []
+    places = [at.start() for at in re.finditer(re.escape(mark + "/"), text)] if text.startswith("/") else []
     fits = [at for at in places if _is_below(text, at, at + len(mark), is_victim_first=is_victim_first)]
     if len(places) == 1:  # then the victim may be anywhere: it may have moved to another cgroup before the line
         fits = places
@@ -159,14 +159,6 @@ def _nested(text: str, mark: str, *, is_victim_first: bool, known: str | None = 
     if is_victim_first and known is not None and known != last and known.startswith(last):
         return None  # the line is cut
     return first, last
-
-
-def _places(text: str, mark: str) -> list[int]:
-    places, at = [], text.find(mark)
-    while at >= 0:
-        places.append(at)
-        at = text.find(mark, at + len(mark))
-    return places
 
 
 def _is_below(text: str, end: int, begin: int, *, is_victim_first: bool) -> bool:

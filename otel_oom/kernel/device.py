@@ -154,14 +154,11 @@ class Device:
             return Closed(self._closed_reason)  # each time: a caller that ignored the first one would wait for ever
         while True:
             try:
-                raw = os.read(self._fd, RECORD_BYTES)
-            except BlockingIOError:
-                return None
+                raw = self._read_raw()
             except OSError as error:
-                if error.errno in {errno.EPIPE, errno.EINVAL}:
-                    self._overrun = True  # the next record's sequence gives the number of lost records
-                    continue
                 return self._closed(error.strerror or str(error))
+            if raw is None:
+                return None
             item = Item(raw, self._clock())
             if not raw:
                 return self._closed("end of file: not a kernel log device")
@@ -205,19 +202,22 @@ class Device:
 
     def _skip_to_end(self) -> None:
         """Read to the end. SEEK_END would not give the next sequence number, which a restart needs."""
+        while raw := self._read_raw():
+            if (sequence := sequence_of(raw)) is not None:
+                self._next_sequence = sequence + 1
+        self._overrun = False
+
+    def _read_raw(self) -> bytes | None:
+        """Return one record, or None if there is nothing to read at the moment. Raises: OSError."""
         while True:
             try:
-                raw = os.read(self._fd, RECORD_BYTES)
+                return os.read(self._fd, RECORD_BYTES)
             except BlockingIOError:
-                return
+                return None
             except OSError as error:
                 if error.errno not in {errno.EPIPE, errno.EINVAL}:
                     raise
-                continue
-            if not raw:
-                return
-            if (sequence := sequence_of(raw)) is not None:
-                self._next_sequence = sequence + 1
+                self._overrun = True  # the next record's sequence gives the number of lost records
 
     def _check_device(self) -> None:
         """Refuse other files. Containers may have /dev/null or /dev/console here, where no kill would ever be seen."""

@@ -32,11 +32,6 @@ _REST: Final = re.compile(
     r"(?P<comm>.*)\)(?P<words>(?:,? [A-Za-z_]+:? -?\d{1,10})*),? (?P<numbers>(?:total-vm|vsz):.*)"
 )
 _WORD_UID: Final = re.compile(r" UID (\d{1,10})")
-# The newest form as one pattern: the same result as the patterns above, in half the time.
-_NEWEST: Final = re.compile(
-    rf"{CAUSE}: Killed process (?P<pid>\d{{1,10}}) \((?P<comm>.*)\) total-vm:(\d+)kB, anon-rss:(\d+)kB"
-    r", file-rss:(\d+)kB, shmem-rss:(\d+)kB, UID:(\d{1,10}) pgtables:(\d+)kB oom_score_adj:(-?\d{1,5})"
-)
 # A number is read only if the text after it shows that the number is not cut.
 _SIZE: Final = re.compile(r"\b(total-vm|vsz|anon-rss|file-rss|shmem-rss|pgtables):(\d+)kB")
 _UID: Final = re.compile(r" UID:(\d{1,10})[ ,]")
@@ -65,20 +60,6 @@ class KillLine:
 
 def parse_kill_line(text: str) -> KillLine | None:
     """Parse a kill line. None if it is another line."""
-    if newest := _NEWEST.fullmatch(text):
-        cause, pid, comm, total_vm, anon, file, shmem, user_id, pgtables, score_adj = newest.groups()
-        return KillLine(
-            cause=cause,
-            pid=int(pid),
-            comm=comm,
-            total_vm=size(total_vm),
-            rss_anon=size(anon),
-            rss_file=size(file),
-            rss_shmem=size(shmem),
-            pgtables=size(pgtables),
-            user_id=size(user_id, 1),
-            score_adj=int(score_adj),
-        )
     beginning = _BEGINNING.fullmatch(text)
     if beginning is None:
         return None

@@ -52,11 +52,6 @@ class Record:
         return self.priority >> 3
 
     @property
-    def level(self) -> int:
-        """Syslog level, 0 (emergency) to 7 (debug)."""
-        return self.priority & 7
-
-    @property
     def is_fragment(self) -> bool:
         """Whether this record continues an earlier line (pr_cont text that the kernel could not join)."""
         return self.flags in {"c", "+"}

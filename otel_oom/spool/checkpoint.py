@@ -65,7 +65,10 @@ class Checkpoint:
         return self.acknowledged if is_current else None
 
     def with_reset_totals(self, start_ns: int) -> Checkpoint:
-        """The totals begin again at 0. The base moves on: the kernel's counter stays compared with all kills."""
+        """The totals begin again at 0: for a new boot, a gap at a restart, and a new identity.
+
+        The base moves on: the kernel's counter stays compared with all kills.
+        """
         base = None if self.base is None else self.base + self.lines + self.totals.unaccounted
         carried_over = self.totals.beyond(self.acknowledged)
         if self.carried_over is not None:
@@ -81,7 +84,10 @@ class Checkpoint:
         )
 
     def under_new_identity(self, identity: ResourceIdentity, start_ns: int) -> Checkpoint:
-        """The totals begin again at 0 under another identity. Unacknowledged ones become a retired series."""
+        """The totals begin again at 0 under another identity: for a copied disk and a fork of a running VM.
+
+        Unacknowledged totals become a retired series: its collector may be out of reach now.
+        """
         after = self.with_reset_totals(start_ns)
         retired = self.retired
         if after.carried_over is not None:

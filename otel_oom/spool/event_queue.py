@@ -36,12 +36,11 @@ class QueueChanges:
     refused: Sequence[tuple[Event, str]]
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Entry:
     number: int
     event: Event
     size: int
-    is_stored: bool = False
 
 
 class EventQueue:
@@ -60,13 +59,15 @@ class EventQueue:
         max_events: int = MAX_EVENTS,
         max_bytes: int = MAX_BYTES,
     ) -> None:
-        self._entries = deque(_Entry(number, event, event.size_bytes, is_stored=True) for number, event in stored)
+        self._entries = deque(_Entry(number, event, event.size_bytes) for number, event in stored)
         self._bytes = sum(entry.size for entry in self._entries)
         self._has_writer = has_writer
         self._max_events = max_events
         self._max_bytes = max_bytes
         self.newest_number = self._entries[-1].number if self._entries else 0
         """Number of the newest event so far, delivered or not."""
+        self._stored_to = self.newest_number
+        """Number of the newest event that is stored: events are stored in their order."""
         self._dropped_since_peek = 0
         self._removed: list[int] = []
         self._refused: list[tuple[Event, str]] = []
@@ -131,13 +132,14 @@ class EventQueue:
         a commit that failed.
         """
         newest_first = reversed(self._entries)
-        entries = newest_first if replaces_all else takewhile(lambda entry: not entry.is_stored, newest_first)
-        added = list(entries)[::-1]
-        for entry in added:
-            entry.is_stored = True
+        entries = (
+            newest_first if replaces_all else takewhile(lambda entry: entry.number > self._stored_to, newest_first)
+        )
+        added = [(entry.number, entry.event) for entry in entries][::-1]
+        self._stored_to = self.newest_number
         removed, self._removed = self._removed, []
         refused, self._refused = self._refused, []
-        return QueueChanges([(entry.number, entry.event) for entry in added], removed, refused)
+        return QueueChanges(added, removed, refused)
 
     def put_back_refused(self, refused: Sequence[tuple[Event, str]]) -> None:
         """The commit of these failed: the next one must store them."""
@@ -146,5 +148,5 @@ class EventQueue:
     def _drop_oldest(self) -> None:
         entry = self._entries.popleft()
         self._bytes -= entry.size
-        if entry.is_stored and self._has_writer:
+        if entry.number <= self._stored_to and self._has_writer:
             self._removed.append(entry.number)

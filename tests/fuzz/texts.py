@@ -48,7 +48,11 @@ def _journal(one: Record) -> bytes:
         message: object = text.decode()
     except UnicodeDecodeError:
         message = list(text)
-    entry = {"MESSAGE": message, "PRIORITY": str(one.level), "_SOURCE_MONOTONIC_TIMESTAMP": str(one.monotonic_us)}
+    entry = {
+        "MESSAGE": message,
+        "PRIORITY": str(one.priority & 7),
+        "_SOURCE_MONOTONIC_TIMESTAMP": str(one.monotonic_us),
+    }
     entry["SYSLOG_FACILITY"] = str(one.facility)
     return json.dumps(entry, separators=(",", ":")).encode()  # as journalctl prints it
 

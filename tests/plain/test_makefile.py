@@ -1,4 +1,4 @@
-"""The Makefile: its help, and a .venv that is made anew when its Python cannot be used. The interpreters are fakes."""
+"""The Makefile: its help, and a .venv that is made again when its Python cannot be used. The interpreters are fakes."""
 
 from __future__ import annotations
 
@@ -66,11 +66,11 @@ def test_an_environment_is_made_once(checkout: Path) -> None:
 
 
 @pytest.mark.parametrize("is_in_environment", [False, True])
-def test_another_python_makes_it_anew(checkout: Path, *, is_in_environment: bool) -> None:
+def test_another_python_makes_it_again(checkout: Path, *, is_in_environment: bool) -> None:
     make(checkout)
     named = "PYTHON=python3.12"
     done = make(checkout, PYTHON="python3.12") if is_in_environment else make(checkout, named)
-    assert "make: .venv is made anew: its Python is not python3.12" in done
+    assert "make: .venv is made again: its Python is not python3.12" in done
     assert "up to date" in make(checkout, named)
     assert installed(checkout) == ["installed by 3 11 7", "installed by 3 12 1"]
 
@@ -80,19 +80,19 @@ def test_a_python_that_was_named_once_stays(checkout: Path) -> None:
     assert "up to date" in make(checkout)
 
 
-def test_an_environment_whose_python_is_gone_is_made_anew(checkout: Path) -> None:
+def test_an_environment_whose_python_is_gone_is_made_again(checkout: Path) -> None:
     make(checkout)
     program = checkout / ".venv" / "bin" / "python"
     program.unlink()
     program.symlink_to("/no/such/python")
-    assert "make: .venv is made anew: its Python does not run" in make(checkout)
+    assert "make: .venv is made again: its Python does not run" in make(checkout)
     assert installed(checkout) == ["installed by 3 11 7"] * 2
 
 
-def test_an_environment_of_an_old_python_is_made_anew(checkout: Path) -> None:
+def test_an_environment_of_an_old_python_is_made_again(checkout: Path) -> None:
     make(checkout)
     interpreter(checkout / ".venv" / "bin" / "python", "3 9 2", is_new_enough=False)
-    assert "make: .venv is made anew: its Python is too old" in make(checkout)
+    assert "make: .venv is made again: its Python is too old" in make(checkout)
     assert "up to date" in make(checkout)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -39,14 +40,20 @@ class MetricWorld:
     """A wall clock and a monotonic clock, totals, and the schedule that exports them."""
 
     def __init__(
-        self, *, is_delta: bool = False, begin: Checkpoint | None = None, kernel_kills: int | None = 7
+        self,
+        *,
+        is_delta: bool = False,
+        begin: Checkpoint | None = None,
+        kernel_kills: int | None = 7,
+        has_writer: bool = False,
     ) -> None:
         self.wall_ns = START_NS
-        self.monotonic_ns = 50 * S
+        self.monotonic_ns = time.monotonic_ns()
         self.kernel_kills = kernel_kills
         self.health = Health()
         self.health.device_up()
-        self.spool = Spool(self.health, begin or Checkpoint("boot", ResourceIdentity("instance"), Totals(START_NS)))
+        begin = begin or Checkpoint("boot", ResourceIdentity("instance"), Totals(START_NS))
+        self.spool = Spool(self.health, begin, has_writer=has_writer)
         self.schedule = MetricSchedule(
             self.spool,
             self.health,

@@ -157,6 +157,12 @@ def test_the_record_after_a_gap_is_the_next_one_until_it_is_returned(world: Worl
     assert (device.read(), device.next_sequence) == (item(9), 10)
 
 
+def test_an_overrun_on_the_way_to_the_end_is_no_loss(world: World) -> None:
+    world.script.extend([errno.EPIPE, errno.EAGAIN])
+    device = opened(world, record(5))
+    assert readings(device) == [item(5), None]
+
+
 def test_a_device_that_fails_while_it_is_read_to_its_end(world: World) -> None:
     world.script.extend([record(5), errno.ENODEV])
     with pytest.raises(NoDeviceError, match="No such device"):

@@ -141,6 +141,13 @@ def test_news_is_due_at_once_and_a_heartbeat_in_its_time() -> None:
     assert world.schedule.due_s == now_s + HEARTBEAT_S
 
 
+def test_totals_that_wait_for_a_disk_are_due_when_it_is_no_longer_waited_for() -> None:
+    world = MetricWorld(has_writer=True)
+    world.export()
+    world.kill()
+    assert world.schedule.due_s == world.spool.held_until_s < world.monotonic_ns / S + HEARTBEAT_S
+
+
 def test_with_delta_temporality_an_unanswered_heartbeat_is_not_done() -> None:
     world = MetricWorld(is_delta=True)
     world.export()

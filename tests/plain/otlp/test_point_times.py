@@ -96,6 +96,14 @@ def test_a_restart_goes_on_after_what_was_exported_before_it() -> None:
     assert world.export_kills().time_unix_nano == world.wall_ns
 
 
+def test_a_kill_of_before_a_restart_does_not_give_its_stamp_to_a_point_again() -> None:
+    """Its stamp is in the future here: the wall clock was set back during the restart."""
+    totals = Totals(START_NS - 20 * S, {"cgroup": 1}, {"cgroup": START_NS + 30 * S})
+    world = MetricWorld(begin=Checkpoint("boot", ResourceIdentity("instance"), totals))
+    world.passes(S)
+    assert world.export_kills().time_unix_nano == world.wall_ns
+
+
 def test_a_delta_starts_where_the_last_one_ended() -> None:
     world = MetricWorld(is_delta=True)
     ends = [START_NS]

@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from support.otlp_servers import Answer
 from support.pipelines import event, sending, settings
 from support.waiting import eventually
 
+from otel_oom.config import options
 from otel_oom.otlp import grpc_exporter
 
 
@@ -84,7 +86,7 @@ def through(relay: Relay, receiver: OtlpReceiver) -> dict[str, str]:
     ],
 )
 def test_a_dead_connection_is_given_up(protocol: Protocol, timeout_ms: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("otel_oom.config.otlp_export._DEFAULT_TIMEOUT_MS", 700)  # of 4,000
+    monkeypatch.setattr(options, "TIMEOUT", replace(options.TIMEOUT, default="700"))  # of 4000
     pings = tuple((name, value // 4) for name, value in grpc_exporter._KEEPALIVE)
     monkeypatch.setattr(grpc_exporter, "_KEEPALIVE", pings)
     with OtlpReceiver(protocol) as receiver, Relay(receiver.port) as relay:

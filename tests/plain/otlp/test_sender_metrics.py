@@ -113,7 +113,7 @@ def test_a_change_goes_out_at_once_and_a_heartbeat_in_its_time(protocol: Protoco
         assert third.values(schema.UP.name) == {"": 0, "gone": 0}
         rig.health.device_up()
         rig.spool.wake()
-        assert receiver.exports(3)[2].values(schema.UP.name) == {"": 1, "gone": 1}
+        assert receiver.exports(4)[3].values(schema.UP.name) == {"": 1, "gone": 1}
 
 
 def test_a_storm_of_logs_does_not_hold_up_the_counter() -> None:

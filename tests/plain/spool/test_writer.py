@@ -269,7 +269,7 @@ def test_a_store_that_opens_late_is_taken_over(tmp_path: Path, monkeypatch: pyte
     is_open.set()
     assert eventually(lambda: rig.queued == ["new", "old"])
     assert eventually(lambda: rig.on_disk() == (["new", "old"], 1))
-    assert rig.health.is_durable
+    assert eventually(lambda: bool(rig.health.is_durable))
     assert rig.writer.stop(10)
 
 
@@ -327,6 +327,31 @@ def test_nothing_is_written_before_the_reader_has_taken_the_earlier_checkpoint(
     rig.spool.earlier_taken()
     assert eventually(lambda: rig.on_disk() == (["new", "old"], 1))
     assert rig.writer.stop(10)
+
+
+@pytest.mark.parametrize("fails_first", [False, True])
+def test_a_stop_before_the_reader_has_taken_the_earlier_checkpoint_writes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, fails_first: bool
+) -> None:
+    with written(tmp_path) as before:
+        before.put("old")
+    is_open = threading.Event()
+    failures = [OSError("no")] if fails_first else []
+
+    def hold() -> None:
+        if failures:
+            raise failures.pop()
+        is_open.wait(30)
+
+    rig = late(tmp_path, monkeypatch, hold)
+    rig.takes_earlier = False
+    rig.put("new")
+    is_open.set()
+    assert eventually(lambda: rig.spool.take_earlier() is not None)
+    began_s = time.monotonic()
+    assert rig.writer.stop(10)
+    assert time.monotonic() - began_s < 0.9, "it does not wait for the reader"
+    assert rig.on_disk() == (["old"], 1)
 
 
 def test_a_disk_that_hangs_is_seen_without_a_kill_too(tmp_path: Path, gate: Gate) -> None:
