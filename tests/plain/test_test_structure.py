@@ -14,17 +14,7 @@ FILES = sorted(path for path in TESTS.rglob("*.py"))
 
 #: test files of a package that are about several of its modules, or about one in a certain situation
 ABOUT_SEVERAL_MODULES = {
-    "kernel": {
-        "test_captures",
-        "test_hostile_captures",
-        "test_hostile_time",
-        "test_kernel_generations",
-        "test_kmsg_escapes",
-        "test_oom_group",
-        "test_properties",
-        "test_report_corpus",
-        "test_task_table",
-    },
+    "kernel": {"test_linear_time"},
     "parse": {"test_corpus", "test_tables"},
 }
 
