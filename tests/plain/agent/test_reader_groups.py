@@ -35,4 +35,4 @@ def test_a_repeat_is_counted_but_is_no_kill(first_uncounted: int, kill_lines: in
     reader = Reader(source, Health(), IDENTITY, first_uncounted=first_uncounted)
     reader.burst()
     assert reader.kill_lines == kill_lines
-    assert [finding.record.sequence for finding in reader.found.findings] == sequences
+    assert [finding.record.sequence for finding in reader.batch.findings] == sequences
