@@ -1,4 +1,4 @@
-"""Renders the tables of `schema` as Markdown (also in README.md) and as JSON. No I/O."""
+"""Renders the tables of `schema` as Markdown (also in docs/telemetry.md) and as JSON. No I/O."""
 
 from __future__ import annotations
 

@@ -87,3 +87,11 @@ def test_the_uid_of_an_event_is_computed_as_the_page_says() -> None:
     assert isinstance(record, kmsg_record.Record)
     expected = names["uid"]("system_oom_kill", "boot", record.sequence, record.monotonic_us, record.text)
     assert expected == event_uid("system_oom_kill", "boot", record)
+
+
+def test_every_variable_that_the_code_names_is_documented() -> None:
+    source = "\n".join(path.read_text() for path in (ROOT / "otel_oom").rglob("*.py"))
+    named = set(re.findall(r"\bOTEL_[A-Z_]*[A-Z]\b", source))
+    documented = set(re.findall(r"`(OTEL_[A-Z_]+)", (DOCS / "configuration.md").read_text()))
+    assert "OTEL_OOM_SPOOL" in named
+    assert named - documented == set()
