@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
-from support.agent_rig import IDENTITY, KILLED, kill, line
-from support.sources import Script
+from dataclasses import replace
 
-from otel_oom.agent.reader import Reader
-from otel_oom.health import Health
+import pytest
+from support.agent_rig import KILLED, Rig, first_checkpoint, kill, line
+
+from otel_oom import schema
 
 GROUP = [
     kill(1),
@@ -30,9 +30,6 @@ GROUP = [
 )
 def test_a_repeat_is_counted_but_is_no_kill(first_uncounted: int, kill_lines: int, sequences: list[int]) -> None:
     """After a restart the reader reads again from the first victim, to recognise the repeat."""
-    source = Script()
-    source.put(*GROUP)
-    reader = Reader(source, Health(), IDENTITY, first_uncounted=first_uncounted)
-    reader.burst()
-    assert reader.kill_lines == kill_lines
-    assert [finding.record.sequence for finding in reader.batch.findings] == sequences
+    rig = Rig(checkpoint=replace(first_checkpoint(), first_uncounted=first_uncounted)).run(*GROUP)
+    assert rig.spool.checkpoint.lines == kill_lines
+    assert [event.attributes[schema.KMSG_SEQUENCE.name] for event in rig.events] == sequences
