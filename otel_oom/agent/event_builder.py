@@ -59,7 +59,7 @@ class EventBuilder:
             bare = Sighting(is_backlog=is_backlog)
             return [kill_event.kill_event(finding, bare)] if isinstance(finding, OomKill) else []
         except Exception as error:  # noqa: BLE001 the record is counted already
-            self._health.bug("the event of a kill", error)
+            self._health.bug("the event builder", error)
             return []
 
     def _no_victim(self, finding: NoVictim) -> list[Event]:

@@ -191,7 +191,7 @@ class Reader:
         try:
             return (*held, *self._interpret(item, has_marker=has_marker))
         except Exception as error:  # noqa: BLE001 the record is counted already; the reconciliation shows a missed kill
-            self._health.bug("a kill line without its report", error)
+            self._health.bug("the reading of a kill line", error)
             return held
 
     def _interpret(self, item: Item, *, has_marker: bool) -> tuple[Finding, ...]:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-import threading
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from support.agent_rig import IDENTITY, Rig, kill, line
@@ -14,7 +12,7 @@ from support.waiting import eventually
 
 from otel_oom.kernel import vm_fork_line
 from otel_oom.machine.fork_detection import SETTLES_S, ForkDetection
-from otel_oom.machine.identity import BackgroundRead, MachineIdentity, read_machine_identity
+from otel_oom.machine.identity import MachineIdentity
 from otel_oom.totals import ResourceIdentity, Totals
 
 COPY = replace(IDENTITY, mark="copy")
@@ -111,24 +109,6 @@ def test_the_identity_may_change_for_a_minute_after_the_start() -> None:
     assert same.changed_identity(own, 100.0, is_forked=True) is None, "the suffix of one run is no change"
 
 
-def test_a_background_read_does_not_wait_for_a_disk() -> None:
-    hanging = threading.Event()
-    looks: list[int] = []
-
-    def look() -> MachineIdentity:
-        looks.append(1)
-        hanging.wait(10.0)
-        return COPY
-
-    background_read = BackgroundRead(look)
-    began_s = time.monotonic()
-    assert (background_read(), background_read()) == (None, None)
-    assert time.monotonic() - began_s < 1.0
-    hanging.set()
-    assert eventually(background_read) == COPY
-    assert len(looks) == 1, "one at a time"
-
-
 @pytest.mark.parametrize("machine", [IDENTITY, None])
 def test_always_changes_the_identity_at_each_fork(machine: MachineIdentity | None) -> None:
     world = World(is_always=True, unique_suffix="f00")
@@ -137,16 +117,6 @@ def test_always_changes_the_identity_at_each_fork(machine: MachineIdentity | Non
     assert world.changed_identity(1.0, is_forked=True) == expected
     assert world.changed_identity(2.0, is_forked=False) is None
     assert world.changed_identity(3.0, is_forked=True) == expected, "its own part does not grow"
-
-
-def test_the_identity_file_tells_copies_apart(tmp_path: Path) -> None:
-    file = tmp_path / "identity"
-    file.write_bytes(b" i-0123\n\xff\x1b[31m\n")
-    marked, unmarked = read_machine_identity(file), read_machine_identity()
-    assert marked.mark == r"i-0123\x0a\xff\x1b[31m", "any bytes, and harmless"
-    assert marked.instance_id != unmarked.instance_id == read_machine_identity(tmp_path / "none").instance_id
-    file.write_bytes(b"x" * 100_000)
-    assert len(read_machine_identity(file).mark) == 4096
 
 
 def test_what_was_read_before_a_fork_keeps_the_old_identity() -> None:
