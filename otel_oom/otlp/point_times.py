@@ -17,7 +17,7 @@ from otel_oom.totals import RetiredSeries, Totals
 
 _STEP_NS: Final = 1_000_000  # stores keep milliseconds: the next point must be a later one there too
 
-_OTHERS: Final = ""  # the key of all series but those of kills, whose points have one time per collection
+_OTHERS: Final = ""  # the key of all series except those of kills: their points have one time per collection
 
 
 class Moment(NamedTuple):
@@ -39,10 +39,10 @@ class _Point(NamedTuple):
 class PointTimes:
     """The times of one collection's points, wall clock ns since the Unix epoch.
 
-    last: by scope of kills
+    points: by scope of kills, and one for all other series
     """
 
-    last: Mapping[str, _Point]
+    points: Mapping[str, _Point]
 
     @classmethod
     def before_first(cls, moment: Moment, kill_stamps_ns: Mapping[str, int]) -> PointTimes:
@@ -52,7 +52,7 @@ class PointTimes:
 
     def next(self, moment: Moment, kill_stamps_ns: Mapping[str, int]) -> PointTimes:
         """Times of the next collection. kill_stamps_ns: its newest kill of each scope."""
-        keys = {**self.last, **kill_stamps_ns}
+        keys = {**self.points, **kill_stamps_ns}
         return PointTimes({key: self._next(key, moment, kill_stamps_ns.get(key, 0)) for key in keys})
 
     def of(self, scope: str | None) -> int:
@@ -62,11 +62,11 @@ class PointTimes:
     @property
     def newest_ns(self) -> int:
         """The latest of the times."""
-        return max(point.time_ns for point in self.last.values())
+        return max(point.time_ns for point in self.points.values())
 
     def _of(self, key: str) -> _Point:
         """A scope without kills has the times of the other series."""
-        return self.last[key] if key in self.last else self.last[_OTHERS]
+        return self.points.get(key, self.points[_OTHERS])
 
     def _next(self, key: str, moment: Moment, kill_ns: int) -> _Point:
         last = self._of(key)
@@ -79,8 +79,8 @@ class PointTimes:
 def of_retired(retired: RetiredSeries, totals: Totals, *, is_delta: bool) -> tuple[PointTimes, PointTimes]:
     """Times of the last exported points of a retired series, and of the next ones, which hold `totals`.
 
-    They depend on the series alone, so that all copies of a machine export equal points, and a store that has newer
-    ones, because the machine itself runs on, drops them.
+    They depend on the series alone, so that all copies of a machine export equal points. If the machine itself runs on,
+    a store has newer points of it, and drops these.
     """
     acknowledged = retired.acknowledged or Totals(totals.start_ns)
     last_ns = max(retired.exported_ns, totals.start_ns)

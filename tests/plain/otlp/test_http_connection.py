@@ -69,9 +69,10 @@ def request(sock: socket.socket) -> bytes:
         came += more
     head, _, body = came.partition(b"\r\n\r\n")
     length = next(int(line[15:]) for line in head.splitlines() if line.lower().startswith(b"content-length:"))
-    while len(body) < length:
-        body += sock.recv(65536)
-    return head + b"\r\n\r\n" + body
+    whole = bytearray(body)
+    while len(whole) < length:
+        whole += sock.recv(1 << 20)
+    return head + b"\r\n\r\n" + whole
 
 
 def answering(answer: bytes = OK, seen: list[bytes] | None = None) -> Serve:
@@ -277,7 +278,7 @@ def test_a_failure_ends_the_connection_and_the_next_request_makes_one() -> None:
 def test_an_answer_that_comes_too_late_is_not_that_of_the_next_request() -> None:
     def late(sock: socket.socket) -> None:
         request(sock)
-        time.sleep(0.3)
+        time.sleep(0.2)
         sock.sendall(b"HTTP/1.1 404 Late\r\nContent-Length: 0\r\n\r\n")
 
     with serving(late, answering()) as (server, connection, url):
@@ -354,7 +355,7 @@ def drip(head: bytes) -> Serve:
 
 def deaf(sock: socket.socket) -> None:
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    time.sleep(0.5)
+    time.sleep(0.35)
 
 
 @pytest.mark.parametrize(
@@ -378,10 +379,10 @@ def test_one_deadline_bounds_the_whole_request(serve: Serve) -> None:
     with serving(after_an_answer) as (_, connection, url):
         assert connection.request("POST", url, timeout=5).status_code == 200
         began = time.monotonic()
-        got = connection.request("POST", url, data=b"x" * (32 << 20 if serve is deaf else 1), timeout=0.3)
+        got = connection.request("POST", url, data=b"x" * (32 << 20 if serve is deaf else 1), timeout=0.2)
         took_s = time.monotonic() - began
         assert isinstance(got.error, TimeoutError)
-        assert 0.25 < took_s < 3.0, "the request's timeout of 0.3 s; without it, the test would not end"
+        assert 0.15 < took_s < 3.0, "the request's timeout of 0.2 s; without it, the test would not end"
 
 
 def test_each_address_of_a_name_has_its_share_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:

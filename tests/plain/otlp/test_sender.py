@@ -129,10 +129,10 @@ def test_the_wrong_protocol_is_named(
 @pytest.mark.parametrize(
     ("protocol", "answer"),
     [
-        ("http/protobuf", Answer(429, retry_after_s=0.6)),
-        ("http/protobuf", Answer(503, retry_after_s=0.6)),
-        ("grpc", Answer(CODE.UNAVAILABLE, retry_after_s=0.6)),
-        ("grpc", Answer(CODE.RESOURCE_EXHAUSTED, retry_after_s=0.6)),
+        ("http/protobuf", Answer(429, retry_after_s=0.4)),
+        ("http/protobuf", Answer(503, retry_after_s=0.4)),
+        ("grpc", Answer(CODE.UNAVAILABLE, retry_after_s=0.4)),
+        ("grpc", Answer(CODE.RESOURCE_EXHAUSTED, retry_after_s=0.4)),
     ],
     ids=name,
 )
@@ -148,7 +148,7 @@ def test_no_attempt_is_made_before_the_time_that_the_server_names(
             rig.kill("second")  # would probe early otherwise
             receiver.wait(lambda: receiver.delivered)
             refused, taken = receiver.of("logs")[:2]
-            assert taken.arrived_s - refused.arrived_s >= 0.6
+            assert taken.arrived_s - refused.arrived_s >= 0.4
             assert receiver.of("metrics"), "metrics do not wait with the logs"
 
 
@@ -157,7 +157,7 @@ def test_a_storm_during_a_request_that_hangs(protocol: Protocol) -> None:
     uids = [f"kill {number}" for number in range(1_000)]
     with OtlpReceiver(protocol) as receiver:
         receiver.script.logs.append(HANG)
-        with sending(settings(receiver) | {"OTEL_EXPORTER_OTLP_TIMEOUT": "600"}) as rig:
+        with sending(settings(receiver) | {"OTEL_EXPORTER_OTLP_TIMEOUT": "400"}) as rig:
             rig.kill("hangs")
             receiver.wait(lambda: receiver.of("logs"))
             began = time.monotonic()
@@ -176,7 +176,7 @@ def test_a_jump_of_the_wall_clock_does_not_matter(
     protocol: Protocol, step_s: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     true_time = time.time
-    short = {"OTEL_EXPORTER_OTLP_TIMEOUT": "400"}
+    short = {"OTEL_EXPORTER_OTLP_TIMEOUT": "250"}
     with OtlpReceiver(protocol) as receiver, sending(settings(receiver) | short) as rig:
         receiver.wait(lambda: receiver.accepted("metrics"))
         monkeypatch.setattr(time, "time", lambda: true_time() + step_s)
@@ -193,7 +193,7 @@ def test_a_jump_of_the_wall_clock_does_not_matter(
 
 
 @BOTH
-@pytest.mark.parametrize("timeout_ms", [150, 600])
+@pytest.mark.parametrize("timeout_ms", [150, 400])
 def test_the_timeout_is_in_milliseconds(protocol: Protocol, timeout_ms: int) -> None:
     with OtlpReceiver(protocol) as receiver:
         receiver.script.logs.extend([HANG, Answer()])

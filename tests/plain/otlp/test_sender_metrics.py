@@ -28,7 +28,7 @@ def test_the_first_delivered_totals_are_the_opening_ones(protocol: Protocol) -> 
         receiver.script.metrics.extend(
             [Answer(kind="hang")] + [Answer(503 if "http" in protocol else CODE.UNAVAILABLE)] * 2
         )
-        variables = settings(receiver) | {"OTEL_EXPORTER_OTLP_TIMEOUT": "200"}
+        variables = settings(receiver) | {"OTEL_EXPORTER_OTLP_TIMEOUT": "150"}
         with sending(variables, early=("first",)) as rig:
             receiver.wait(lambda: receiver.of("metrics"))
             rig.kill("second")
@@ -100,7 +100,7 @@ def test_the_first_delta_of_the_kernels_own_count_is_not_all_since_the_boot(prot
 
 @BOTH
 def test_a_change_goes_out_at_once_and_a_heartbeat_in_its_time(protocol: Protocol) -> None:
-    heartbeat_s = 0.6
+    heartbeat_s = 0.4
     variables = {"OTEL_METRIC_EXPORT_INTERVAL": f"{heartbeat_s * 1000:.0f}"}
     with OtlpReceiver(protocol) as receiver, sending(settings(receiver) | variables) as rig:
         first, second = receiver.exports(2)
@@ -131,7 +131,7 @@ def test_a_storm_of_logs_does_not_hold_up_the_counter() -> None:
 
 @BOTH
 def test_logs_that_hang_hold_up_metrics_by_one_attempt_at_most(protocol: Protocol, only_probes: float) -> None:
-    timeout_s, heartbeat_s = 0.5, 0.3
+    timeout_s, heartbeat_s = 0.4, 0.2
     with OtlpReceiver(protocol) as hanging, OtlpReceiver(protocol) as receiver:
         hanging.script.otherwise = Answer(kind="hang")
         variables = {

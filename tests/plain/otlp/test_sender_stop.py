@@ -43,8 +43,8 @@ def test_a_stop_is_prompt_whatever_the_collector_does(protocol: Protocol, what: 
             rig.kill("first")
             assert eventually(lambda: receiver.requests or rig.health.exports["logs", "retry"])
             began = time.monotonic()
-            rig.sender.stop(0.4)
-            assert 0.3 < time.monotonic() - began < 3.0, "the time of the stop, and not that of a request"
+            rig.sender.stop(0.25)
+            assert 0.2 < time.monotonic() - began < 3.0, "the time of the stop, and not that of a request"
             assert len(rig.spool) == 1, "not accepted, not settled"
             receiver.released.set()
 
