@@ -43,3 +43,14 @@ def test_rows_after_the_end_of_a_report_belong_to_none() -> None:
     late = kill(LINES, as_matches=True, first_us=LATER_US)
     assert late == kill(LINES, as_matches=False, first_us=LATER_US)
     assert late.context.top_tasks == ()
+
+
+def test_the_time_of_the_last_line_is_known_while_a_report_is_open() -> None:
+    assembler = Assembler("boot", 4096)
+    assert assembler.last_us is None
+    for record in RECORDS[:-2]:
+        assembler.feed(record, 1)
+    assert (assembler.opened, assembler.last_us) == (RECORDS[0], RECORDS[-3].monotonic_us)
+    for record in RECORDS[-2:]:
+        assembler.feed(record, 1)
+    assert assembler.last_us is None
