@@ -13,8 +13,6 @@ Rules:
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
@@ -48,17 +46,6 @@ class Assembler:
     def is_open(self) -> bool:
         """Whether records without an anchor matter now."""
         return self._report is not None
-
-    @property
-    def opened(self) -> Record | None:
-        """The first record of the open report; None if none is open."""
-        return None if self._report is None else self._report.opened
-
-    @property
-    def last_us(self) -> int | None:
-        """Time of the open report's last line; None if none is open."""
-        report = self._report
-        return None if report is None else report.opened.monotonic_us if report.last_us is None else report.last_us
 
     @property
     def begin(self) -> int | None:
@@ -95,21 +82,6 @@ class Assembler:
             return self._group()
         self._read(record)
         return ()
-
-    def feed_lines(self, records: Iterable[Record]) -> None:
-        """Take lines of a report that neither open one nor end it, nor continue another: for who knows that of them."""
-        for record in records:
-            if self._report is not None and self._report.is_over(record.monotonic_us):
-                self._report = None
-            if self._report is not None:
-                self._report.read(record)
-
-    def feed_rows(self, rows: Iterable[re.Match[bytes]], now_us: int) -> None:
-        """Take rows of a task table (see `Report.read_rows`), all of one time: for who reads a table as a whole."""
-        if self._report is not None and self._report.is_over(now_us):
-            self._report = None
-        if self._report is not None:
-            self._report.read_rows(rows, now_us)
 
     def settle(self) -> tuple[OomKill, ...]:
         """Nothing more can be read now: release the kill that was held back for a group line."""

@@ -26,12 +26,23 @@ from otel_oom.kernel.kmsg_record import unescape
 TASK_COMM_BYTES: Final = 15  # TASK_COMM_LEN less the NUL
 INT64_MAX: Final = 2**63 - 1  # what a number in telemetry can hold; one that is larger was never measured
 
-# A record that may open a report, count a kill or end a report holds one of these. Everything else matters only
-# while a report is open. It is also what "looks like OOM" when user space wrote it.
-OOM_MARKER: Final = re.compile(
-    rb"invoked oom-killer|oom-kill:|[Kk]ill(?:ed)? process |killed as a result of limit of |;Tasks in "
-    rb"|no killable processes|is already exiting\. Skip"
+# A record that may open a report, count a kill or end a report holds one of these. Other records matter only while a
+# report is open. A marker is also what "looks like OOM" when user space wrote it.
+MARKERS: Final = (
+    b"invoked oom-killer",
+    b"oom-kill:",
+    b"Kill process ",
+    b"kill process ",
+    b"Killed process ",
+    b"killed process ",
+    b"killed as a result of limit of ",
+    b"no killable processes",
+    b"is already exiting. Skip killing",
+    b"are going to be killed due",
 )
+GROUP_MARKER: Final = b"Tasks in "  # at the start of a text; its end (see above) may be in another record
+OOM_MARKER: Final = re.compile(b"|".join(map(re.escape, (*MARKERS, b";" + GROUP_MARKER))))
+"""Searches the bytes of one record of /dev/kmsg."""
 
 # Whose memory ran out. Out of memory (oom_kill_allocating_task): that sysctl. No available memory …: until 2.6.35
 MEMCG_CAUSE: Final = "Memory cgroup out of memory"
@@ -171,7 +182,7 @@ def is_comm(text: str) -> bool:
     return len(text) <= TASK_COMM_BYTES or (len(text) <= 4 * TASK_COMM_BYTES and len(unescape(text)) <= TASK_COMM_BYTES)
 
 
-def size(digits: str | bytes | None, unit: int = 1024) -> int | None:
+def size(digits: str | None, unit: int = 1024) -> int | None:
     """Bytes, or None for a number that no measure gives: a counter that wrapped, more digits than int() takes."""
     return value if digits and len(digits) < 20 and (value := int(digits) * unit) <= INT64_MAX else None
 

@@ -17,10 +17,11 @@ from collections.abc import Sequence
 
 from otel_oom.errors import UsageError
 from otel_oom.parse import json_output, text_output
-from otel_oom.parse.found import LogText, where
 from otel_oom.parse.input_files import STDIN, Source, UnreadableError, opened
+from otel_oom.parse.kill_search import KillSearch
 from otel_oom.parse.progress_bar import Progress
 from otel_oom.parse.text_layout import Style, fold
+from otel_oom.parse.text_record import record_of
 
 log = logging.getLogger(__name__)
 
@@ -75,13 +76,13 @@ class _Reading:
                 failures.append(error)
                 return 0
 
-        text = LogText(readinto, self._page_size, counts=not self._is_json)
+        text = KillSearch(readinto, self._page_size, has_numbers=not self._is_json)
         self._sources += 1
         number = 0
         try:
             for number, kill in enumerate(text.kills(), start=1):
                 progress.hide()
-                self._is_all_kmsg &= where(kill).has_sequence
+                self._is_all_kmsg &= record_of(kill).has_sequence
                 if self._is_json:
                     _write([json_output.as_json(kill)])
                     continue

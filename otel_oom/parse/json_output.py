@@ -12,7 +12,7 @@ import json
 
 from otel_oom import schema
 from otel_oom.kernel.oom_kill import OomKill
-from otel_oom.parse.found import where
+from otel_oom.parse.text_record import record_of
 from otel_oom.telemetry.event import Attributes, without_unknown
 from otel_oom.telemetry.kill_event import Sighting, kill_values
 
@@ -22,7 +22,7 @@ _ENCODER = json.JSONEncoder(ensure_ascii=False, check_circular=False)
 
 def attributes(kill: OomKill) -> Attributes:
     """The attributes of a kill out of a text."""
-    record = where(kill)
+    record = record_of(kill)
     values = kill_values(kill, _AS_SEEN)
     if not record.has_sequence:
         del values[schema.KMSG_SEQUENCE]

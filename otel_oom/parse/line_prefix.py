@@ -59,8 +59,6 @@ _USUAL: Final = re.compile(
     rb"(?:<(?P<level>\d{1,3})>)?(?:(?P<stamp>[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d) [^\s:\]]+ kernel: )?"
     rb"\[ *(?P<s>\d{1,12})\.(?P<us>\d{6})\](?:\[ *[TC]\d{1,10}\])? (?!\s|\[ *[TC]\d|\[\d:)"
 )
-# A whole line of such a form, of plain ASCII without a backslash: all but a few of a log.
-PLAIN: Final = re.compile(_USUAL.pattern + rb"(?P<text>[ -\[\]-~]{0,1000})\n")
 # A serial console may have printed half a line of something else before the kernel's.
 _CLOCK: Final = re.compile(rb"\[ *(?P<s>\d{1,12})\.(?P<us>\d{6})\](?:\[ *[TC]\d{1,10}\])?")
 _CLOCK_WITHIN: Final = 200
@@ -102,7 +100,7 @@ def usual(line: bytes) -> Line | None:
     level, stamp, seconds, fraction = found.groups()
     end = found.end()
     priority = _KERNEL_INFO if level is None else int(level)
-    return Line(line[:end], line[end:], int(seconds) * 1_000_000 + int(fraction), True, stamp, priority)
+    return Line(line[:end], line[end:], _us(seconds, fraction), True, stamp, priority)
 
 
 def split(line: bytes) -> Line:
@@ -123,7 +121,7 @@ def split(line: bytes) -> Line:
     if not is_stamped or _OPENER not in text:
         text = text.lstrip(b" \t")
     if seconds is not None:
-        us: int | None = int(seconds) * 1_000_000 + int(found["us"])
+        us: int | None = _us(seconds, found["us"])
     else:
         us = time_of_day(wall) if wall is not None else None
         us = time_of_day(stamp) if us is None and stamp is not None else us
@@ -151,13 +149,16 @@ def time_of_day(stamp: bytes) -> int | None:
     """Microseconds since the first of the month, of a date in any language: enough to tell a report's end."""
     if b":" not in stamp:  # journalctl -o short-unix; a difference between lines (dmesg -d) is none
         seconds, _, fraction = stamp.partition(b".")
-        return int(seconds) * 1_000_000 + int(fraction[:6]) if seconds.isdigit() and fraction.isdigit() else None
+        return _us(seconds, fraction) if seconds.isdigit() and fraction.isdigit() else None
     found = _TIME_OF_DAY.search(stamp)
     if found is None:
         return None
-    day, hour, minute, second = (int(found[group] or 0) for group in (1, 2, 3, 4))
-    fraction = (found[5] or b"").ljust(6, b"0")
-    return (((day * 24 + hour) * 60 + minute) * 60 + second) * 1_000_000 + int(fraction)
+    day, hour, minute = (int(found[group]) for group in (1, 2, 3))
+    return ((day * 24 + hour) * 60 + minute) * 60_000_000 + _us(found[4] or b"0", found[5] or b"")
+
+
+def _us(seconds: bytes, fraction: bytes) -> int:
+    return int(seconds + fraction[:6].ljust(6, b"0"))
 
 
 def _priority(found: re.Match[bytes]) -> int:

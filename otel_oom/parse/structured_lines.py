@@ -40,7 +40,7 @@ def parse_line(line: bytes) -> Line:
     """A line of a log without what wraps it."""
     line = line.strip(b"\r")
     usual = line_prefix.usual(line)
-    if usual is not None and b"\\x" not in usual.text and not is_escaped(usual.text):
+    if usual is not None and b"\\x" not in usual.text and b"#" not in usual.text:
         return usual
     if (captured := _captured(line)) is not None:
         return captured
@@ -56,19 +56,6 @@ def parse_line(line: bytes) -> Line:
     if b"\\x" in line:
         line = _ESCAPE.sub(lambda code: bytes.fromhex(code[1].decode()), line)
     return line_prefix.split(line)
-
-
-_PLAIN: Final = bytes(byte for byte in (*range(32, 127), 10) if byte != 0x5C)
-
-
-def is_plain(text: bytes) -> bool:
-    """Whether a text is printable ASCII, in lines, that nobody has escaped."""
-    return not text.translate(None, _PLAIN) and not is_escaped(text)
-
-
-def is_escaped(text: bytes) -> bool:
-    """Whether a text may hold rsyslog's escapes of control characters."""
-    return b"#" in text and _CONTROL.search(text) is not None
 
 
 def _entry(entry: dict[str, Any]) -> Line | None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from support import answers, corpus
-from support.parsing import answer, json_rows, kills, text_of
+from support.parsing import answer, json_rows, kills, searched
 
 REPORTS = corpus.index("reports")
 HOSTILE = corpus.index("hostile")
@@ -25,7 +25,7 @@ def check(path: Path, entry: dict[str, Any]) -> None:
     fields = [field for field in answers.OURS if all(field in one for one in entry["kills"])]
     assert answers.theirs(entry["kills"]) == [{field: one[field] for field in fields} for one in found]
     if "kill_lines" in entry:
-        assert entry["kill_lines"] == text_of(text)[0].kill_lines
+        assert entry["kill_lines"] == searched(text)[0].kill_lines
 
 
 @pytest.mark.skipif(not REPORTS, reason="plain: no corpus beside the repository")
