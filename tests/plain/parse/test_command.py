@@ -277,13 +277,13 @@ def test_no_line_is_wider_than_the_terminal(
 def test_progress_is_drawn_for_large_files_and_taken_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
-    monkeypatch.setattr("otel_oom.parse.progress_bar.LARGE", 1 << 20)
-    monkeypatch.setattr("otel_oom.parse.progress_bar._INTERVAL_S", 0.0)
+    monkeypatch.setattr("otel_oom.parse.input_files.LARGE", 1 << 20)
+    monkeypatch.setattr("otel_oom.parse.input_files._BAR_INTERVAL_S", 0.0)
     log = file(tmp_path, "log", QUIET * 100_000)
     command.run([log], "json")
     assert "% of 3 MiB" in terminal.text()
     assert terminal.text().endswith("\r\x1b[K")
-    monkeypatch.setattr("otel_oom.parse.progress_bar.LARGE", 1 << 30)
+    monkeypatch.setattr("otel_oom.parse.input_files.LARGE", 1 << 30)
     before = terminal.text()
     command.run([log], "json")
     assert terminal.text() == before
@@ -336,7 +336,7 @@ def test_records_that_were_overwritten_do_not_end_the_reading(
                 raise BrokenPipeError(errno.EPIPE, "overrun")
             return reading
 
-    monkeypatch.setattr("otel_oom.parse.input_files._text", lambda *_: Overtaken())
+    monkeypatch.setattr("otel_oom.parse.input_files._decompressed", lambda *_: Overtaken())
     assert command.run([file(tmp_path, "log", LOG)], "json") == 0
     assert capsys.readouterr().out.count("\n") == 1
 
