@@ -128,13 +128,13 @@ def split(line: bytes) -> Line:
     return Line(line[:end], text, us, seconds is not None, stamp or wall, _priority(found))
 
 
-_ANCHORED: Final = (b"Memory cgroup out of memory", b"Out of memory", b"Killed process", b"oom-kill:", b"Tasks in ")
+_FIRST_WORDS: Final = (b"Memory cgroup out of memory", b"Out of memory", b"Killed process", b"oom-kill:", b"Tasks in ")
 
 
 def _half_a_line(line: bytes, start: int) -> re.Match[bytes] | None:
     """The kernel's clock within a line, if words of an OOM report follow it."""
     clock = _CLOCK.search(line, start, _CLOCK_WITHIN)
-    if clock is not None and (line.startswith(_ANCHORED, clock.end() + 1) or line.find(_OPENER, clock.end()) >= 0):
+    if clock is not None and (line.startswith(_FIRST_WORDS, clock.end() + 1) or line.find(_OPENER, clock.end()) >= 0):
         return clock
     return None
 
