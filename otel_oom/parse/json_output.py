@@ -1,9 +1,9 @@
-"""A kill as one flat object: the attributes that the agent would send, as far as a text can say them. No I/O.
+"""A kill as one line of JSON: the attributes that the agent would send, as far as a text holds them. No I/O.
 
 Rules:
-- Keys and values are those of the agent's event; what a text does not say is left out.
-- Never there: `log.record.uid` (it needs the boot and the sequence), and what only the running system knows.
-- `oom.group.id` ties the victims of one group in this text; the agent's own has another value.
+- Keys and values are those of the agent's event. An attribute that the text does not hold is absent.
+- Always absent: `log.record.uid` (it needs the boot and the sequence), and facts that only the running system has.
+- `oom.group.id` is equal for the victims of one group in this text. The agent's value is another one.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _ENCODER = json.JSONEncoder(ensure_ascii=False, check_circular=False)
 
 
 def attributes(kill: OomKill) -> Attributes:
-    """The attributes of a kill out of a text."""
+    """The attributes of a kill that was found in a text."""
     record = record_of(kill)
     values = kill_values(kill, _AS_SEEN)
     if not record.has_sequence:

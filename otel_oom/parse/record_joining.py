@@ -1,14 +1,14 @@
-r"""Lines that are one record of the kernel: names with line feeds in them, and text that a page wrapped. No I/O.
+r"""Joins lines that are one record of the kernel: names with line feeds, and text that was wrapped. No I/O.
 
     <3>[    2.976346] Memory cgroup out of memory: Killed process 114 (      the name is "\n[1.0] x": dmesg repeats
     <3>[    2.976346] [1.0] x) total-vm:13524kB, …                           the record's own prefix
 
-    [115879.769795] Killed process 1917 (php-cgi) vsz:467184kB, anon-        a page wrapped it: no prefix
+    [115879.769795] Killed process 1917 (php-cgi) vsz:467184kB, anon-        wrapped by a web page: no prefix
     rss:101196kB, file-rss:204kB
 
 Rules:
-- A line is continued only where its own form shows that its end is missing, and only by what fits there.
-- A line feed inside a record repeats the prefix, clock and all. A wrapped line has none.
+- A line is continued only if its form shows that its end is missing, and only by lines that fit there.
+- dmesg repeats the prefix, with the clock, after a line feed inside a record. A wrapped line has no prefix.
 - Bounded: at most 16 lines of at most 1 KiB; a line that holds a marker is never joined to another.
 """
 

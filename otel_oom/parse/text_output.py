@@ -1,8 +1,8 @@
-"""A kill explained for people: who was killed, who asked, whose limit, how full, the largest tasks, what is unknown.
+"""A kill explained for people: victim, trigger, limit, fullness, the largest tasks, and what is not known.
 
 Rules:
-- Only what the text says; what it does not say is named.
-- Names are text of strangers: they come in as `kmsg.printable` made them, and stay in their place.
+- Only facts of the text. Facts that it does not hold are listed as not said.
+- A process chooses its name, so names are printable (`kmsg_record.printable`), and cannot break the layout.
 """
 
 from __future__ import annotations
