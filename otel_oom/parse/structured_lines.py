@@ -44,9 +44,7 @@ def parse_line(line: bytes) -> Line:
         return usual
     if (captured := _captured(line)) is not None:
         return captured
-    if line.startswith(b" ") and _DICTIONARY.match(
-        line
-    ):  # of a record of /dev/kmsg
+    if line.startswith(b" ") and _DICTIONARY.match(line):  # of a record of /dev/kmsg
         return Line(line, b"", priority=_NOT_KERNEL)
     at = line.find(b"{") if line.endswith((b"}", b"} ", b"},")) else -1
     if at >= 0 and isinstance(entry := _json(line[at:].rstrip(b" ,")), dict):

@@ -18,7 +18,7 @@ def test_user_space_is_refused_where_the_text_says_so() -> None:
     assert text.refused == 1
 
 
-def test_a_report_that_never_ends_is_given_up_by_both() -> None:
+def test_a_report_that_never_ends_is_given_up() -> None:
     quiet = ["nothing of a report"] * 6_000
     text = stamped([*report(7)[:-1], *quiet, report(7)[-1]], step_us=1)
     slow, fast = kills(text, every_line=True), kills(text, 4_096)
@@ -26,7 +26,7 @@ def test_a_report_that_never_ends_is_given_up_by_both() -> None:
     assert [kill.context.completeness for kill in fast] == ["suppressed"]
 
 
-def test_a_table_of_many_tasks_is_no_silence() -> None:
+def test_a_long_table_does_not_end_a_report() -> None:
     text = stamped(report(7, rows=20_000), step_us=1)
     slow, fast = kills(text, every_line=True), kills(text)
     assert slow == fast
@@ -34,7 +34,7 @@ def test_a_table_of_many_tasks_is_no_silence() -> None:
     assert [kill.context.completeness for kill in fast] == ["full"]
 
 
-def test_a_slow_console_is_no_silence() -> None:
+def test_a_slow_console_does_not_end_a_report() -> None:
     text = stamped(report(7, rows=5_000), step_us=7_000)
     slow, fast = kills(text, every_line=True), kills(text)
     assert slow == fast

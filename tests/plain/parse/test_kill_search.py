@@ -66,7 +66,7 @@ PIECES = st.one_of(
     ),
     st.lists(st.text(max_size=30).map(lambda line: line.replace("\n", " ")), max_size=3),
 )
-#: of one time: a jump of the clock in a line that says nothing is seen by the slow way alone
+#: all of one time: only `every_line` sees that the clock jumps in a line that says nothing
 HEADS = st.sampled_from(
     ["[    1.000001] ", "<3>[    1.000002] ", "", "> ", "<8>[    1.000003] ", "[    1.000001][ T9] "]
 )
@@ -100,7 +100,7 @@ def test_random_bytes_are_survived() -> None:
     starts = [at + 1 for at, byte in enumerate(text[:-1]) if byte == ord("\n")]
     for _ in range(300):
         damaged = bytearray(text)
-        for start in chance.sample(starts, 10):  # behind the clock: a jump of it is seen only in lines that are read
+        for start in chance.sample(starts, 10):  # after the clock: only `every_line` sees every jump of it
             damaged[start + chance.randrange(15, 60)] = chance.randrange(256)
         assert kills(bytes(damaged), every_line=True) == kills(bytes(damaged), chance.randrange(1, 5_000))
 

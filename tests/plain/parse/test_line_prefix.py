@@ -1,4 +1,4 @@
-"""What stands before the kernel's words, in every form that a log has, comes off; and nothing else does."""
+"""The prefix of a line is removed in every form that logs have, and nothing but the prefix."""
 
 from __future__ import annotations
 
@@ -175,7 +175,7 @@ def test_a_journals_json_without_the_kernels_clock() -> None:
 @pytest.mark.parametrize(
     "other", [{"_TRANSPORT": "syslog"}, {"_TRANSPORT": "stdout"}, {"SYSLOG_FACILITY": "1"}, {"MESSAGE": None}]
 )
-def test_what_a_journal_says_somebody_else_wrote_is_refused(other: dict[str, object]) -> None:
+def test_a_journals_entries_of_other_writers_are_refused(other: dict[str, object]) -> None:
     assert structured_lines.parse_line(journal(**other)).priority >> 3 == 1
 
 
@@ -245,6 +245,6 @@ TEXTS = st.one_of(
 
 
 @given(HEADS, TEXTS)
-def test_the_short_way_of_usual_lines_says_what_the_long_one_says(head: bytes, text: bytes) -> None:
+def test_a_frequent_prefix_is_split_as_any_other(head: bytes, text: bytes) -> None:
     usual = line_prefix.usual(head + text)
     assert usual in {None, line_prefix.split(head + text)}

@@ -151,7 +151,7 @@ def test_a_report_that_is_cut_off_by_one_of_another_kernel(step_us: int) -> None
     assert [len(kill.context.top_tasks) for kill in kills(text)] == [5]
 
 
-def test_rows_of_user_space_take_no_place_in_the_table() -> None:
+def test_rows_of_user_space_do_not_replace_rows_of_the_kernel() -> None:
     lines = [b"<6>" + line for line in stamped(report(7)).splitlines(keepends=True)]
     forged = b"<8>[    1.000000] [     66]     0    66     9000     9999    65536        0             0 evil\n"
     row = next(at for at, line in enumerate(lines) if b" t3" in line)
@@ -159,7 +159,7 @@ def test_rows_of_user_space_take_no_place_in_the_table() -> None:
     assert kills(b"".join(lines))[0].context.top_tasks == found[0].context.top_tasks
 
 
-def test_a_row_behind_a_prefix_of_another_kind_is_none() -> None:
+def test_a_row_after_a_damaged_prefix_is_ignored() -> None:
     text = stamped(report(7))
     row = next(line for line in text.splitlines(keepends=True) if b" t2" in line)
     damaged = text.replace(row, b"[." + row[2:])
@@ -209,13 +209,13 @@ def test_only_rows_of_user_space_are_the_largest() -> None:
     assert kills(b"".join(lines))[0].context.top_tasks == kills(text)[0].context.top_tasks
 
 
-def test_a_table_without_sizes_is_none() -> None:
+def test_a_table_without_sizes_is_ignored() -> None:
     text = stamped(report(7)).replace(b" rss ", b" ras ")
     assert kills(text, every_line=True) == kills(text)
     assert [kill.context.top_tasks for kill in kills(text)] == [()]
 
 
-def test_rows_of_user_space_in_a_capture_of_the_device_take_no_place() -> None:
+def test_rows_of_user_space_in_a_capture_do_not_replace_rows_of_the_kernel() -> None:
     """There a row's level is a number like the others before it."""
     lines = [b"6,%d,%d,-;%b" % (9 + n, 1_000_000 + n, line.encode()) for n, line in enumerate(report(7, rows=12))]
     forged = b"14,9,1000009,-;[     66]     0    66     9000     9999    65536        0             0 evil"

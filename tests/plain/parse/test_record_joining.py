@@ -33,7 +33,7 @@ def test_a_path_that_splits_a_groups_line_still_makes_a_group() -> None:
         ),
     ],
 )
-def test_what_a_page_wrapped_is_joined(text: str, pids: list[int], comm: str) -> None:
+def test_wrapped_lines_are_joined(text: str, pids: list[int], comm: str) -> None:
     found = kills(f"[115879.769795] {text}\n".encode())
     assert pids == [kill.pid for kill in found]
     assert (comm, 101196 * 1024) == (found[0].comm, found[0].rss_anon)
@@ -41,7 +41,7 @@ def test_what_a_page_wrapped_is_joined(text: str, pids: list[int], comm: str) ->
 
 @pytest.mark.parametrize("comm", ["\n[1.0] x", "a\nb", "\n\n\n", "\n<3>oom", "x\n", "a)\nb"])
 def test_line_feeds_in_a_name(comm: str) -> None:
-    """As dmesg writes them: the prefix is repeated."""
+    """dmesg repeats the prefix after each line feed."""
     lines = stamped(["\0".join(line.split("\n")) for line in report(7, comm=comm, rows=2)]).decode().splitlines()
     text = "".join(line.replace("\0", "\n" + line[:15]) + "\n" for line in lines).encode()
     for found in (kills(text), kills(text, every_line=True), kills(text, 50)):
