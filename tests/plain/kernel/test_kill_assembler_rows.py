@@ -47,10 +47,11 @@ def test_rows_after_the_end_of_a_report_belong_to_none() -> None:
 
 def test_the_time_of_the_last_line_is_known_while_a_report_is_open() -> None:
     assembler = Assembler("boot", 4096)
-    assert assembler.last_us is None
+    times_us = [assembler.last_us]
     for record in RECORDS[:-2]:
         assembler.feed(record, 1)
-    assert (assembler.opened, assembler.last_us) == (RECORDS[0], RECORDS[-3].monotonic_us)
+    assert assembler.opened == RECORDS[0]
+    times_us.append(assembler.last_us)
     for record in RECORDS[-2:]:
         assembler.feed(record, 1)
-    assert assembler.last_us is None
+    assert [*times_us, assembler.last_us] == [None, RECORDS[-3].monotonic_us, None]
