@@ -73,7 +73,7 @@ def mutants(module: str) -> Iterator[Mutant]:
     for change, line, column, make in sorted([*_replacements(source), *_removals(source)], key=lambda one: one[:3]):
         text = lines[line - 1]
         is_star_of_arguments = text[:column].rstrip().endswith(("(", ",")) or not text[:column].strip()
-        if text.lstrip().startswith("@") or ("_Mul_" in change and is_star_of_arguments):
+        if text.lstrip().startswith(("@", "if TYPE_CHECKING:")) or ("_Mul_" in change and is_star_of_arguments):
             continue
         name = f'{change} in "{text.strip()}"'
         seen[name] += 1
