@@ -1,6 +1,6 @@
 """Errors that end a command: each has an exit code, and a message with a remedy.
 
-Exit codes follow sysexits(3) where it has a fitting one. Failures that must not end the agent (an export, a full
+`cli.main` lists the exit codes. Failures that must not end the agent (an export, a full
 queue, a malformed record) are no exceptions: `health` counts and logs them.
 """
 

@@ -47,7 +47,7 @@ class Running:
 
     def warm_up(self) -> str | None:
         """Rehearse a kill, so that the first one needs no new memory. Returns None, or a warning."""
-        return warm_up.warm_up(self.sender.rehearse, read_machine_identity())
+        return warm_up.warm_up(self.sender.warm_up, read_machine_identity())
 
     def run(self) -> None:
         """Watch until `stop`, then deliver what is left for at most two seconds."""

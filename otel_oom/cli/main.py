@@ -1,7 +1,16 @@
 """Runs one command and turns its errors into an exit code.
 
-Exit codes: 0 stopped on request, 1 `demo`: nothing arrived, 2 usage, 66 no input, 69 no device, 70 a bug, 73 no spool,
-75 another agent holds the spool, 77 no permission, 130 interrupted (see `errors`).
+Exit codes, from sysexits(3) where it has a fitting one:
+    0 success: `run` was stopped on request, `parse` read all inputs (with or without a kill)
+    1 `demo`: nothing arrived
+    2 wrong usage
+    66 `parse`: an input cannot be read
+    69 no kernel log device
+    70 a bug
+    73 `--spool-required`: the spool cannot be opened
+    75 another agent uses the spool
+    77 no permission to read the device
+    130 interrupted
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ def run(arguments: argparse.Namespace) -> int:
     from otel_oom.config.settings import load_config
     from otel_oom.machine import memory_protection
 
-    logging.getLogger("opentelemetry.util.re").addFilter(_without_header)
+    logging.getLogger("opentelemetry.util.re").addFilter(_replace_header_warning)
     flags = {setting.name: getattr(arguments, setting.name) for setting in options.OWN}
     settings = load_config(os.environ, is_root=os.geteuid() == 0, **flags)
     memory_protection.bound_threads()  # before the first of them
@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _without_header(_: logging.LogRecord) -> bool:
+def _replace_header_warning(_: logging.LogRecord) -> bool:
     """Replace the SDK's warning about a malformed header: it quotes the header, which may be a key.
 
     Source: opentelemetry-api 1.45, util/re.

@@ -1,7 +1,7 @@
 """Settings of `otel-oom run`: the standard OTEL_* variables, our own OTEL_OOM_* variables, and flags.
 
-Comes in: a mapping of environment variables and the flags of the command line.
-Goes out: one frozen `Config`, with an `Export` for logs and one for metrics.
+Input: a mapping of environment variables and the flags of the command line.
+Output: one frozen `Config`, with `ExportSettings` for logs and for metrics.
 
 Rules:
 - Flags win over variables. An empty variable counts as unset (OpenTelemetry environment variable specification).

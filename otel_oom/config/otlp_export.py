@@ -12,7 +12,7 @@ from typing import Final, Literal, cast
 from urllib.parse import urlsplit
 
 from otel_oom.config import options
-from otel_oom.config.environment import is_true, seconds, text, word
+from otel_oom.config.environment import is_true, seconds, variable_and_value, word
 from otel_oom.errors import UsageError
 from otel_oom.schema import Signal
 
@@ -28,7 +28,7 @@ _LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 
 
 @dataclass(frozen=True, slots=True)
-class Export:
+class ExportSettings:
     """Where one signal goes.
 
     endpoint: as the user wrote it, or the default
@@ -75,10 +75,10 @@ class Export:
         return _url(self.endpoint)
 
 
-def read_export(env: Mapping[str, str], signal: Signal) -> Export:
+def read_export(env: Mapping[str, str], signal: Signal) -> ExportSettings:
     """The settings of one signal; its own variables win over the common ones. Raises: UsageError."""
     exporter = word(env, _EXPORTERS[signal])
-    if text(env, options.SDK_DISABLED)[1].lower() == "true":  # any other value is false (specification)
+    if variable_and_value(env, options.SDK_DISABLED)[1].lower() == "true":  # any other value is false (specification)
         exporter = "none"
     protocol = word(env, options.PROTOCOL, signal)
     default = _DEFAULT_ENDPOINTS[protocol]
@@ -86,7 +86,7 @@ def read_export(env: Mapping[str, str], signal: Signal) -> Export:
     endpoint = env.get(name, default) if exporter == "otlp" else default
     _check_endpoint(name, endpoint, protocol)
     is_whole_url = protocol == "grpc" or name != options.ENDPOINT.variable
-    return Export(
+    return ExportSettings(
         signal=signal,
         exporter=cast("ExporterKind", exporter),
         protocol=cast("OtlpProtocol", protocol),

@@ -1,10 +1,4 @@
-"""Reads all settings of `otel-oom run` into one value.
-
-Rules:
-- The environment is passed in; nothing here reads the system.
-- A flag wins over its variable. An empty variable counts as unset (OpenTelemetry environment variable specification).
-- A value that makes no sense is a `UsageError` at the start, with its remedy.
-"""
+"""Reads all settings of `otel-oom run` into one value."""
 
 from __future__ import annotations
 
@@ -14,8 +8,8 @@ from pathlib import Path
 from typing import Literal, cast
 
 from otel_oom.config import options
-from otel_oom.config.environment import is_true, seconds, text
-from otel_oom.config.otlp_export import Export, read_export
+from otel_oom.config.environment import is_true, seconds, variable_and_value
+from otel_oom.config.otlp_export import ExportSettings, read_export
 from otel_oom.errors import UsageError
 
 ForkIdentity = Literal["changed", "always"]
@@ -41,8 +35,8 @@ class Config:
     fork_identity: ForkIdentity
     with_command_line: bool
     heartbeat_s: float
-    logs: Export
-    metrics: Export
+    logs: ExportSettings
+    metrics: ExportSettings
 
 
 def load_config(environment: Mapping[str, str], *, is_root: bool = True, **flags: str | bool | None) -> Config:
@@ -61,13 +55,13 @@ def load_config(environment: Mapping[str, str], *, is_root: bool = True, **flags
     if is_required and spool is None:
         raise UsageError("the spool is required, and it is `none`", "give --spool DIRECTORY or --no-spool-required")
     return Config(
-        device=text(env, options.DEVICE)[1],
+        device=variable_and_value(env, options.DEVICE)[1],
         from_ring=is_true(env, options.FROM_RING),
         spool=spool,
         is_spool_required=is_required,
-        oom_score_adj=_oom_score_adj(text(env, options.OOM_SCORE_ADJ)[1]),
-        identity_file=_identity_file(text(env, options.IDENTITY_FILE)[1]),
-        fork_identity=_fork_identity(text(env, options.FORK_IDENTITY)[1]),
+        oom_score_adj=_oom_score_adj(variable_and_value(env, options.OOM_SCORE_ADJ)[1]),
+        identity_file=_identity_file(variable_and_value(env, options.IDENTITY_FILE)[1]),
+        fork_identity=_fork_identity(variable_and_value(env, options.FORK_IDENTITY)[1]),
         with_command_line=is_true(env, options.COMMAND_LINE),
         heartbeat_s=seconds(env, options.METRIC_EXPORT_INTERVAL),
         logs=read_export(env, "logs"),
@@ -107,7 +101,7 @@ def _fork_identity(word: str) -> ForkIdentity:
 
 def _spool(env: Mapping[str, str], *, is_root: bool) -> Path | None:
     """The directory that the user chose, else systemd's (StateDirectory=), else the usual place of such data."""
-    chosen = text(env, options.SPOOL)[1]
+    chosen = variable_and_value(env, options.SPOOL)[1]
     if chosen:
         if chosen != "none" and not chosen.startswith("/"):
             raise UsageError(

@@ -1,7 +1,7 @@
 """`otel-oom demo`: one OOM kill on the screen, without any setup.
 
-Comes in: nothing but the command.
-Goes out: the log record and the count that an OTLP receiver in the same process received, printed.
+Input: none.
+Output: the log record and the count that an OTLP receiver in the same process received, printed.
 
 Rules:
 - The whole path is real: the kernel log, a kill in a cgroup of the demo's own, the agent, OTLP over a socket.

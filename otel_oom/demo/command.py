@@ -1,9 +1,6 @@
 """Shows one OOM kill on the screen, fitted to the terminal's width.
 
-Rules:
-- Everything on the way is real: the kernel log, a kill in a cgroup of the demo's own, the agent, OTLP over a socket.
-- Where the kernel log or a cgroup may not be used, a recorded kill is played instead, and the screen says so.
-- The last line is a command that can be copied as it is.
+The last line is a command that can be copied as it is.
 """
 
 from __future__ import annotations

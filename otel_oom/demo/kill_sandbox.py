@@ -71,11 +71,6 @@ class Sandbox:
         """The file that a process writes 0 to in order to join."""
         return self._path / "cgroup.procs"
 
-    @property
-    def path(self) -> str:
-        """The cgroup's path as the kernel prints it."""
-        return f"/{self._path.name}"
-
     def kill_one(self) -> None:
         """Start a process that fills three times the limit. The kernel kills it within some milliseconds."""
         command = [sys.executable, "-I", "-S", "-c", _PROGRAM, str(self.processes), str(3 * self._limit_bytes)]

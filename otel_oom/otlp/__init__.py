@@ -1,12 +1,12 @@
 """Export to a collector over OTLP: the only user of the OpenTelemetry SDK and of its exporters.
 
-Comes in: undelivered events and exportable totals (from the spool), the agent's own numbers (from health).
-Goes out: requests with log records and metrics; what was acknowledged goes back to the spool.
+Input: undelivered events and exportable totals (from the spool), the agent's own numbers (from health).
+Output: requests with log records and metrics; what was acknowledged goes back to the spool.
 
 Rules:
 - Private API of the SDK (`_logs`, the exporters' clients) is used in this package alone, and its version is pinned.
-- The stock exporters provide the whole configuration (endpoint, headers, TLS, compression). The request itself is ours,
-  because their `export()` hides its result: it counts 3xx as success, never reads a partial success, gives up after ten
-  seconds, and measures them with the wall clock.
-- An event is settled only when the collector accepted it, or refused this event alone and for good.
+- The SDK's own exporters provide the whole configuration (endpoint, headers, TLS, compression). This package makes the
+  request itself, because their `export()` hides its result: it counts 3xx as success, never reads a partial success,
+  gives up after ten seconds, and measures them with the wall clock.
+- An event leaves the queue only when the collector accepted it, or refused this event alone and for good.
 """

@@ -14,7 +14,7 @@ from otel_oom.otlp import log_records, metric_points
 from otel_oom.otlp.log_records import LogSender
 from otel_oom.otlp.metric_schedule import Collection, MetricSchedule
 from otel_oom.otlp.point_times import Moment
-from otel_oom.otlp.resource import resources
+from otel_oom.otlp.resource import resource_builder
 from otel_oom.otlp.sender import Sender
 from otel_oom.spool.spool import Spool
 
@@ -36,13 +36,15 @@ def build(
     resource_defaults: resource attributes that do not depend on the identity
     kernel_kills: the kernel's own count of kills, None where it does not count them
 
+    Empty OTEL_* variables are removed from os.environ: the exporters and the SDK read it themselves.
+
     Raises: UsageError where the exporters or the SDK refuse the user's settings.
     """
     # An empty variable is an unset one (environment variable specification); the SDK reads 0 or an error from some.
     for name in [name for name, value in os.environ.items() if name.startswith("OTEL_") and not value.strip()]:
         del os.environ[name]
     try:
-        resource_of = resources(resource_defaults)
+        resource_of = resource_builder(resource_defaults)
         logs = LogSender(resource_of, log_records.exporter(config.logs), spool.checkpoint.identity)
         metrics = metric_points.exporter(config.metrics)
     # What they raise for settings: a limit that is no number (ValueError), a file of TLS (OSError), a credential

@@ -1,17 +1,17 @@
 """The outcome of one request to the collector, and the interface of exporters. No I/O.
 
 Rules:
-- Data that cannot be encoded is refused for good. Any other failure may be corrected on the way to the collector, so
-  the data is kept.
+- Only a `rejected` answer, and data that cannot be encoded, are final. Any other failure may be corrected on the way to
+  the collector, so the data is kept.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, Generic, Literal, Protocol, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
 
-Verdict = Literal["ok", "retry", "rejected"]
+from otel_oom.schema import ExportOutcome
 
 Data = TypeVar("Data")
 Request = TypeVar("Request")
@@ -22,7 +22,7 @@ Data_contra = TypeVar("Data_contra", contravariant=True)
 class Outcome:
     """The outcome of one request.
 
-    verdict: `ok`: the collector accepted it, except for `dropped` parts that a partial success rejected
+    result: `ok`: the collector accepted it, except for `dropped` parts that a partial success rejected
         `retry`: it did not, and may accept it later; not before retry_after_s, where it names a time
         `rejected`: it will never accept this request
     why: the cause in one line; remedy: what to check, where the answer shows that
@@ -30,7 +30,7 @@ class Outcome:
     clock_offset_s: this machine's wall clock minus the collector's, where the answer shows it
     """
 
-    verdict: Verdict
+    result: ExportOutcome
     why: str = ""
     retry_after_s: float | None = None
     dropped: int = 0

@@ -1,4 +1,4 @@
-"""OTLP over gRPC: one call with the configuration of the stock exporters, and its complete answer.
+"""OTLP over gRPC: one call with the configuration of the SDK's own exporters, and its complete answer.
 
 Imported only where the protocol is grpc: the library takes 12 MiB and six threads. The timeout of a call is measured
 here with the monotonic clock, because the library's own deadline is a time of the wall clock.
@@ -23,7 +23,7 @@ from opentelemetry.exporter.otlp.proto.grpc._log_exporter import OTLPLogExporter
 from opentelemetry.exporter.otlp.proto.grpc.exporter import OTLPExporterMixin
 from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter
 
-from otel_oom.config.otlp_export import Export
+from otel_oom.config.otlp_export import ExportSettings
 from otel_oom.otlp.export_outcome import KEY_REMEDY, Outcome, accepted, encoded
 
 _CHANNEL_OPTIONS: Final = (
@@ -47,9 +47,9 @@ _NOT_GRPC_REMEDY: Final = (
 
 
 class _GrpcExporter(OTLPExporterMixin[Any, Any, Any, Any]):
-    """What both signals share. The stock exporter follows it in the list of bases."""
+    """What both signals share. The SDK's own exporter follows it in the list of bases."""
 
-    def __init__(self, export: Export) -> None:
+    def __init__(self, export: ExportSettings) -> None:
         super().__init__(**_arguments(export))
 
     def send(self, data: Any) -> Outcome:
@@ -93,8 +93,8 @@ class GrpcMetrics(_GrpcExporter, OTLPMetricExporter):
     """Metrics over gRPC."""
 
 
-def _arguments(export: Export) -> dict[str, Any]:
-    """Constructor arguments of the stock exporters. They read the other settings from the environment themselves."""
+def _arguments(export: ExportSettings) -> dict[str, Any]:
+    """Constructor arguments of the SDK's own exporters. They read other settings from the environment."""
     return {
         "endpoint": export.url,
         "insecure": export.is_insecure,

@@ -1,4 +1,4 @@
-"""One HTTP/1.1 connection, kept for the next POST: the transport of the stock exporters. h11 handles the protocol.
+"""One HTTP/1.1 connection, kept for the next POST: the transport of the SDK's own exporters. h11 handles the protocol.
 
 Why not urllib3 or http.client: both bound each wait on the socket, so an answer that arrives byte by byte blocks the
 sender for ever. On plain HTTP they also cost memory, because both import ssl (RSS: h11 25.8 MiB, urllib3 31.6 MiB). For
@@ -41,8 +41,8 @@ _SAFE: Final = "/?:@!$&'()*+,;=-._~"  # in a path or a query
 _STRAY_PERCENT: Final = re.compile("%(?![0-9A-Fa-f]{2})")
 
 
-def check(headers: Mapping[str, str]) -> None:
-    """Raises: ValueError where HTTP cannot carry one of them. Its text omits the value, which may be a key."""
+def check_headers(headers: Mapping[str, str]) -> None:
+    """Check that HTTP can carry each header. Raises: ValueError, without the value, which may be a key."""
     name = ""
     try:
         for name, value in headers.items():
@@ -53,7 +53,11 @@ def check(headers: Mapping[str, str]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Answer(BaseHTTPResult):
-    """fields: of the header, with names in lower case, and equal ones joined by a comma; body: at most 1 MiB of it."""
+    """The answer to one request: its status and reason, or `error` where there is none.
+
+    fields: of the header, with names in lower case; values of equal names are joined by a comma
+    body: its first 1 MiB, bytes
+    """
 
     fields: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""

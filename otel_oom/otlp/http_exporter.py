@@ -1,4 +1,4 @@
-"""OTLP over HTTP: one POST with the configuration of the stock exporters, and its complete answer.
+"""OTLP over HTTP: one POST with the configuration of the SDK's own exporters, and its complete answer.
 
 Source: OTLP specification, "OTLP/HTTP Response" (success, partial success, failures, throttling).
 """
@@ -25,9 +25,9 @@ from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExp
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
 
-from otel_oom.config.otlp_export import Export
+from otel_oom.config.otlp_export import ExportSettings
 from otel_oom.otlp.export_outcome import KEY_REMEDY, OK, Outcome, accepted, encoded
-from otel_oom.otlp.http_connection import Connection, check
+from otel_oom.otlp.http_connection import Connection, check_headers
 from otel_oom.otlp.http_date_header import offset_s
 
 if TYPE_CHECKING:
@@ -58,13 +58,13 @@ _ERRNO: Final = re.compile(r"\[Errno -?\d+\] ")
 
 
 class _HttpExporter:
-    """What both signals share. The stock exporter follows it in the list of bases, and makes the client."""
+    """What both signals share. The SDK's own exporter follows it in the list of bases, and makes the client."""
 
     _client: _OTLPHTTPClient
 
-    def __init__(self, export: Export) -> None:
+    def __init__(self, export: ExportSettings) -> None:
         super().__init__(**_arguments(export))
-        check(self._client._headers)
+        check_headers(self._client._headers)
 
     def reconnect(self) -> None:
         """Close the connection, if there is one: the next request opens a new one."""
@@ -93,8 +93,8 @@ class HttpMetrics(_HttpExporter, OTLPMetricExporter):
         return _post(self._client, request, ExportMetricsServiceResponse)
 
 
-def _arguments(export: Export) -> dict[str, Any]:
-    """Constructor arguments of the stock exporters. They read the other settings from the environment themselves."""
+def _arguments(export: ExportSettings) -> dict[str, Any]:
+    """Constructor arguments of the SDK's own exporters. They read other settings from the environment."""
     lean = _lean_transport(os.environ, export)
     return {
         "endpoint": export.url,
@@ -104,7 +104,7 @@ def _arguments(export: Export) -> dict[str, Any]:
     }
 
 
-def _lean_transport(env: Mapping[str, str], export: Export) -> Connection | None:
+def _lean_transport(env: Mapping[str, str], export: ExportSettings) -> Connection | None:
     """Our own connection: 10 MiB lighter than requests, the exporters' default, and with one deadline per request.
 
     None where only requests is able to: with a proxy, or with a credential provider.

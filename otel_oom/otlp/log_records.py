@@ -1,4 +1,4 @@
-"""Events as SDK log records, and the exporter for them. The one module that imports `_logs`, private API of the SDK."""
+"""Makes SDK log records of events, and the exporter for them. No other module imports the SDK's private `_logs`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from otel_oom import schema
-from otel_oom.config.otlp_export import Export
+from otel_oom.config.otlp_export import ExportSettings
 from otel_oom.otlp.export_outcome import Exporter, LocalExporter, Outcome, encoded
 from otel_oom.otlp.resource import SCOPE_NAME
 from otel_oom.telemetry.event import Event
@@ -46,8 +46,8 @@ class LogSender:
         """Make one request with events of one identity."""
         return self._exporter.send(encoded(self._records, events))
 
-    def rehearse(self, events: Sequence[Event]) -> None:
-        """Do all of `send` but the request, so that what it imports and allocates the first time is there."""
+    def warm_up(self, events: Sequence[Event]) -> None:
+        """Do all of `send` but the request, so that its imports and first allocations are done."""
         records = self._records(events)
         if not isinstance(self._exporter, LocalExporter):
             from opentelemetry.exporter.otlp.proto.common._log_encoder import encode_logs
@@ -71,7 +71,7 @@ class LogSender:
             attributes=event.attributes,
             event_name=event.name,
         )
-        ReadWriteLogRecord(record, self._resource, _SCOPE, self._limits)  # applies the limits to the record
+        ReadWriteLogRecord(record, self._resource, _SCOPE, self._limits)  # applies the limits to the log record
         return ReadableLogRecord(record, self._resource, _SCOPE, self._limits)
 
     def reconnect(self) -> None:
@@ -83,7 +83,7 @@ class LogSender:
         self._exporter.close()
 
 
-def exporter(export: Export) -> Exporter[Sequence[ReadableLogRecord]]:
+def exporter(export: ExportSettings) -> Exporter[Sequence[ReadableLogRecord]]:
     """The exporter that the settings name; its library is imported here and not before.
 
     Raises: ValueError, OSError, RuntimeError, ImportError or LookupError for settings that it refuses.

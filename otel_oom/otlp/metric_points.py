@@ -27,7 +27,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from otel_oom import schema
-from otel_oom.config.otlp_export import Export
+from otel_oom.config.otlp_export import ExportSettings
 from otel_oom.otlp.export_outcome import Exporter, LocalExporter
 from otel_oom.otlp.metric_schedule import Collection
 from otel_oom.otlp.resource import SCOPE_NAME
@@ -51,24 +51,24 @@ def points(collection: Collection, resource: Resource, *, boot_ns: int, agent_st
 
 
 def _metric(collection: Collection, metric: schema.Metric, zero_ns: int) -> Metric:
-    base = collection.base if metric.kind == "counter" else None
-    before = base.values.get(metric, {}) if base is not None else {}
+    delta_start = collection.delta_start if metric.kind == "counter" else None
+    before = delta_start.values.get(metric, {}) if delta_start is not None else {}
     data_points = []
     for attributes, value in collection.values[metric].items():
         scope = dict(attributes).get(schema.SCOPE.name)
         start_ns: Any = None if metric.kind == "gauge" else zero_ns
-        if base is not None:
-            start_ns = base.times.of(scope)
+        if delta_start is not None:
+            start_ns = delta_start.times.of(scope)
         time_ns = collection.times.of(scope)
         data_points.append(NumberDataPoint(dict(attributes), start_ns, time_ns, value - before.get(attributes, 0)))
     if metric.kind == "gauge":
         return Metric(metric.name, metric.brief, metric.unit, Gauge(data_points))
-    temporality = AggregationTemporality.CUMULATIVE if base is None else AggregationTemporality.DELTA
+    temporality = AggregationTemporality.CUMULATIVE if delta_start is None else AggregationTemporality.DELTA
     is_monotonic = metric.kind == "counter"
     return Metric(metric.name, metric.brief, metric.unit, Sum(data_points, temporality, is_monotonic))
 
 
-def exporter(export: Export) -> Exporter[MetricsData]:
+def exporter(export: ExportSettings) -> Exporter[MetricsData]:
     """The exporter that the settings name; its library is imported here and not before.
 
     Raises: ValueError, OSError, RuntimeError, ImportError or LookupError for settings that it refuses.

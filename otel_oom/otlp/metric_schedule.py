@@ -1,16 +1,17 @@
 """Chooses which totals to export next, under which identity, and when. No I/O, no clock.
 
 Rules:
-- The first collection of a series holds the totals that it carried before any new kill, and is repeated until it is
-  delivered. Only so does a store see the first kill as an increase.
+- The first collection of a series holds its totals from before any new kill, and is repeated until it is delivered.
+  Without it a metrics backend sees the first kill as a start value, and not as an increase.
 - News is exported within `_GATHER_S`, everything else with the heartbeat.
 - After an identity change the last totals of the retired series come first, under their own identity. Then the new
   series opens.
-- After a sleep the totals that were acknowledged last are exported again before new ones, because a store has at best
-  an old sample. Unless newer totals may have been accepted without an answer: stores read a decrease as a reset.
+- After a reconnect the totals that were acknowledged last are exported again before new ones: if the machine slept, a
+  metrics backend has only an old sample. Exception: a collector may have accepted newer totals without an answer. Then
+  the older ones are not repeated, because a backend reads a decrease as a reset.
 - No failed request loses a count. A cumulative collection is replaced by a newer one, which holds the same counts.
-- With delta temporality an unanswered collection is repeated unchanged: a collector may have accepted it, and a store
-  drops a second point with the same time. After a refused one, the next delta covers its interval too.
+- With delta temporality an unanswered collection is repeated unchanged: a collector may have accepted it, and a
+  metrics backend drops a second point with the same time. After a refused one, the next delta covers its interval too.
 """
 
 from __future__ import annotations
@@ -39,8 +40,8 @@ class State(NamedTuple):
     reconnect_epoch: int
 
 
-class Base(NamedTuple):
-    """Values that a collector acknowledged last, and the times of their points: where the next deltas begin."""
+class DeltaStart(NamedTuple):
+    """Where the next deltas begin: the values that a collector acknowledged last, and the times of their points."""
 
     values: Values
     times: PointTimes
@@ -51,15 +52,15 @@ class Collection:
     """What one request exports.
 
     kind: `opening`: must be delivered before newer totals; `current`: the newest ones; `retired`: of a retired series
-    state: what a collector knows after it; its totals are those in the collection, which may not be the newest
-    values: absolute ones; times: of their points; base: with delta temporality only
+    state: the health at the time, and the series with the totals of this collection, which may not be the newest
+    values: absolute ones; times: of their points; delta_start: with delta temporality only
     """
 
     kind: Literal["opening", "current", "retired"]
     state: State
     values: Values
     times: PointTimes
-    base: Base | None
+    delta_start: DeltaStart | None
 
     @property
     def series(self) -> Series:
@@ -68,12 +69,12 @@ class Collection:
 
     @property
     def is_required(self) -> bool:
-        """Whether it is repeated even after a refusal. A delta is an increase, whatever was exported before it."""
-        return self.kind == "opening" and self.base is None
+        """Whether it is repeated even after a refusal. Not with delta temporality: a delta needs no earlier total."""
+        return self.kind == "opening" and self.delta_start is None
 
 
 class MetricSchedule:
-    """Collects what is due. The sender sends it, and reports the outcome to `settled`.
+    """Collects what is due. The sender sends it, and passes a final outcome to `handle_outcome`.
 
     kernel_kills: the kernel's own count of kills, None before Linux 4.13, which does not count them
     """
@@ -99,13 +100,13 @@ class MetricSchedule:
         self._times = PointTimes.before_first(last, checkpoint.totals.stamps_ns)
         self._exported = self.state
         self._key = self._exported.series.key
-        self._base = self._base_of(checkpoint.acknowledged_of_current or Totals(0))
+        self._delta_start = self._delta_start_of(checkpoint.acknowledged_of_current or Totals(0))
         self._opening: Totals | None = None
         """The totals that must be delivered before any newer ones."""
-        self._unsettled: Collection | None = None
+        self._pending: Collection | None = None
         """The last collection of the current series, while its outcome is not known."""
         self._heartbeat_due_s = 0.0
-        self._settled_s = 0.0
+        self._finished_s = 0.0
 
     def open_series(self) -> None:
         """Deliver the totals as they are now before anything newer. Called before the first kill is added."""
@@ -124,16 +125,16 @@ class MetricSchedule:
             return 0.0
         due_s = self._heartbeat_due_s
         if self.state != self._exported:
-            due_s = min(due_s, self._settled_s + _GATHER_S)
+            due_s = min(due_s, self._finished_s + _GATHER_S)
         return min(due_s, self._spool.held_until_s)
 
     @property
     def is_done(self) -> bool:
-        """Whether a collector has acknowledged everything."""
-        is_repeating = self._is_delta and self._unsettled is not None
-        is_settled = self._opening is None and self._spool.retired is None and not is_repeating
+        """Whether nothing is left to send: the newest state was accepted, or refused for good."""
+        is_repeating = self._is_delta and self._pending is not None
+        is_free = self._opening is None and self._spool.retired is None and not is_repeating
         is_newest = self._exported.series.totals == self._spool.totals  # none wait for the disk
-        return is_settled and is_newest and self.state == self._exported
+        return is_free and is_newest and self.state == self._exported
 
     def collect(self, now: Moment) -> Collection:
         """What is to be exported now."""
@@ -143,65 +144,65 @@ class MetricSchedule:
         state = self.state
         if state.series.key != self._key:
             self._change_identity(state.series, now)
-        elif self._is_delta and self._unsettled is not None:
-            return self._unsettled
+        elif self._is_delta and self._pending is not None:
+            return self._pending
         elif state.reconnect_epoch != self._exported.reconnect_epoch and self._can_repeat:
             self._opening = self._exported.series.totals
         # A repeated opening has new times: after a long outage a collector would refuse the old ones for ever.
         totals = state.series.totals if self._opening is None else self._opening
         self._times = self._times.next(now, totals.stamps_ns)
-        self._unsettled = Collection(
+        self._pending = Collection(
             "current" if self._opening is None else "opening",
             state._replace(series=Series(state.series.identity, totals)),
             {**kill_values(totals, is_counting=self._is_counting), **self._own_values()},
             self._times,
-            self._base,
+            self._delta_start,
         )
-        return self._unsettled
+        return self._pending
 
-    def settled(self, collection: Collection, outcome: Outcome, now_s: float) -> None:
+    def handle_outcome(self, collection: Collection, outcome: Outcome, now_s: float) -> None:
         """The collector accepted a collection, or refused it for good. now_s: monotonic seconds."""
-        self._settled_s = now_s
+        self._finished_s = now_s
         if collection.kind == "retired":
             self._spool.acknowledge(collection.series, 0)
             return
-        self._opening, self._unsettled, self._exported = None, None, collection.state
-        if outcome.verdict == "ok":
+        self._opening, self._pending, self._exported = None, None, collection.state
+        if outcome.result == "ok":
             self._spool.acknowledge(collection.series, collection.times.newest_ns)
-            if self._base is not None:  # a value that is absent this time is still acknowledged
-                self._base = Base({**self._base.values, **collection.values}, collection.times)
+            if self._delta_start is not None:  # a value that is absent this time is still acknowledged
+                self._delta_start = DeltaStart({**self._delta_start.values, **collection.values}, collection.times)
         self._heartbeat_due_s = now_s + self._heartbeat_s
 
     @property
     def _can_repeat(self) -> bool:
         """Whether a collector has the totals that were acknowledged last, and no newer ones."""
-        is_certain = self._unsettled is None or self._unsettled.series == self._exported.series
+        is_certain = self._pending is None or self._pending.series == self._exported.series
         return is_certain and self._opening is None and not self._is_delta
 
     def _own_values(self) -> Values:
         kernel_kills = self._kernel_kills() if self._is_counting else None
         return own_values(self._health, len(self._spool), kernel_kills)
 
-    def _base_of(self, acknowledged: Totals) -> Base | None:
-        """Where the deltas of a series begin: they exclude what was acknowledged, or counted by the agent, before."""
+    def _delta_start_of(self, acknowledged: Totals) -> DeltaStart | None:
+        """Where the first deltas begin: after the acknowledged kills, and after the agent's own current numbers."""
         if not self._is_delta:
             return None
         kills = kill_values(acknowledged, is_counting=self._is_counting)
-        return Base({**kills, **self._own_values()}, self._times)
+        return DeltaStart({**kills, **self._own_values()}, self._times)
 
     def _change_identity(self, series: Series, now: Moment) -> None:
         """A new series starts at 0, and its times after all that was exported before it."""
-        self._key, self._opening, self._unsettled = series.key, Totals(series.totals.start_ns), None
+        self._key, self._opening, self._pending = series.key, Totals(series.totals.start_ns), None
         self._times = PointTimes.before_first(Moment(self._times.newest_ns, now.monotonic_ns), {})
-        self._base = self._base_of(Totals(0))
+        self._delta_start = self._delta_start_of(Totals(0))
 
     def _collect_retired(self, retired: RetiredSeries) -> Collection:
-        """Equal at each attempt. A cumulative series that no collector knows is exported at 0 first."""
+        """Collect a retired series: equal at each attempt. A cumulative one begins at 0 if no collector has it."""
         opens = retired.acknowledged is None and not self._is_delta
         start = Totals(retired.series.totals.start_ns)
         series = Series(retired.series.identity, start if opens else retired.series.totals)
         before, times = point_times.of_retired(retired, series.totals, is_delta=self._is_delta)
         values = retired_values(retired, series.totals, is_counting=self._is_counting)
-        base = Base(kill_values(retired.acknowledged or start, is_counting=self._is_counting), before)
+        delta_start = DeltaStart(kill_values(retired.acknowledged or start, is_counting=self._is_counting), before)
         state = self.state._replace(series=series)
-        return Collection("retired", state, values, times, base if self._is_delta else None)
+        return Collection("retired", state, values, times, delta_start if self._is_delta else None)

@@ -2,7 +2,7 @@
 
 Rules:
 - A metric whose value is not known is absent: absent is not zero.
-- Every series of a counter is there from the first collection on, so that a store sees its first increase.
+- Every series of a counter is there from the first collection on, so that a metrics backend sees its first increase.
 """
 
 from __future__ import annotations

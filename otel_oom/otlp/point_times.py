@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 
 from otel_oom.totals import RetiredSeries, Totals
 
-_STEP_NS: Final = 1_000_000  # stores keep milliseconds: the next point must be a later one there too
+_STEP_NS: Final = 1_000_000  # metrics backends keep milliseconds: the next point must be later there too
 
 _OTHERS: Final = ""  # the key of all series except those of kills: their points have one time per collection
 
@@ -80,7 +80,7 @@ def of_retired(retired: RetiredSeries, totals: Totals, *, is_delta: bool) -> tup
     """Times of the last exported points of a retired series, and of the next ones, which hold `totals`.
 
     They depend on the series alone, so that all copies of a machine export equal points. If the machine itself runs on,
-    a store has newer points of it, and drops these.
+    a metrics backend has newer points of it, and drops these.
     """
     acknowledged = retired.acknowledged or Totals(totals.start_ns)
     last_ns = max(retired.exported_ns, totals.start_ns)

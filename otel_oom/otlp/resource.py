@@ -15,8 +15,8 @@ SCOPE_NAME: Final = "otel-oom"
 show the old totals beside the new ones. The version is `service.version` of the resource."""
 
 
-def resources(defaults: Mapping[str, str]) -> Callable[[ResourceIdentity], Resource]:
-    """A function from an identity to its resource: the identity, and our defaults.
+def resource_builder(defaults: Mapping[str, str]) -> Callable[[ResourceIdentity], Resource]:
+    """Return a function that makes the resource of an identity: its attributes, and our defaults.
 
     What the user sets in OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES at the time of this call replaces both.
     """

@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from otel_oom.config.otlp_export import Export
+from otel_oom.config.otlp_export import ExportSettings
 from otel_oom.health import Health
 from otel_oom.otlp.export_outcome import Exporter, NotEncodableError, Outcome
 from otel_oom.otlp.log_records import LogSender
@@ -52,7 +52,7 @@ class Sender(threading.Thread):
         *,
         points: Callable[[Collection], MetricsData],
         now: Callable[[], Moment],
-        exports: tuple[Export, Export],
+        exports: tuple[ExportSettings, ExportSettings],
     ) -> None:
         super().__init__(name="otlp-sender", daemon=True)
         self._spool = spool
@@ -69,9 +69,9 @@ class Sender(threading.Thread):
         self._reconnect_epoch = health.reconnect_epoch
         self._stop_at_s = math.inf
 
-    def rehearse(self, events: Sequence[Event]) -> None:
-        """Build a request from these, and do not send it. Called before the start."""
-        self._logs.rehearse(events)
+    def warm_up(self, events: Sequence[Event]) -> None:
+        """Build a request from these events, and do not send it. Called before the start."""
+        self._logs.warm_up(events)
 
     def open_series(self) -> None:
         """See `MetricSchedule`."""
@@ -149,13 +149,13 @@ class Sender(threading.Thread):
         outcome = _attempt(self._logs.send, batch)
         if outcome.is_silent:  # the collector may be dead for both signals: only one of them waits for a timeout
             self._metrics.reconnect()
-        if not self._is_settled(outcome, self._logs_export, self._log_backoff):
+        if not self._count_outcome(outcome, self._logs_export, self._log_backoff):
             return
-        if outcome.verdict == "rejected" and len(batch) > 1:
+        if outcome.result == "rejected" and len(batch) > 1:
             self._batch_events = len(batch) // 2
             return
         refused = []
-        if outcome.verdict == "rejected":
+        if outcome.result == "rejected":
             self._health.event_dropped("rejected", 1, f"the collector refuses {batch[0].uid} for good: {outcome.why}")
             refused = [(batch[0], outcome.why)]
         if outcome.dropped:
@@ -169,20 +169,25 @@ class Sender(threading.Thread):
         outcome = _attempt(self._metrics.send, self._points(collection))
         if outcome.is_silent:
             self._logs.reconnect()
-        if self._is_settled(outcome, self._metrics_export, self._metric_backoff, is_required=collection.is_required):
-            self._schedule.settled(collection, outcome, time.monotonic())
+        if self._count_outcome(outcome, self._metrics_export, self._metric_backoff, is_required=collection.is_required):
+            self._schedule.handle_outcome(collection, outcome, time.monotonic())
             if outcome.dropped:
                 self._health.points_rejected(outcome.dropped, outcome.why)
 
-    def _is_settled(self, outcome: Outcome, export: Export, backoff: Backoff, *, is_required: bool = False) -> bool:
-        """Count and log the outcome; False: the request is to be repeated. is_required: even if it was refused."""
+    def _count_outcome(
+        self, outcome: Outcome, export: ExportSettings, backoff: Backoff, *, is_required: bool = False
+    ) -> bool:
+        """Count and log the outcome, and set the backoff. Returns whether it is final; if not, the request is repeated.
+
+        is_required: repeat even a refused request
+        """
         if outcome.clock_offset_s is not None:
             self._health.clock_compared(outcome.clock_offset_s)
-        if outcome.verdict == "ok":
+        if outcome.result == "ok":
             self._health.exported(export.signal)
         else:
-            self._health.export_failed(export.signal, outcome.verdict, outcome.why, outcome.remedy or export.remedy)
-        if outcome.verdict == "retry" or (is_required and outcome.verdict == "rejected"):
+            self._health.export_failed(export.signal, outcome.result, outcome.why, outcome.remedy or export.remedy)
+        if outcome.result == "retry" or (is_required and outcome.result == "rejected"):
             backoff.failed(time.monotonic(), outcome.retry_after_s)
             return False
         backoff.succeeded()

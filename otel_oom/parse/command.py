@@ -1,9 +1,7 @@
 """`otel-oom parse FILE…`: reads each file and writes each kill.
 
-Exit codes: 0 all inputs were read (with or without a kill), 2 wrong usage, 66 an input cannot be read.
-After an input that cannot be read, the others are still read.
-
 Rules:
+- After an input that cannot be read, the others are still read.
 - Kills on stdout, messages on stderr. Each kill is written when it is found.
 - No colour unless stdout is a terminal and NO_COLOR is not set.
 """
@@ -25,12 +23,16 @@ from otel_oom.parse.text_record import record_of
 
 log = logging.getLogger(__name__)
 
-PAGE_SIZE = 4096
 _FEWEST_COLUMNS, _MOST_COLUMNS = 40, 140
 
 
-def run(files: Sequence[str], output: str, page_size: int = PAGE_SIZE) -> int:
-    """Parse the files; returns the exit code. output: `text` or `json`."""
+def run(files: Sequence[str], output: str, page_size: int) -> int:
+    """Parse the files; returns the exit code: 0, or 66 if one cannot be read.
+
+    output: `text` or `json`; page_size: of the machine that wrote the text, bytes
+
+    Raises: UsageError.
+    """
     if page_size < 1 or page_size & (page_size - 1):
         raise UsageError(
             f"--page-size {page_size} is no power of two", "most machines have 4096; some arm64 16384 or 65536"
@@ -66,7 +68,7 @@ class _Reading:
         self._names_pages = False
 
     def read(self, source: Input) -> None:
-        """Write the kills of one input. Raises UnreadableError behind the kills that were found before the failure."""
+        """Write the kills of one input. A failure to read is raised after these: UnreadableError."""
         failures: list[UnreadableError] = []
 
         def readinto(buffer: memoryview) -> int:
@@ -101,7 +103,7 @@ class _Reading:
     def finish(self) -> None:
         """Write the notes that hold for all inputs."""
         if self._kills and not self._is_json:
-            notes = text_output.ORIGIN_KMSG if self._is_all_kmsg else text_output.ORIGIN
+            notes = text_output.NOTE_KMSG if self._is_all_kmsg else text_output.NOTE
             if self._names_pages:
                 notes += f" Pages are taken for {self._page_size} bytes (--page-size)."
             _write([self._style.faint(line) for line in fold(notes, self._style.columns)])
@@ -110,7 +112,7 @@ class _Reading:
             log.warning("%s refused: user space wrote them", _plural(self._refused, "kill line"))
         if self._kills:
             if self._is_json and not self._is_all_kmsg:
-                log.info("%s", text_output.ORIGIN)
+                log.info("%s", text_output.NOTE)
             return
         if self._sources:
             log.info("no OOM kill found%s", _unanswered(self._unanswered))

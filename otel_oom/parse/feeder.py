@@ -1,9 +1,10 @@
 """Lines of a text to the assembler: each is parsed, joined to the lines that belong to it, and gets a time. No I/O.
 
 Rules:
-- A line without a time has that of a line soon after it, else that of the last line with a marker.
+- A line without a time gets the time of the next line that has one, else that of the last line with a marker.
 - Lines that user space marked as its own are refused. That a text says `kernel` proves nothing.
-- Lines that were passed over say nothing, but they count: the assembler gives up a report that is silent for long.
+- Lines inside a report that were passed over are counted, and fed as empty records where they are many: the assembler
+  gives up a report after 5,000 records without one that belongs to it.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from otel_oom.parse.structured_lines import parse_line
 from otel_oom.parse.text_record import plain_record, text_record
 from otel_oom.parse.text_window import Window
 
-_SILENT: Final = 1_000  # lines passed over in a row that are fed; the assembler gives up after 5,000
+_SILENT: Final = 1_000  # lines passed over in a row; more of them are fed as empty records
 
 
 class Feeder:
@@ -52,12 +53,12 @@ class Feeder:
         for _ in range(following):
             end = window.line(end)[1]
         window.move_to(end)
-        self._fed, self._silent, self._fed_us = window.base + end, 0, us
+        self._fed, self._silent, self._fed_us = window.data_offset + end, 0, us
         if line.priority >> 3 != FACILITY_KERNEL:
             self.refused += b"Killed process " in raw
             return ()
-        offset = window.base + start
-        if not has_marker:  # outside a report such a line says nothing
+        offset = window.data_offset + start
+        if not has_marker:  # outside a report such a line has no meaning
             return assembler.feed(plain_record(line, text, offset, us), 0) if assembler.is_open else ()
         self.openers += b" invoked oom-killer" in text
         if text != GROUP_MARKER:
@@ -69,8 +70,8 @@ class Feeder:
         if not self._assembler.is_open:
             return
         window = self._window
-        self._silent += window.data.count(b"\n", self._fed - window.base, offset)
-        self._fed = window.base + offset
+        self._silent += window.data.count(b"\n", self._fed - window.data_offset, offset)
+        self._fed = window.data_offset + offset
         if self._silent > _SILENT:
             while self._silent and self._assembler.is_open:
                 self._assembler.feed(Record(6, 0, self._fed_us, "-", ""), 0)

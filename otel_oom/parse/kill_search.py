@@ -1,8 +1,8 @@
 """The kills of a text: it is searched in large blocks, and only the lines that matter are parsed.
 
 Rules:
-- The result is that of parsing every line (`every_line`): lines that are passed over say nothing. A test compares both.
-  One difference stays: the fast way does not see that the clock of a line that says nothing has left the report's.
+- The search skips lines that hold no fact of a report. A test compares its result with that of parsing every line
+  (`every_line`). One difference is accepted: the search ignores the clock of a skipped line, which can end a report.
 - Kills come in the order of the text.
 - Memory is that of one block and one report, whatever the text holds.
 """
@@ -78,7 +78,7 @@ class KillSearch:
             yield from self._feeder.line(self._window.at)
 
     def _marked_lines(self) -> Iterator[Finding]:
-        """What the lines of this block say, as far as all that belongs to them is there."""
+        """The findings of this block, up to the first line whose continuation is not read yet."""
         window, assembler = self._window, self._assembler
         end = window.whole_lines()
         for start in [*marker_lines(window.data, window.at, end), end]:
@@ -96,7 +96,7 @@ class KillSearch:
                 self._report_lines = ReportLines()
 
     def _report(self, end: int) -> Iterator[Finding]:
-        """What the open report says up to an offset, as far as all that belongs to its lines is there."""
+        """The findings of the open report up to an offset, or to the first line whose continuation is not read yet."""
         window, assembler, feeder = self._window, self._assembler, self._feeder
         while window.at < end and assembler.is_open:
             piece = window.data.rfind(b"\n", window.at, min(end, window.at + _PIECE)) + 1

@@ -8,7 +8,7 @@ Prefixes and the programs that write them, outermost first:
     [  580.355669] (the kernel)   [Fri Nov 21 05:18:58 2026] (dmesg -T)   [ T123] (CONFIG_PRINTK_CALLER)
 
 Rules:
-- Total: any bytes give a `Line`. Bytes that are not a known prefix stay part of the text.
+- Never raises: any bytes give a `Line`. Bytes that are not a known prefix stay part of the text.
 - After the kernel's own clock, only the caller and one blank are removed: a process name may follow.
 - Another program's tag (`sshd[7]:`) is not a prefix: the text that it quotes is not the kernel's.
 """
@@ -21,7 +21,7 @@ from typing import Final, NamedTuple
 from otel_oom.kernel.kmsg_record import Record
 
 _KERNEL_INFO: Final = 6
-_USER_INFO: Final = 14
+USER_INFO: Final = 14
 
 _QUOTE: Final = rb"(?:[\s>#|]|\xc2\xa0)*"
 _ISO: Final = rb"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?: ?Z| ?[+-]\d\d:?\d\d| [A-Z]{2,5}(?= ))?"
@@ -72,7 +72,8 @@ class Line(NamedTuple):
     """A line of text, split into its prefix and the kernel's text.
 
     head: the prefix; text: the kernel's own words, as bytes
-    us: the kernel's clock, or the time of day where there is none, µs; None where the line has no time
+    us: µs of the kernel's clock, or of any other clock in the line: only differences within one text mean something;
+        None where the line has no time
     has_clock: whether `us` is the kernel's clock; wall: date and time in the prefix, as written there
     priority: syslog facility * 8 + level; boot_id: where a journal says it
     record: where the line is a record of /dev/kmsg
@@ -168,6 +169,6 @@ def _us(seconds: bytes, fraction: bytes) -> int:
 def _priority(found: re.Match[bytes]) -> int:
     groups = found.groupdict()
     if groups.get("facility") not in (None, b"kern"):
-        return _USER_INFO
+        return USER_INFO
     level = groups.get("level") or groups.get("pri")
     return _KERNEL_INFO if level is None else int(level)

@@ -48,9 +48,9 @@ _REPORT: Final = (
     re.compile(rb",(?:cpuset=|global_oom|oom_memcg=|task)"),
 )
 _REPORT_OF_RECORDS: Final = (*_REPORT, re.compile(rb",c[,;]"), re.compile(rb",\+"))
-"""With the flags of fragments in a capture of /dev/kmsg."""
+"""In a capture of /dev/kmsg: also records whose flags mark them as fragments."""
 _REPORT_IN_JSON: Final = (*_REPORT_OF_RECORDS, re.compile(rb"MESSAGE"))
-"""With all lines of a journal's JSON: its messages may be lists of numbers."""
+"""In JSON: also every line with a message, because journald writes some messages as lists of numbers."""
 _HEADER: Final = re.compile(rb"pid(?<=[\[ ]pid) *\] +\w[\w ]* name\b")
 
 _TOP_TASKS: Final = 5
@@ -60,7 +60,7 @@ _DIGITS_OF_A_SIZE: Final = 15  # in pages: no address space has more
 
 
 def marker_lines(data: bytes, begin: int, end: int) -> list[int]:
-    """Where those of the whole lines between two offsets start that hold a marker, in order."""
+    """Offsets of the lines that hold a marker, in order. begin, end: offsets between which the lines are whole."""
     is_journal = data.find(_MESSAGE, begin, min(end, begin + _BEGINNING)) >= 0
     patterns = (*_MARKERS, _AS_NUMBERS) if is_journal else _MARKERS
     near = max(0, begin - _NEAR)
@@ -80,7 +80,7 @@ class ReportLines:
         self._row: re.Pattern[bytes] | None = None
 
     def starts(self, data: bytes, begin: int, end: int) -> list[int]:
-        """Where those of the whole lines between two offsets start that matter, in order."""
+        """Offsets of the lines that matter, in order. begin, end: offsets between which the lines are whole."""
         is_json, is_capture = (data.find(sign, begin, end) >= 0 for sign in (b'"', b";"))
         patterns = _REPORT_IN_JSON if is_json else _REPORT_OF_RECORDS if is_capture else _REPORT
         places = [found.start() for one in patterns for found in one.finditer(data, begin, end)]

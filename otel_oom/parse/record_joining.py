@@ -34,44 +34,38 @@ class _Form(NamedTuple):
     whole: matches the text once nothing is missing; goes_on: how a wrapped end begins; glue: what the wrap removed
     """
 
-    begins: re.Pattern[bytes]
     whole: re.Pattern[bytes]
     goes_on: re.Pattern[bytes]
     glue: bytes = b" "
 
 
+_KILL_BEGINS: Final = re.compile(rb"(?:[^:]{0,60}: )?Killed process \d+(?:$|,? )")
 _KILL: Final = _Form(
-    re.compile(rb"(?:[^:]{0,60}: )?Killed process \d+(?:$|,? )"),
     re.compile(rb".*\)(?:, UID \d+,)? (?:total-vm|vsz):", re.DOTALL),
     re.compile(
         rb"(?:total-vm:|vsz:|anon-|rss:|file-|shmem-|UID:|pgtables:|oom_score_adj:|, UID )"
         rb"|\(.{0,60}\)(?:, UID \d+,)? (?:total-vm|vsz):"
     ),
 )
+_ANNOUNCE_BEGINS: Final = re.compile(rb"[^:]{0,60}: [Kk]ill process \d+ \(")
 _ANNOUNCE: Final = _Form(
-    re.compile(rb"[^:]{0,60}: [Kk]ill process \d+ \("),
     re.compile(rb".*\) score -?\d+ or (?:sacrifice|a) child", re.DOTALL),
     re.compile(rb"(?:score \d|\d+ or|or (?:sacrifice|a)\b|sacrifice child|a child|child)"),
 )
 _OPENER: Final = _Form(
-    re.compile(rb".{0,60} invoked oom-killer:"),
     re.compile(rb".*oom\w+=-?\d", re.DOTALL),
     re.compile(rb"(?:gfp_mask=|nodemask=|order=|oom\w+=)"),
 )
 _SUMMARY: Final = _Form(
-    re.compile(rb"oom-kill:constraint="),
     re.compile(rb".*,pid=\d+,uid=\d+$", re.DOTALL),
     re.compile(rb"[^\s\[<(]\S*[=,/]\S*$"),
     b"",
 )
 _TASK_IN: Final = _Form(
-    re.compile(rb"Task in /"),
     re.compile(rb".* killed as a result of limit of /", re.DOTALL),
     re.compile(rb"(?:killed as|as a result|a result|result of|of limit|limit of|of /|/)"),
 )
-_USAGE: Final = _Form(
-    re.compile(rb"memory: usage "), re.compile(rb".*failcnt \d"), re.compile(rb"(?:usage |limit |failcnt )")
-)
+_USAGE: Final = _Form(re.compile(rb".*failcnt \d"), re.compile(rb"(?:usage |limit |failcnt )"))
 # One record of several lines, whatever is printed before each: "active_anon:661 …", " active_file:0 …", … " free:482 …"
 _PAGES: Final = re.compile(rb" *[a-z_]+:\d+( [a-z_]+:\d+)*$")
 # Lines that end in a name: the end is missing if the next line repeats the prefix and still fits into the name.
@@ -139,7 +133,7 @@ def joined(line: Line, around: LinesAround) -> tuple[bytes, int]:
 
 def _form(text: bytes) -> _Form | None:
     if b"rocess " in text:
-        return _KILL if _KILL.begins.match(text) else _ANNOUNCE if _ANNOUNCE.begins.match(text) else None
+        return _KILL if _KILL_BEGINS.match(text) else _ANNOUNCE if _ANNOUNCE_BEGINS.match(text) else None
     if text.startswith(b"oom-kill:"):
         return _SUMMARY
     if b" invoked oom-killer:" in text:

@@ -5,7 +5,7 @@ r"""Parses lines that hold a kernel line in a structure: JSON (journalctl, Cloud
     {"jsonPayload":{"MESSAGE":"Memory cgroup out of memory: …"},…}      {"log":"6,22743,6115623303887,-;…\n","stream":…}
 
 Rules:
-- Total: a line without such a structure is a line of text.
+- Never raises: a line without such a structure is a line of text.
 - A journal says who wrote an entry: only `_TRANSPORT=kernel` with facility 0 is the kernel's.
 - A line feed inside a message is part of the message.
 """
@@ -22,9 +22,8 @@ from typing import Any, Final
 from otel_oom.kernel import kmsg_record
 from otel_oom.kernel.kmsg_record import Record
 from otel_oom.parse import line_prefix
-from otel_oom.parse.line_prefix import Line
+from otel_oom.parse.line_prefix import USER_INFO, Line
 
-_NOT_KERNEL: Final = 14
 _MESSAGES: Final = ("MESSAGE", "textPayload", "message", "msg", "log", "text", "line", "_raw")
 _INSIDE: Final = ("jsonPayload", "json_payload", "_source", "fields")
 _TIMES: Final = ("timestamp", "time", "@timestamp", "receiveTimestamp")
@@ -45,10 +44,10 @@ def parse_line(line: bytes) -> Line:
     if (captured := _captured(line)) is not None:
         return captured
     if line.startswith(b" ") and _DICTIONARY.match(line):  # of a record of /dev/kmsg
-        return Line(line, b"", priority=_NOT_KERNEL)
+        return Line(line, b"", priority=USER_INFO)
     at = line.find(b"{") if line.endswith((b"}", b"} ", b"},")) else -1
     if at >= 0 and isinstance(entry := _json(line[at:].rstrip(b" ,")), dict):
-        return _entry(entry) or Line(line, b"", priority=_NOT_KERNEL)
+        return _entry(entry) or Line(line, b"", priority=USER_INFO)
     if b'"' in line and (member := _MEMBER.fullmatch(line)) and (message := _bytes(_json(member[1]))) is not None:
         return _within(message)
     if b"#" in line:
@@ -69,7 +68,7 @@ def _entry(entry: dict[str, Any]) -> Line | None:
     if line.record is not None:
         return line
     if entry.get("_TRANSPORT", "kernel") != "kernel" or str(entry.get("SYSLOG_FACILITY", "0")) != "0":
-        line = line._replace(priority=_NOT_KERNEL)
+        line = line._replace(priority=USER_INFO)
     boot_id = entry.get("_BOOT_ID")
     line = line._replace(head=b"{", boot_id=boot_id if isinstance(boot_id, str) else None)
     realtime, clock = _number(entry.get("__REALTIME_TIMESTAMP")), _number(entry.get("_SOURCE_MONOTONIC_TIMESTAMP"))

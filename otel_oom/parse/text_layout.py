@@ -2,7 +2,7 @@
 
 Rules:
 - No line is wider than the terminal (from 40 columns on), whatever a name holds: longer text is folded.
-- Callers pass printable text only (`kmsg_record.printable`), so that names cannot move the cursor.
+- Callers pass printable text only (`text_escapes.printable`), so that names cannot move the cursor.
 """
 
 from __future__ import annotations

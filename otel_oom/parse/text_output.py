@@ -2,7 +2,7 @@
 
 Rules:
 - Only facts of the text. Facts that it does not hold are listed as not said.
-- A process chooses its name, so names are printable (`kmsg_record.printable`), and cannot break the layout.
+- A process chooses its name, so names are printable (`text_escapes.printable`), and cannot break the layout.
 """
 
 from __future__ import annotations
@@ -13,10 +13,8 @@ from otel_oom.parse import text_layout
 from otel_oom.parse.text_layout import Style, entry, fold, padded, size, width
 from otel_oom.parse.text_record import record_of
 
-ORIGIN = "Text proves nothing about who wrote it: anyone who could write to this log could write these lines."
-ORIGIN_KMSG = (
-    "These records carry facility 0, which only the kernel can write; that the capture is whole is not proved."
-)
+NOTE = "Text proves nothing about who wrote it: anyone who could write to this log could write these lines."
+NOTE_KMSG = "These records carry facility 0, which only the kernel can write; that the capture is whole is not proved."
 
 _CONSTRAINTS = {
     "cpuset": "the memory nodes of a cpuset",

@@ -31,8 +31,8 @@ class Window:
         self._is_cutting = False
         self._counted = self._lines = 0
         self.data = b""
-        self.base = 0
-        """Offset in the stream of `data[0]`."""
+        self.data_offset = 0
+        """Offset of `data[0]` in the stream."""
         self.at = 0
         """Offset in `data` of the next line: always the start of a line."""
         self.is_last = False
@@ -74,7 +74,7 @@ class Window:
         self.number(self.at)
         self._counted -= shift
         self.at -= shift
-        self.base += shift
+        self.data_offset += shift
         if not block:
             self.is_last = True
             self.data = self.data[shift:]

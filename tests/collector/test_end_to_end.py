@@ -53,7 +53,7 @@ def test_a_real_kill_is_one_record_and_one_count(collector: Collector, tmp_path:
         assert record.attributes[schema.RECORD_ORIGINAL.name] == line.text
         assert record.attributes[schema.KMSG_SEQUENCE.name] == line.sequence
         assert record.attributes[schema.KMSG_TIMESTAMP.name] == line.timestamp_us / 1e6
-        assert expected_from_log(log, made.path).items() <= record.attributes.items()
+        assert expected_from_log(log, real_kills.printed_path(made)).items() <= record.attributes.items()
         assert record.severity_text == "ERROR"
         assert record.resource["service.name"] == "otel-oom"
 

@@ -96,7 +96,7 @@ class MetricWorld:
     def export(self, outcome: Outcome = OK) -> Points:
         """The next collection, and its outcome: accepted, or refused for good."""
         collection, exported = self.collect()
-        self.schedule.settled(collection, outcome, self.monotonic_ns / S)
+        self.schedule.handle_outcome(collection, outcome, self.monotonic_ns / S)
         return exported
 
     def export_kills(self, scope: str = "cgroup") -> NumberDataPoint:

@@ -43,6 +43,11 @@ def sandbox(limit_mib: int = 20) -> Iterator[Sandbox]:
         missing("kernel", str(error))
 
 
+def printed_path(made: Sandbox) -> str:
+    """The cgroup's path as the kernel prints it."""
+    return f"/{made.processes.parent.name}"
+
+
 @cache
 def oomer() -> Path:
     """The compiled program that is killed (oomer.c)."""

@@ -1,4 +1,4 @@
-"""The rehearsal of a kill, in a new process each: it must leave nothing to import for the first real kill."""
+"""The warm-up with a recorded kill, in a new process each: it must leave nothing to import for the first real kill."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from support.new_process import answer
 _WARM_UP = """
 from otel_oom.agent.warm_up import warm_up
 from otel_oom.machine.identity import read_machine_identity
-rehearsed = []
-warning = warm_up(rehearsed.append, read_machine_identity())
-(batch,) = rehearsed
+built = []
+warning = warm_up(built.append, read_machine_identity())
+(batch,) = built
 (event,) = batch
 answer([warning, event.name, event.attributes])
 """
@@ -53,24 +53,24 @@ from otel_oom.config.settings import load_config
 from otel_oom.machine.identity import read_machine_identity
 from otel_oom.otlp import log_records
 from otel_oom.totals import ResourceIdentity
-from otel_oom.otlp.resource import resources
+from otel_oom.otlp.resource import resource_builder
 from otel_oom.demo.otlp_receiver import Receiver
 receiver = Receiver()
 closed = socket.create_server(("127.0.0.1", 0)); port = closed.getsockname()[1]; closed.close()
 endpoint = receiver.endpoint if {answers} else f"http://localhost:{{port}}"
 export = load_config({{"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, "OTEL_EXPORTER_OTLP_PROTOCOL": {protocol!r}}}).logs
-sender = log_records.LogSender(resources({{}}), log_records.exporter(export), ResourceIdentity("here"))
-rehearsed = []
-def rehearse(events):
-    rehearsed.append(events)
-    sender.rehearse(events)
-assert warm_up(rehearse, read_machine_identity()) is None
+sender = log_records.LogSender(resource_builder({{}}), log_records.exporter(export), ResourceIdentity("here"))
+warmed = []
+def build(events):
+    warmed.append(events)
+    sender.warm_up(events)
+assert warm_up(build, read_machine_identity()) is None
 before = set(sys.modules)
 with receiver:
     again = []
     warm_up(again.append, read_machine_identity())
     outcome = sender.send(again[0])
-answer([outcome.verdict, receiver.logs.qsize(), sorted(set(sys.modules) - before)])
+answer([outcome.result, receiver.logs.qsize(), sorted(set(sys.modules) - before)])
 """
     is_http = protocol != "grpc"
     expected = ["ok", 1, []] if answers and is_http else ["retry", 0, []]  # this receiver speaks only HTTP
@@ -84,12 +84,12 @@ from otel_oom.config.settings import load_config
 from otel_oom.machine.identity import read_machine_identity
 from otel_oom.otlp import log_records
 from otel_oom.totals import ResourceIdentity
-from otel_oom.otlp.resource import resources
+from otel_oom.otlp.resource import resource_builder
 from otel_oom.demo.otlp_receiver import Receiver
 with Receiver() as receiver:
     export = load_config({"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.endpoint}).logs
-    sender = log_records.LogSender(resources({}), log_records.exporter(export), ResourceIdentity("here"))
-    assert warm_up(sender.rehearse, read_machine_identity()) is None
+    sender = log_records.LogSender(resource_builder({}), log_records.exporter(export), ResourceIdentity("here"))
+    assert warm_up(sender.warm_up, read_machine_identity()) is None
     sender.send([])
     answer([len(resource.scope_logs) for resource in receiver.logs.get(timeout=10).message.resource_logs])
 """

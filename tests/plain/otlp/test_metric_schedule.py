@@ -100,7 +100,7 @@ def test_a_cumulative_total_never_goes_back(steps: list[Step]) -> None:
             collection, points = world.collect()
             values.append(points[KILLS, "cgroup"].value)
             if not collection.is_required:
-                world.schedule.settled(collection, REFUSED, world.monotonic_ns / S)
+                world.schedule.handle_outcome(collection, REFUSED, world.monotonic_ns / S)
         elif step == "retry":
             values.append(world.collect()[1][KILLS, "cgroup"].value)
         else:
@@ -117,7 +117,7 @@ def test_only_a_cumulative_opening_is_repeated_after_a_refusal(*, is_delta: bool
     opening, _ = world.collect()
     assert (opening.kind, opening.is_required) == ("opening", not is_delta)
     assert opening.series.totals.kills == {}
-    world.schedule.settled(opening, Outcome("ok"), 0.0)
+    world.schedule.handle_outcome(opening, Outcome("ok"), 0.0)
     then, _ = world.collect()
     assert (then.kind, then.is_required) == ("current", False)
     assert then.series.totals.kills == {"cgroup": 1}

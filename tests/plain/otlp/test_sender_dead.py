@@ -171,10 +171,10 @@ def test_many_dead_connections_leave_nothing_behind(protocol: Protocol) -> None:
         with sending(variables, is_started=False) as rig:
             batch = [event("first")]
             for _ in range(30):
-                assert rig.sender._logs.send(batch).verdict == "retry"
+                assert rig.sender._logs.send(batch).result == "retry"
             before = held()
             for _ in range(100):
-                assert rig.sender._logs.send(batch).verdict == "retry"
+                assert rig.sender._logs.send(batch).result == "retry"
             assert eventually(lambda: held() <= before + 10)
             receiver.script.otherwise = Answer()
-            assert rig.sender._logs.send(batch).verdict == "ok"
+            assert rig.sender._logs.send(batch).result == "ok"

@@ -69,7 +69,7 @@ def file(directory: Path, name: str, content: bytes) -> str:
 
 def test_text_for_people(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
-    assert command.run([file(tmp_path, "log", LOG)], "text") == 0
+    assert command.run([file(tmp_path, "log", LOG)], "text", 4096) == 0
     assert capsys.readouterr().out.splitlines() == [
         "1. java was killed: pid 7, 8.0 MiB resident",
         "  line 8 · 37.411555 s after the boot",
@@ -89,7 +89,7 @@ def test_text_for_people(tmp_path: Path, capsys: pytest.CaptureFixture[str], mon
 
 
 def test_json_has_the_attributes_of_the_contract_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert command.run([file(tmp_path, "log", LOG + LOG)], "json") == 0
+    assert command.run([file(tmp_path, "log", LOG + LOG)], "json", 4096) == 0
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [row[schema.PID.name] for row in rows] == [7, 7]
     assert rows[0].keys() <= {attribute.name for attribute in schema.ATTRIBUTES}
@@ -105,7 +105,7 @@ def test_json_has_the_boot_of_a_journal_and_the_sequence_of_a_capture(
         json.dumps({"_TRANSPORT": "kernel", "MESSAGE": line.partition("] ")[2], "_BOOT_ID": "b0"})
         for line in LOG.decode().splitlines()
     )
-    command.run([file(tmp_path, "journal", journal.encode()), str(CAPTURE)], "json")
+    command.run([file(tmp_path, "journal", journal.encode()), str(CAPTURE)], "json", 4096)
     of_journal, of_device = (json.loads(line) for line in capsys.readouterr().out.splitlines())
     assert of_journal[schema.BOOT_ID.name] == "b0"
     assert schema.KMSG_TIMESTAMP.name not in of_journal
@@ -116,26 +116,26 @@ def test_json_has_the_boot_of_a_journal_and_the_sequence_of_a_capture(
 @pytest.mark.parametrize("pack", [bytes, gzip.compress, lzma.compress, bz2.compress])
 def test_compression_is_detected_by_content(tmp_path: Path, capsys: pytest.CaptureFixture[str], pack: object) -> None:
     assert callable(pack)
-    assert command.run([file(tmp_path, "log.txt", pack(LOG))], "json") == 0
+    assert command.run([file(tmp_path, "log.txt", pack(LOG))], "json", 4096) == 0
     assert capsys.readouterr().out.count("\n") == 1
 
 
 def test_a_text_without_a_kill_is_read_and_reported(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
-    assert command.run([file(tmp_path, "log", QUIET)], "text") == 0
+    assert command.run([file(tmp_path, "log", QUIET)], "text", 4096) == 0
     assert caplog.messages == ["no OOM kill found"]
 
 
 def test_a_report_without_its_kill_line_is_reported(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
-    assert command.run([file(tmp_path, "log", b"\n".join(LOG.splitlines()[:-1]))], "text") == 0
+    assert command.run([file(tmp_path, "log", b"\n".join(LOG.splitlines()[:-1]))], "text", 4096) == 0
     assert "1 report begins without a `Killed process` line" in caplog.text
 
 
 def test_a_report_that_found_no_process_to_kill_is_complete(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     lines = [*LOG.splitlines()[:-2], b"[   37.000006] Out of memory and no killable processes...", b""]
-    assert command.run([file(tmp_path, "log", b"\n".join(lines))], "text") == 0
+    assert command.run([file(tmp_path, "log", b"\n".join(lines))], "text", 4096) == 0
     assert caplog.messages == ["no OOM kill found"]
 
 
@@ -151,7 +151,7 @@ def test_missing_facts_are_listed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, lines: slice, unsaid: str
 ) -> None:
     monkeypatch.setenv("COLUMNS", "140")
-    command.run([file(tmp_path, "log", b"\n".join(LOG.splitlines()[lines]))], "text")
+    command.run([file(tmp_path, "log", b"\n".join(LOG.splitlines()[lines]))], "text", 4096)
     assert f"  not said        {unsaid}" in capsys.readouterr().out.splitlines()
 
 
@@ -174,7 +174,7 @@ def test_an_unreadable_file_is_reported_and_the_others_are_read(
     said: str,
 ) -> None:
     bad = str(tmp_path / name) if content is None else file(tmp_path, name, content)
-    assert command.run([bad, file(tmp_path, "log", LOG)], "json") == 66
+    assert command.run([bad, file(tmp_path, "log", LOG)], "json", 4096) == 66
     assert capsys.readouterr().out.count("\n") == 1
     assert said in caplog.text
     assert "; " in caplog.text
@@ -182,12 +182,12 @@ def test_an_unreadable_file_is_reported_and_the_others_are_read(
 
 def test_kills_before_the_damage_are_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     whole = gzip.compress(LOG * 2 + QUIET * 100_000)
-    assert command.run([file(tmp_path, "log.gz", whole[:-20])], "json") == 66
+    assert command.run([file(tmp_path, "log.gz", whole[:-20])], "json", 4096) == 66
     assert capsys.readouterr().out.count("\n") == 2
 
 
 def test_a_directory_cannot_be_read(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    assert command.run([str(tmp_path)], "json") == 66
+    assert command.run([str(tmp_path)], "json", 4096) == 66
     assert "is a directory" in caplog.text
 
 
@@ -199,14 +199,14 @@ def test_standard_input(
         log.write(LOG.decode())
         log.seek(0)
         monkeypatch.setattr(sys, "stdin", log)
-        assert command.run(files, "json") == 0
+        assert command.run(files, "json", 4096) == 0
     assert capsys.readouterr().out.count("\n") == 1
 
 
 def test_no_file_at_a_terminal_is_a_usage_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", Terminal())
     with pytest.raises(UsageError, match="journalctl -k"):
-        command.run([], "text")
+        command.run([], "text", 4096)
 
 
 @pytest.mark.parametrize("page_size", [0, -4096, 5000])
@@ -222,7 +222,7 @@ def test_pages_of_another_size(tmp_path: Path, capsys: pytest.CaptureFixture[str
 
 def test_many_files_have_headings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     names = [file(tmp_path, "a", LOG), file(tmp_path, "b\x1b", LOG), file(tmp_path, "c", QUIET)]
-    command.run(names, "text")
+    command.run(names, "text", 4096)
     out = capsys.readouterr().out
     assert str(tmp_path / "a") in out
     assert r"b\x1b" in out
@@ -230,14 +230,14 @@ def test_many_files_have_headings(tmp_path: Path, capsys: pytest.CaptureFixture[
 
 
 def test_a_capture_of_the_device_is_not_called_text_without_proof(capsys: pytest.CaptureFixture[str]) -> None:
-    command.run([str(CAPTURE)], "text")
+    command.run([str(CAPTURE)], "text", 4096)
     out = " ".join(capsys.readouterr().out.split())
     assert "facility 0" in out
     assert "Text proves nothing" not in out
 
 
 def test_refused_kill_lines_are_reported(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    command.run([file(tmp_path, "log", LOG.replace(b"[", b"<12>["))], "text")
+    command.run([file(tmp_path, "log", LOG.replace(b"[", b"<12>["))], "text", 4096)
     assert "1 kill line refused: user space wrote them" in caplog.text
 
 
@@ -248,7 +248,7 @@ def test_colour_is_for_terminals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv(variable, "1")
     terminal = Terminal()
     monkeypatch.setattr(sys, "stdout", terminal)
-    command.run([file(tmp_path, "log", LOG)], "text")
+    command.run([file(tmp_path, "log", LOG)], "text", 4096)
     assert terminal.text().startswith(colour)
     assert ("\x1b" in terminal.text()) is bool(colour)
 
@@ -256,7 +256,7 @@ def test_colour_is_for_terminals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_a_terminal_without_utf8_gets_ascii(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     monkeypatch.setattr(sys, "stdout", out)
-    command.run([file(tmp_path, "log", LOG.replace(b"(java)", "(jäva)".encode()))], "text")
+    command.run([file(tmp_path, "log", LOG.replace(b"(java)", "(jäva)".encode()))], "text", 4096)
     assert b"j\\xe4va was killed" in out.buffer.getvalue()
     assert b"####" in out.buffer.getvalue()
 
@@ -267,7 +267,7 @@ def test_no_line_is_wider_than_the_terminal(
     columns: int, path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", str(columns))
-    command.run([str(path)], "text")
+    command.run([str(path)], "text", 4096)
     out = capsys.readouterr().out
     assert "was killed" in " ".join(out.split())
     assert max(width(line) for line in out.splitlines()) <= columns
@@ -280,12 +280,12 @@ def test_the_bar_is_drawn_for_large_files_and_removed(tmp_path: Path, monkeypatc
     monkeypatch.setattr("otel_oom.parse.input_files.LARGE", 1 << 20)
     monkeypatch.setattr("otel_oom.parse.input_files._BAR_INTERVAL_S", 0.0)
     log = file(tmp_path, "log", QUIET * 100_000)
-    command.run([log], "json")
+    command.run([log], "json", 4096)
     assert "% of 3 MiB" in terminal.text()
     assert terminal.text().endswith("\r\x1b[K")
     monkeypatch.setattr("otel_oom.parse.input_files.LARGE", 1 << 30)
     before = terminal.text()
-    command.run([log], "json")
+    command.run([log], "json", 4096)
     assert terminal.text() == before
 
 
@@ -316,7 +316,7 @@ def test_a_device_is_read_without_waiting(capsys: pytest.CaptureFixture[str]) ->
     master, slave = os.openpty()
     try:
         os.write(master, LOG)
-        assert command.run([os.ttyname(slave)], "json") == 0
+        assert command.run([os.ttyname(slave)], "json", 4096) == 0
     finally:
         os.close(master)
         os.close(slave)
@@ -337,7 +337,7 @@ def test_overwritten_records_do_not_end_the_input(
             return reading
 
     monkeypatch.setattr("otel_oom.parse.input_files._decompressed", lambda *_: Overtaken())
-    assert command.run([file(tmp_path, "log", LOG)], "json") == 0
+    assert command.run([file(tmp_path, "log", LOG)], "json", 4096) == 0
     assert capsys.readouterr().out.count("\n") == 1
 
 

@@ -109,7 +109,7 @@ def test_memory_is_flat(tmp_path: Path) -> None:
     log = tmp_path / "kern.log"
     log.write_bytes((noise(200_000) + stamped(report(7))) * 300)
     script = (
-        f"from otel_oom.parse import command; command.run([{str(log)!r}], 'json');"
+        f"from otel_oom.parse import command; command.run([{str(log)!r}], 'json', 4096);"
         "import re, sys; sys.stderr.write(re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())[1])"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
