@@ -79,7 +79,7 @@ bench: $(VENV)/test.stamp ## measure latency and footprint, and those of the SDK
 	$(BIN)/python benchmarks/footprint.py
 
 clean: ## remove .venv and everything that was built
-	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
+	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
 
 $(VENV)/demo.stamp: $(SOURCES) | $(BIN)/python
 	@$(PIP) --force-reinstall --no-deps . && $(PIP) .
