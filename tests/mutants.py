@@ -11,7 +11,7 @@ Rules:
 - A survivor that stays is in mutants.md with its reason. Its name is the change and the text of its line, so that it
   stays valid when lines move. Exit code 1: there are survivors without a reason.
 
-mutmut 3.8 was tried first. It imports the tests once and forks for each mutant, which gRPC does not support
+mutmut is not used: it imports the tests once and forks for each mutant, which gRPC does not support
 (https://github.com/grpc/grpc/blob/master/doc/fork_support.md), and it does not change constants of modules.
 """
 
@@ -73,7 +73,7 @@ def mutants(module: str) -> Iterator[Mutant]:
     for change, line, column, make in sorted([*_replacements(source), *_removals(source)], key=lambda one: one[:3]):
         text = lines[line - 1]
         is_star_of_arguments = text[:column].rstrip().endswith(("(", ",")) or not text[:column].strip()
-        if text.lstrip().startswith("@") or ("_Mul_" in change and is_star_of_arguments):
+        if text.lstrip().startswith(("@", "if TYPE_CHECKING:")) or ("_Mul_" in change and is_star_of_arguments):
             continue
         name = f'{change} in "{text.strip()}"'
         seen[name] += 1

@@ -24,14 +24,13 @@ from typing import Final
 from otel_oom import schema
 from otel_oom.agent import start
 from otel_oom.config.settings import load_config
-from otel_oom.demo.kill_sandbox import NoSandboxError, Sandbox
+from otel_oom.demo.kill_sandbox import LIMIT_MIB, NoSandboxError, Sandbox
 from otel_oom.demo.otlp_receiver import Received, Receiver, plain
 from otel_oom.errors import NoDeviceError, NoPermissionError
 from otel_oom.kernel.device import Device, Source
 from otel_oom.kernel.recorded_log import RecordedLog
 
 _DEVICE: Final = "/dev/kmsg"
-_LIMIT_MIB: Final = 20
 _PATIENCE_S: Final = 10.0
 _COLUMNS_WITHOUT_TERMINAL: Final = 100
 _FEWEST_COLUMNS: Final = 40
@@ -43,7 +42,7 @@ def run() -> int:
         receiver = stack.enter_context(Receiver())
         try:
             _try_device()
-            sandbox = stack.enter_context(Sandbox(f"otel-oom-demo-{os.getpid()}", _LIMIT_MIB))
+            sandbox = stack.enter_context(Sandbox(f"otel-oom-demo-{os.getpid()}", LIMIT_MIB))
             return _show_one(receiver, kill=sandbox.kill_one)
         except (NoDeviceError, NoPermissionError) as error:
             why_not = error.problem
@@ -76,7 +75,7 @@ def _show_one(receiver: Receiver, kill: Callable[[], object], source: Source | N
         _print(f"An OTLP receiver listens at {receiver.endpoint}; the agent reads {log_name}.")
         _print(f"Its first export: {schema.KILLS.name} = {before}\n")
         if source is None:
-            _print(f"A process of this demo now fills a {_LIMIT_MIB} MiB memory cgroup until the kernel kills it …\n")
+            _print(f"A process of this demo now fills a {LIMIT_MIB} MiB memory cgroup until the kernel kills it …\n")
         kill()
         received = receiver.logs.get(timeout=_PATIENCE_S)
         after = _kills(receiver.metrics)

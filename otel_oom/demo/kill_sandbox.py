@@ -15,6 +15,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final
 
+LIMIT_MIB: Final = 20
+"""Of the demo's cgroup: the killed process fills three times as much."""
+
 _MIB: Final = 1 << 20
 _KILL_S: Final = 5.0
 _REMOVE_S: Final = 2.0

@@ -45,7 +45,6 @@ class Receiver:
         self.logs: queue.Queue[Received] = queue.Queue()
         self.metrics: queue.Queue[Received] = queue.Queue()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, name="otlp-receiver", daemon=True)
 
     @property

@@ -11,8 +11,6 @@ Rules:
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
@@ -45,16 +43,6 @@ class Assembler:
     def is_open(self) -> bool:
         """Whether a report is open: only then do records without an OOM marker matter."""
         return self._report is not None
-
-    @property
-    def opened(self) -> Record | None:
-        """The first record of the open report. None: no report is open."""
-        return None if self._report is None else self._report.opened
-
-    @property
-    def last_us(self) -> int | None:
-        """The log's clock at the open report's last line. None: no report is open."""
-        return None if self._report is None else self._report.last_us
 
     @property
     def begin(self) -> int | None:
@@ -92,19 +80,6 @@ class Assembler:
             return self._group(episode)
         self._read(record)
         return ()
-
-    def feed_lines(self, records: Iterable[Record]) -> None:
-        """Take lines of a report. The caller knows that none of them opens or ends a report, or is a fragment."""
-        for record in records:
-            self._give_up_report(record.monotonic_us)
-            if self._report is not None:
-                self._report.read(record)
-
-    def feed_rows(self, rows: Iterable[re.Match[bytes]], now_us: int) -> None:
-        """Take rows of a task table (see `Report.read_rows`), all with one time."""
-        self._give_up_report(now_us)
-        if self._report is not None:
-            self._report.read_rows(rows, now_us)
 
     def settle(self) -> tuple[OomKill, ...]:
         """Return the kill that is held for a group line, if any: to be called when there is nothing more to read."""

@@ -25,12 +25,23 @@ from otel_oom.kernel.text_escapes import unescape
 TASK_COMM_BYTES: Final = 15  # TASK_COMM_LEN less the NUL
 INT64_MAX: Final = 2**63 - 1  # the largest number in OTLP; a larger one is no measurement
 
-# Every record that opens a report, counts a kill or ends a report matches this. Other records matter only while a
-# report is open. A record of user space that matches is counted as refused.
-OOM_MARKER: Final = re.compile(
-    rb"invoked oom-killer|oom-kill:|[Kk]ill(?:ed)? process |killed as a result of limit of |;Tasks in "
-    rb"|no killable processes|is already exiting\. Skip"
+# A record that may open a report, count a kill or end a report holds one of these. Other records matter only while a
+# report is open. A marker is also what "looks like OOM" when user space wrote it.
+MARKERS: Final = (
+    b"invoked oom-killer",
+    b"oom-kill:",
+    b"Kill process ",
+    b"kill process ",
+    b"Killed process ",
+    b"killed process ",
+    b"killed as a result of limit of ",
+    b"no killable processes",
+    b"is already exiting. Skip killing",
+    b"are going to be killed due",
 )
+GROUP_MARKER: Final = b"Tasks in "  # at the start of a text; its end (see above) may be in another record
+OOM_MARKER: Final = re.compile(b"|".join(map(re.escape, (*MARKERS, b";" + GROUP_MARKER))))
+"""Searches the bytes of one record of /dev/kmsg."""
 
 # The cause names the scope: `Memory cgroup …` one memory cgroup, all others the machine. A sysctl may add a word, as in
 # `Out of memory (oom_kill_allocating_task)`. `No available memory …`: until 2.6.35
@@ -124,7 +135,7 @@ def is_comm(text: str) -> bool:
     return len(text) <= TASK_COMM_BYTES or (len(text) <= 4 * TASK_COMM_BYTES and len(unescape(text)) <= TASK_COMM_BYTES)
 
 
-def size(digits: str | bytes | None, unit: int = 1024) -> int | None:
+def size(digits: str | None, unit: int = 1024) -> int | None:
     """Return digits * unit, in bytes. None for no digits, and for more than INT64_MAX: a counter that wrapped."""
     return value if digits and len(digits) < 20 and (value := int(digits) * unit) <= INT64_MAX else None
 

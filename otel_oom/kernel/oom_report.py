@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import heapq
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -117,11 +117,6 @@ class Report:
         if self._read(record):
             self.silent_records, self.last_line_us = 0, record.monotonic_us
 
-    def read_rows(self, rows: Iterable[re.Match[bytes]], now_us: int) -> None:
-        """Take rows of the task table: matches of its pattern in ASCII text. now_us: their time."""
-        if self.row is not None and sum(map(self._task, rows)):
-            self.silent_records, self.last_line_us = 0, now_us
-
     def _read(self, record: Record) -> bool:
         """Return whether the line belongs to this report."""
         text = record.text
@@ -167,7 +162,7 @@ class Report:
             self.opener = oom_lines.parse_opener("".join(parts)) or self.opener
         return True
 
-    def _task(self, row: re.Match[str] | re.Match[bytes]) -> bool:
+    def _task(self, row: re.Match[str]) -> bool:
         rss = oom_lines.size(row["rss"], self.page_size)
         if rss is None:
             return False
@@ -175,9 +170,7 @@ class Report:
         if len(self.tasks) == _TOP_TASKS and rss <= self.tasks[0][0]:  # of equal tasks the first ones stay
             return True
         score_adj = oom_lines.size(row["oom_score_adj"], 1) if "oom_score_adj" in row.re.groupindex else None
-        name = row["name"]
-        comm = printable(name if isinstance(name, str) else name.decode())
-        task = Task(pid=int(row["pid"]), comm=comm, rss=rss, score_adj=score_adj or 0)
+        task = Task(pid=int(row["pid"]), comm=printable(row["name"]), rss=rss, score_adj=score_adj or 0)
         keep = heapq.heappush if len(self.tasks) < _TOP_TASKS else heapq.heapreplace
         keep(self.tasks, (rss, -self.rows, task))  # Task is never compared
         return True

@@ -1,6 +1,7 @@
-"""`otel-oom parse FILE…`: reads each file, shows each kill.
+"""`otel-oom parse FILE…`: reads each file and writes each kill.
 
-Exit codes: 0 read (with or without a kill), 2 usage, 66 an input that cannot be read (the others are read).
+Exit codes: 0 all inputs were read (with or without a kill), 2 wrong usage, 66 an input cannot be read.
+After an input that cannot be read, the others are still read.
 
 Rules:
 - Kills on stdout, messages on stderr. Each kill is written when it is found.
@@ -17,10 +18,10 @@ from collections.abc import Sequence
 
 from otel_oom.errors import UsageError
 from otel_oom.parse import json_output, text_output
-from otel_oom.parse.found import LogText, where
-from otel_oom.parse.input_files import STDIN, Source, UnreadableError, opened
-from otel_oom.parse.progress_bar import Progress
+from otel_oom.parse.input_files import STDIN, Input, UnreadableError, opened
+from otel_oom.parse.kill_search import KillSearch
 from otel_oom.parse.text_layout import Style, fold
+from otel_oom.parse.text_record import record_of
 
 log = logging.getLogger(__name__)
 
@@ -44,16 +45,16 @@ def run(files: Sequence[str], output: str, page_size: int = PAGE_SIZE) -> int:
         try:
             with opened(name) as source:
                 reading.read(source)
-        except UnreadableError as error:  # noqa: PERF203 one file is not another's
+        except UnreadableError as error:  # noqa: PERF203 the other files are still read
             sys.stdout.flush()
-            log.error("%s", error)  # noqa: TRY400 one line: it is the user's to mend
+            log.error("%s", error)  # noqa: TRY400 the user can fix it: no traceback
             code = error.exit_code
     reading.finish()
     return code
 
 
 class _Reading:
-    """What is read and shown in one run."""
+    """The inputs of one run, and the notes that hold for all of them."""
 
     def __init__(self, output: str, page_size: int, *, has_headings: bool) -> None:
         self._is_json = output == "json"
@@ -64,24 +65,24 @@ class _Reading:
         self._is_all_kmsg = True
         self._names_pages = False
 
-    def read(self, source: Source) -> None:
-        progress = Progress(source)
+    def read(self, source: Input) -> None:
+        """Write the kills of one input. Raises UnreadableError behind the kills that were found before the failure."""
         failures: list[UnreadableError] = []
 
         def readinto(buffer: memoryview) -> int:
             try:
-                return progress.readinto(buffer)
-            except UnreadableError as error:  # what came before it is a text too
+                return source.readinto(buffer)
+            except UnreadableError as error:  # the text before it is searched to its end
                 failures.append(error)
                 return 0
 
-        text = LogText(readinto, self._page_size, counts=not self._is_json)
+        search = KillSearch(readinto, self._page_size, has_numbers=not self._is_json)
         self._sources += 1
         number = 0
         try:
-            for number, kill in enumerate(text.kills(), start=1):
-                progress.hide()
-                self._is_all_kmsg &= where(kill).has_sequence
+            for number, kill in enumerate(search.kills(), start=1):
+                source.hide_bar()
+                self._is_all_kmsg &= record_of(kill).has_sequence
                 if self._is_json:
                     _write([json_output.as_json(kill)])
                     continue
@@ -90,15 +91,15 @@ class _Reading:
                     _write([self._style.strong(line) for line in fold(source.name, self._style.columns)] + [""])
                 _write([*text_output.kill(number, kill, self._style, self._page_size), ""])
         finally:
-            progress.hide()
+            source.hide_bar()
             self._kills += number
-            self._unanswered += text.unanswered
-            self._refused += text.refused
+            self._unanswered += search.unanswered
+            self._refused += search.refused
         if failures:
             raise failures[0]
 
     def finish(self) -> None:
-        """Say what holds for all."""
+        """Write the notes that hold for all inputs."""
         if self._kills and not self._is_json:
             notes = text_output.ORIGIN_KMSG if self._is_all_kmsg else text_output.ORIGIN
             if self._names_pages:

@@ -1,9 +1,9 @@
-"""A kill as one flat object: the attributes that the agent would send, as far as a text can say them. No I/O.
+"""A kill as one line of JSON: the attributes that the agent would send, as far as a text holds them. No I/O.
 
 Rules:
-- Keys and values are those of the agent's event; what a text does not say is left out.
-- Never there: `log.record.uid` (it needs the boot and the sequence), and what only the running system knows.
-- `oom.group.id` ties the victims of one group in this text; the agent's own has another value.
+- Keys and values are those of the agent's event. An attribute that the text does not hold is absent.
+- Always absent: `log.record.uid` (it needs the boot and the sequence), and facts that only the running system has.
+- `oom.group.id` is equal for the victims of one group in this text. The agent's value is another one.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import json
 
 from otel_oom import schema
 from otel_oom.kernel.oom_kill import OomKill
-from otel_oom.parse.found import where
+from otel_oom.parse.text_record import record_of
 from otel_oom.telemetry.event import Attributes, without_unknown
 from otel_oom.telemetry.kill_event import Sighting, kill_values
 
@@ -21,8 +21,8 @@ _ENCODER = json.JSONEncoder(ensure_ascii=False, check_circular=False)
 
 
 def attributes(kill: OomKill) -> Attributes:
-    """The attributes of a kill out of a text."""
-    record = where(kill)
+    """The attributes of a kill that was found in a text."""
+    record = record_of(kill)
     values = kill_values(kill, _AS_SEEN)
     if not record.has_sequence:
         del values[schema.KMSG_SEQUENCE]

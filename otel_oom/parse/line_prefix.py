@@ -1,6 +1,6 @@
-"""What stands before the kernel's own words in a line of a log: taken off, and read for time and origin. No I/O.
+"""Removes the prefix of a log line, and reads time and writer from it. No I/O.
 
-Who puts what there, outermost first:
+Prefixes and the programs that write them, outermost first:
 
     > | (mail)   [pod/name/container] (kubectl)   2026-11-21T05:18:58.1Z stdout F (CRI)
     Nov 21 05:18:58 host kernel: (syslog, journalctl)   <3>1 2026-11-21T05:18:58Z host kernel - - - (RFC 5424)
@@ -8,9 +8,9 @@ Who puts what there, outermost first:
     [  580.355669] (the kernel)   [Fri Nov 21 05:18:58 2026] (dmesg -T)   [ T123] (CONFIG_PRINTK_CALLER)
 
 Rules:
-- Total: any bytes give a `Line`. What is no prefix stays part of the text.
-- Behind the kernel's own clock nothing but the caller and one blank is taken off: what follows may be a name.
-- Another program's tag (`sshd[7]:`) is no prefix: what it quotes is not the kernel's.
+- Total: any bytes give a `Line`. Bytes that are not a known prefix stay part of the text.
+- After the kernel's own clock, only the caller and one blank are removed: a process name may follow.
+- Another program's tag (`sshd[7]:`) is not a prefix: the text that it quotes is not the kernel's.
 """
 
 from __future__ import annotations
@@ -54,14 +54,12 @@ _PREFIX: Final = re.compile(
     + rb"|\[(?P<wall>[^\[\]]{0,30}\d\d:\d\d[^\[\]]{0,30}|<? *\+?\d+\.\d{6}>?)\]:?)?"
     + rb"(?P<caller>(?: ?\[ *[TC]\d{1,10}\])?(?: \[\d: *[^\[\]]{1,16}: *\d+\])?)"
 )  # fmt: skip
-# The usual ones of these, in a fifth of the time: dmesg, dmesg -r, syslog with the kernel's clock.
+# The most frequent prefixes, matched in a fifth of the time: dmesg, dmesg -r, syslog with the kernel's clock.
 _USUAL: Final = re.compile(
     rb"(?:<(?P<level>\d{1,3})>)?(?:(?P<stamp>[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d) [^\s:\]]+ kernel: )?"
     rb"\[ *(?P<s>\d{1,12})\.(?P<us>\d{6})\](?:\[ *[TC]\d{1,10}\])? (?!\s|\[ *[TC]\d|\[\d:)"
 )
-# A whole line of such a form, of plain ASCII without a backslash: all but a few of a log.
-PLAIN: Final = re.compile(_USUAL.pattern + rb"(?P<text>[ -\[\]-~]{0,1000})\n")
-# A serial console may have printed half a line of something else before the kernel's.
+# A serial console may have printed half a line of another program before the kernel's line.
 _CLOCK: Final = re.compile(rb"\[ *(?P<s>\d{1,12})\.(?P<us>\d{6})\](?:\[ *[TC]\d{1,10}\])?")
 _CLOCK_WITHIN: Final = 200
 _COLOR: Final = re.compile(rb"\x1b\[[\d;]*m")
@@ -71,12 +69,13 @@ _OPENER: Final = b" invoked oom-killer"
 
 
 class Line(NamedTuple):
-    """A line of text without what was put before it.
+    """A line of text, split into its prefix and the kernel's text.
 
-    head: what was taken off; text: the kernel's own words, as bytes
-    us: the kernel's clock, or the time of day where there is none, µs; None where the line says no time
-    has_clock: whether `us` is the kernel's clock; wall: the date and time before the text, as it stands there
-    priority: syslog facility * 8 + level; record: where the line is a record of /dev/kmsg itself
+    head: the prefix; text: the kernel's own words, as bytes
+    us: the kernel's clock, or the time of day where there is none, µs; None where the line has no time
+    has_clock: whether `us` is the kernel's clock; wall: date and time in the prefix, as written there
+    priority: syslog facility * 8 + level; boot_id: where a journal says it
+    record: where the line is a record of /dev/kmsg
     """
 
     head: bytes
@@ -90,24 +89,24 @@ class Line(NamedTuple):
 
     @property
     def is_bare(self) -> bool:
-        """Whether nothing but quoting and blanks stood before the text."""
+        """Whether the prefix holds only quote marks and blanks."""
         return not self.head.strip(b" \t>#|")
 
 
 def usual(line: bytes) -> Line | None:
-    """Take a line of a usual form apart: what `split` says of it too."""
+    """The same as `split` for a line with a frequent prefix; None for other lines."""
     found = _USUAL.match(line)
     if found is None:
         return None
     level, stamp, seconds, fraction = found.groups()
     end = found.end()
     priority = _KERNEL_INFO if level is None else int(level)
-    return Line(line[:end], line[end:], int(seconds) * 1_000_000 + int(fraction), True, stamp, priority)
+    return Line(line[:end], line[end:], _us(seconds, fraction), True, stamp, priority)
 
 
 def split(line: bytes) -> Line:
-    """Take a line apart."""
-    if line.startswith(b"\x1b["):  # dmesg --color: names inside are escaped there, so each of these is dmesg's
+    """Split a line into prefix and text."""
+    if line.startswith(b"\x1b["):  # dmesg --color: it escapes control characters in names, so these are its own
         line = _COLOR.sub(b"", line)
     found = _PREFIX.match(line)
     if found is None:  # pragma: no cover: every piece is optional
@@ -123,41 +122,47 @@ def split(line: bytes) -> Line:
     if not is_stamped or _OPENER not in text:
         text = text.lstrip(b" \t")
     if seconds is not None:
-        us: int | None = int(seconds) * 1_000_000 + int(found["us"])
+        us: int | None = _us(seconds, found["us"])
     else:
         us = time_of_day(wall) if wall is not None else None
         us = time_of_day(stamp) if us is None and stamp is not None else us
     return Line(line[:end], text, us, seconds is not None, stamp or wall, _priority(found))
 
 
-_ANCHORED: Final = (b"Memory cgroup out of memory", b"Out of memory", b"Killed process", b"oom-kill:", b"Tasks in ")
+_FIRST_WORDS: Final = (b"Memory cgroup out of memory", b"Out of memory", b"Killed process", b"oom-kill:", b"Tasks in ")
 
 
 def _half_a_line(line: bytes, start: int) -> re.Match[bytes] | None:
-    """The kernel's clock within a line, if words of an OOM report follow it."""
+    """The kernel's clock within a line, if the words of an OOM report follow it."""
     clock = _CLOCK.search(line, start, _CLOCK_WITHIN)
-    if clock is not None and (line.startswith(_ANCHORED, clock.end() + 1) or line.find(_OPENER, clock.end()) >= 0):
+    if clock is not None and (line.startswith(_FIRST_WORDS, clock.end() + 1) or line.find(_OPENER, clock.end()) >= 0):
         return clock
     return None
 
 
 def kmsg_start(line: bytes) -> int | None:
-    """Where in a line a record of /dev/kmsg begins, behind what kubectl or a mail put before it."""
+    """Where in a line a record of /dev/kmsg begins, after a prefix of kubectl or of a mail; None if there is none."""
     found = _KMSG.match(line)
     return None if found is None else found.end()
 
 
 def time_of_day(stamp: bytes) -> int | None:
-    """Microseconds since the first of the month, of a date in any language: enough to tell a report's end."""
-    if b":" not in stamp:  # journalctl -o short-unix; a difference between lines (dmesg -d) is none
+    """Microseconds since the start of the month, of a date in any language; None if there is no time.
+
+    It is only used to see how far two lines of a report are apart.
+    """
+    if b":" not in stamp:  # journalctl -o short-unix; a time difference (dmesg -d) is not a time
         seconds, _, fraction = stamp.partition(b".")
-        return int(seconds) * 1_000_000 + int(fraction[:6]) if seconds.isdigit() and fraction.isdigit() else None
+        return _us(seconds, fraction) if seconds.isdigit() and fraction.isdigit() else None
     found = _TIME_OF_DAY.search(stamp)
     if found is None:
         return None
-    day, hour, minute, second = (int(found[group] or 0) for group in (1, 2, 3, 4))
-    fraction = (found[5] or b"").ljust(6, b"0")
-    return (((day * 24 + hour) * 60 + minute) * 60 + second) * 1_000_000 + int(fraction)
+    day, hour, minute = (int(found[group]) for group in (1, 2, 3))
+    return ((day * 24 + hour) * 60 + minute) * 60_000_000 + _us(found[4] or b"0", found[5] or b"")
+
+
+def _us(seconds: bytes, fraction: bytes) -> int:
+    return int(seconds + fraction[:6].ljust(6, b"0"))
 
 
 def _priority(found: re.Match[bytes]) -> int:

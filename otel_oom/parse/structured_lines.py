@@ -1,12 +1,12 @@
-r"""Lines that wrap a kernel line in a structure: JSON of journalctl, Cloud Logging, docker; /dev/kmsg itself. No I/O.
+r"""Parses lines that hold a kernel line in a structure: JSON (journalctl, Cloud Logging, docker), /dev/kmsg. No I/O.
 
     {"_TRANSPORT":"kernel","MESSAGE":"Out of memory: Killed process …","__REALTIME_TIMESTAMP":"1732166338123456",…}
     {"textPayload":"[  580.355669] Memory cgroup out of memory: …","timestamp":"2026-11-21T05:18:58Z",…}
     {"jsonPayload":{"MESSAGE":"Memory cgroup out of memory: …"},…}      {"log":"6,22743,6115623303887,-;…\n","stream":…}
 
 Rules:
-- Total: what is no such structure is a line of text.
-- A journal says who wrote an entry: only `_TRANSPORT=kernel` with facility 0 is taken for the kernel.
+- Total: a line without such a structure is a line of text.
+- A journal says who wrote an entry: only `_TRANSPORT=kernel` with facility 0 is the kernel's.
 - A line feed inside a message is part of the message.
 """
 
@@ -35,16 +35,16 @@ _ESCAPE: Final = re.compile(rb"\\x([01][0-9a-f]|7f|[89a-f][0-9a-f])")  # dmesg: 
 _DICTIONARY: Final = re.compile(rb" [A-Z][A-Z0-9_]*=")
 
 
-@functools.lru_cache(maxsize=32)  # lines that may go on are looked at once for each line before them
+@functools.lru_cache(maxsize=32)  # the same lines are looked at again for each line before them
 def parse_line(line: bytes) -> Line:
-    """A line of a log without what wraps it."""
+    """A line of a log without its structure and its prefix."""
     line = line.strip(b"\r")
     usual = line_prefix.usual(line)
-    if usual is not None and b"\\x" not in usual.text and not is_escaped(usual.text):
+    if usual is not None and b"\\x" not in usual.text and b"#" not in usual.text:
         return usual
     if (captured := _captured(line)) is not None:
         return captured
-    if line.startswith(b" ") and _DICTIONARY.match(line):  # of the record before it in a capture of /dev/kmsg
+    if line.startswith(b" ") and _DICTIONARY.match(line):  # of a record of /dev/kmsg
         return Line(line, b"", priority=_NOT_KERNEL)
     at = line.find(b"{") if line.endswith((b"}", b"} ", b"},")) else -1
     if at >= 0 and isinstance(entry := _json(line[at:].rstrip(b" ,")), dict):
@@ -56,19 +56,6 @@ def parse_line(line: bytes) -> Line:
     if b"\\x" in line:
         line = _ESCAPE.sub(lambda code: bytes.fromhex(code[1].decode()), line)
     return line_prefix.split(line)
-
-
-_PLAIN: Final = bytes(byte for byte in (*range(32, 127), 10) if byte != 0x5C)
-
-
-def is_plain(text: bytes) -> bool:
-    """Whether a text is printable ASCII, in lines, that nobody has escaped."""
-    return not text.translate(None, _PLAIN) and not is_escaped(text)
-
-
-def is_escaped(text: bytes) -> bool:
-    """Whether a text may hold rsyslog's escapes of control characters."""
-    return b"#" in text and _CONTROL.search(text) is not None
 
 
 def _entry(entry: dict[str, Any]) -> Line | None:
@@ -103,7 +90,7 @@ def _within(message: bytes) -> Line:
 
 
 def _captured(line: bytes) -> Line | None:
-    """A record of /dev/kmsg, behind what kubectl or a mail put before it."""
+    """A record of /dev/kmsg, after a prefix of kubectl or of a mail."""
     if b";" not in line or (start := line_prefix.kmsg_start(line)) is None:
         return None
     record = kmsg_record.parse(line[start:])
@@ -120,7 +107,7 @@ def _json(text: bytes) -> object:
 
 
 def _bytes(value: object) -> bytes | None:
-    """A message: a string, or (journald, where it is no text) a list of bytes."""
+    """A message: a string, or a list of bytes where it is not UTF-8 (journald)."""
     if isinstance(value, str):
         try:
             return value.encode("utf-8", "surrogateescape")

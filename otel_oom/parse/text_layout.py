@@ -1,8 +1,8 @@
 """Lines for a terminal: labels with text beside them, bars, and sizes. No I/O.
 
 Rules:
-- No line is wider than the terminal (if that has 40 columns), whatever a name is: what does not fit goes on below.
-- Only printable text comes in (`kmsg.printable`): names cannot move the cursor.
+- No line is wider than the terminal (from 40 columns on), whatever a name holds: longer text is folded.
+- Callers pass printable text only (`kmsg_record.printable`), so that names cannot move the cursor.
 """
 
 from __future__ import annotations
@@ -20,26 +20,29 @@ _UNITS: Final = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """What the terminal can show. columns: its width."""
+    """What the terminal can show.
+
+    columns: its width; is_colored: whether it shows colours; has_blocks: whether its encoding has block characters
+    """
 
     columns: int = 80
     is_colored: bool = False
     has_blocks: bool = True
 
     def strong(self, text: str) -> str:
-        """Text that is to be seen first."""
+        """Text in bold."""
         return f"\x1b[1m{text}\x1b[0m" if self.is_colored else text
 
     def alarm(self, text: str) -> str:
-        """The victim."""
+        """Text in bold red: the victim."""
         return f"\x1b[1;31m{text}\x1b[0m" if self.is_colored else text
 
     def faint(self, text: str) -> str:
-        """What is less important."""
+        """Text that is less important, dimmed."""
         return f"\x1b[2m{text}\x1b[0m" if self.is_colored else text
 
     def bar(self, share: float, room: int) -> str:
-        """A bar of up to `room` columns, padded to them."""
+        """A bar for a share of 1, padded to `room` columns."""
         share = min(1.0, max(0.0, share))
         if not self.has_blocks:
             return ("#" * round(share * room)).ljust(room)
@@ -57,12 +60,12 @@ def width(text: str) -> int:
 
 
 def padded(text: str, columns: int) -> str:
-    """A text filled up to a width."""
+    """A text with blanks up to a width in columns."""
     return text + " " * (columns - width(text))
 
 
 def fold(text: str, columns: int) -> list[str]:
-    """A text as lines of at most so many columns: at blanks, else where it must be."""
+    """A text as lines of at most so many columns, broken at blanks, or inside a word that is too long."""
     if width(text) <= columns:
         return [text.lstrip(" ")]
     lines, line, used = [], "", 0
@@ -83,7 +86,7 @@ def fold(text: str, columns: int) -> list[str]:
 
 
 def room(style: Style) -> int:
-    """Columns beside a label."""
+    """Columns that are free beside a label."""
     beside = 0 if style.columns < NARROW else _LABEL
     return max(10, style.columns - _INDENT - beside)
 

@@ -1,8 +1,8 @@
-"""A kill explained for people: who was killed, who asked, whose limit, how full, the largest tasks, what is unknown.
+"""A kill explained for people: victim, trigger, limit, fullness, the largest tasks, and what is not known.
 
 Rules:
-- Only what the text says; what it does not say is named.
-- Names are text of strangers: they come in as `kmsg.printable` made them, and stay in their place.
+- Only facts of the text. Facts that it does not hold are listed as not said.
+- A process chooses its name, so names are printable (`kmsg_record.printable`), and cannot break the layout.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from __future__ import annotations
 from otel_oom.kernel.oom_kill import OomKill
 from otel_oom.kernel.oom_report import Context, Task
 from otel_oom.parse import text_layout
-from otel_oom.parse.found import where
 from otel_oom.parse.text_layout import Style, entry, fold, padded, size, width
+from otel_oom.parse.text_record import record_of
 
 ORIGIN = "Text proves nothing about who wrote it: anyone who could write to this log could write these lines."
 ORIGIN_KMSG = (
@@ -55,7 +55,7 @@ def _resident(found: OomKill) -> str:
 
 
 def _when(found: OomKill) -> str:
-    record = where(found)
+    record = record_of(found)
     parts = [f"line {record.number}"]
     if record.has_sequence:
         parts.append(f"record {record.sequence}")

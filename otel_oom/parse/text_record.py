@@ -1,4 +1,4 @@
-"""Records that come from a text: a `Record`, and where in the text it stood. No I/O."""
+"""A record of the kernel log as a text holds it: a `Record`, and the line where it stood. No I/O."""
 
 from __future__ import annotations
 
@@ -6,21 +6,22 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from otel_oom.kernel.kmsg_record import Record
+from otel_oom.kernel.oom_kill import OomKill
 from otel_oom.kernel.text_escapes import escape, printable
 from otel_oom.parse.line_prefix import Line
 
-NO_FIELDS: Final[dict[str, str]] = {}
-_NOWHERE: Final = Line(b"", b"")
+_NO_FIELDS: Final[dict[str, str]] = {}
+_PLAIN: Final = bytes(byte for byte in range(32, 127) if byte != 0x5C)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TextRecord(Record):
-    """A record of the kernel log as a text holds it. Its sequence is an offset, unless the text says the kernel's.
+    """A record of the kernel log out of a text. Its sequence is an offset, unless the text says the kernel's.
 
-    line: what stood there; number: of its (first) line, from 1 on, where lines are counted
+    line: its first line; number: of that line, from 1 on, 0 if lines are not numbered
     """
 
-    line: Line = _NOWHERE
+    line: Line
     number: int = field(default=0, compare=False)
 
     @property
@@ -34,27 +35,26 @@ class TextRecord(Record):
         return None if self.line.wall is None else printable(_escaped(self.line.wall))
 
 
-_PLAIN: Final = bytes(byte for byte in range(32, 127) if byte != 0x5C)
-
-
 def text_record(line: Line, text: bytes, offset: int, number: int, us: int) -> TextRecord:
-    """A line of text as a record that knows its place. us: its time, or that of another line where it says none."""
+    """The record of a line. text: the line with all that was joined to it; us: the time of the record, µs."""
     own = line.record
     if own is None:
-        return TextRecord(line.priority, offset, us, "-", _escaped(text), None, NO_FIELDS, line, number)
+        return TextRecord(line.priority, offset, us, "-", _escaped(text), None, _NO_FIELDS, line=line, number=number)
     return TextRecord(
-        own.priority, own.sequence, own.monotonic_us, own.flags, own.text, own.caller, own.fields, line, number
-    )
+        own.priority, own.sequence, own.monotonic_us, own.flags, own.text, own.caller, own.fields,
+        line=line, number=number,
+    )  # fmt: skip
 
 
 def plain_record(line: Line, text: bytes, offset: int, us: int) -> Record:
-    """A line of a report that holds no anchor: nobody asks where it stood."""
-    return line.record or Record(line.priority, offset, us, "-", _escaped(text), None, NO_FIELDS)
+    """The same for a line without a marker, which is no kill's: made in half the time."""
+    return line.record or Record(line.priority, offset, us, "-", _escaped(text), None, _NO_FIELDS)
 
 
-def blank(us: int) -> Record:
-    """A line that says nothing."""
-    return Record(6, 0, us, "-", "", None, NO_FIELDS)
+def record_of(kill: OomKill) -> TextRecord:
+    """The record of a kill that was found in a text. Raises AssertionError for a kill of the running system."""
+    assert isinstance(kill.record, TextRecord), kill.record
+    return kill.record
 
 
 def _escaped(text: bytes) -> str:

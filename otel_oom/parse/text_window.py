@@ -1,8 +1,9 @@
-"""A stream of text as a window that slides over it: lines at offsets, with a margin on both sides. I/O: `readinto`.
+"""A stream of text as a window that slides over it, with a margin on both sides of the line that is read next.
 
 Rules:
-- Memory is flat: a block, and the margins around the place that is being read.
-- What is seen does not depend on where blocks end. Of a line, the first 64 KiB count.
+- The only I/O is the `readinto` that the caller passes in.
+- Memory is flat: one block, and the two margins.
+- The lines that a caller sees do not depend on where blocks end. Of a line, only the first 64 KiB count.
 """
 
 from __future__ import annotations
@@ -10,70 +11,64 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-BLOCK: Final = 1 << 20  # several reports are understood in a row: that keeps their code in the processor's cache
+BLOCK: Final = 1 << 20  # several reports are parsed in a row, which keeps the code for them in the processor's cache
 LINE: Final = 1 << 16
 _BEFORE: Final = 20 << 10  # 16 lines of 1 KiB
-_AFTER: Final = 40 << 10  # 16 lines of 1 KiB and the longest line that is no single name
-ENOUGH: Final = _AFTER + LINE
+_AFTER: Final = LINE + (40 << 10)  # the line itself; 16 lines of 1 KiB and one that holds two paths
 
 
 class Window:
-    """Text around a place in it.
+    """The text around one place of a stream.
 
-    readinto: puts the next bytes of the stream into a buffer and returns how many, 0 at its end
-    counts: whether lines are numbered: it costs a pass over the text
+    readinto: puts the next bytes of the stream into a buffer; returns how many, 0 at the end
+    has_numbers: whether lines are numbered: this costs a pass over the text
     """
 
-    def __init__(self, readinto: Callable[[memoryview], int], block: int = BLOCK, *, counts: bool = True) -> None:
+    def __init__(self, readinto: Callable[[memoryview], int], block: int = BLOCK, *, has_numbers: bool = True) -> None:
         self._readinto = readinto
-        self._buffer = memoryview(bytearray(block))  # one for all: fresh memory is paid for page by page
-        self._counts = counts
+        self._buffer = memoryview(bytearray(block))  # always the same one: fresh memory costs a fault for each page
+        self._has_numbers = has_numbers
         self._is_cutting = False
         self._counted = self._lines = 0
         self.data = b""
         self.base = 0
         """Offset in the stream of `data[0]`."""
         self.at = 0
-        """Offset in `data` of the line that is next: always the start of a line."""
+        """Offset in `data` of the next line: always the start of a line."""
         self.is_last = False
-        """Whether the stream has ended: `data` holds all that is left."""
+        """Whether the stream has ended: `data` holds the rest of it."""
+
+    def move_to(self, offset: int) -> None:
+        """Make the line that starts at an offset the next one. Offsets before `at` change nothing."""
+        self.at = max(self.at, offset)
 
     def number(self, offset: int) -> int:
-        """Number of the line at an offset that is not before the last one asked for; from 1 on, 0 if none counts."""
-        if not self._counts:
+        """Number of the line at an offset, from 1 on; 0 if lines are not numbered. Offsets must not decrease."""
+        if not self._has_numbers:
             return 0
         self._lines += self.data.count(b"\n", self._counted, offset)
         self._counted = offset
         return self._lines + 1
 
     def line(self, start: int) -> tuple[bytes, int]:
-        """The line that starts at an offset, without its end, and where the next one starts."""
+        """The line that starts at an offset, without its line feed, and where the next line starts."""
         end = self.data.find(b"\n", start)
         if end < 0:
             end = len(self.data)
             return self.data[start : min(end, start + LINE)], end
         return self.data[start : min(end, start + LINE)], end + 1
 
-    def start(self, offset: int) -> int:
-        """Where the line of an offset starts."""
-        return self.data.rfind(b"\n", 0, offset) + 1
-
-    def end(self, start: int) -> int:
-        """Where the line after the one at an offset starts."""
-        return self.data.find(b"\n", start) + 1 or len(self.data)
-
     def whole_lines(self) -> int:
-        """Where the last line that has an end ends."""
+        """Where the last line that is complete ends."""
         return len(self.data) if self.is_last else max(self.at, self.data.rfind(b"\n") + 1)
 
-    def has_after(self, offset: int) -> bool:
-        """Whether enough is there behind an offset to know what belongs to the line before it."""
-        return self.is_last or len(self.data) - offset >= _AFTER
+    def is_ready(self, start: int) -> bool:
+        """Whether the line at an offset is there, and every line after it that may belong to it."""
+        left = len(self.data) - start
+        return left >= _AFTER or (left > 0 and self.is_last)
 
-    def slide(self) -> bool:
-        """Read on; returns whether anything came. Offsets change: only `at` is kept."""
-        if self.is_last:
-            return False
+    def slide(self) -> None:
+        """Read the next block. Offsets into `data` change; `at` stays at its line."""
         block = self._buffer[: self._readinto(self._buffer)]
         shift = max(0, self.at - _BEFORE)
         self.number(self.at)
@@ -83,14 +78,13 @@ class Window:
         if not block:
             self.is_last = True
             self.data = self.data[shift:]
-            return False
+            return
         if self._is_cutting:
             end = bytes(block).find(b"\n")
             block, self._is_cutting = (block[:0], True) if end < 0 else (block[end:], False)
         left = self.data[shift:]
-        self.data = b""  # its memory becomes that of the next
+        self.data = b""  # frees its memory before the next `data` needs some
         self.data = left + block
-        begun = self.data.rfind(b"\n") + 1  # of the last line, which has no end yet
+        begun = self.data.rfind(b"\n") + 1  # the last line, which is not complete yet
         if len(self.data) - begun > 2 * LINE:
             self.data, self._is_cutting = self.data[: begun + LINE], True
-        return True

@@ -18,7 +18,7 @@ from otel_oom.kernel import kmsg_record, oom_lines, text_escapes
 from otel_oom.kernel.kill_assembler import Assembler
 from otel_oom.kernel.kmsg_record import Malformed, Record
 from otel_oom.kernel.oom_kill import Finding, OomKill
-from otel_oom.parse.found import LogText
+from otel_oom.parse.kill_search import KillSearch
 
 PAGE_SIZE: Final = 4096
 INT64_MAX: Final = 2**63 - 1
@@ -107,7 +107,7 @@ def _is_unnamed_first(one: Finding, other: Finding) -> bool:
 
 
 def _parsed(log: bytes, *, every_line: bool = False, block: int = 1 << 20) -> list[OomKill]:
-    return list(LogText(io.BytesIO(log).readinto, PAGE_SIZE, every_line=every_line, block=block).kills())
+    return list(KillSearch(io.BytesIO(log).readinto, PAGE_SIZE, every_line=every_line, block=block).kills())
 
 
 def _check(found: Iterable[Finding], kill_lines: int | None) -> None:

@@ -15,7 +15,7 @@ FILES = sorted(path for path in TESTS.rglob("*.py"))
 #: test files of a package that are about several of its modules, or about one in a certain situation
 ABOUT_SEVERAL_MODULES = {
     "kernel": {"test_linear_time"},
-    "parse": {"test_corpus", "test_tables"},
+    "parse": {"test_corpus"},
 }
 
 

@@ -1,4 +1,4 @@
-"""Texts to kills, as `otel-oom parse` finds them: the fast way and the slow one."""
+"""Texts to kills as `otel-oom parse` finds them, by the fast way and by parsing every line; and texts to search."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from support.corpus_answers import OURS
 from otel_oom import schema
 from otel_oom.kernel.oom_kill import OomKill
 from otel_oom.parse import json_output
-from otel_oom.parse.found import LogText
-from otel_oom.parse.text_window import BLOCK
+from otel_oom.parse.kill_search import KillSearch
 
 
 def in_blocks(text: bytes, *sizes: int) -> Callable[[memoryview], int]:
@@ -26,14 +25,14 @@ def in_blocks(text: bytes, *sizes: int) -> Callable[[memoryview], int]:
     return readinto
 
 
-def text_of(text: bytes, *sizes: int, every_line: bool = False) -> tuple[LogText, list[OomKill]]:
-    """A text that was read to its end, and its kills."""
-    found = LogText(in_blocks(text, *sizes), 4096, every_line=every_line, block=BLOCK)
-    return found, list(found.kills())
+def searched(text: bytes, *sizes: int, every_line: bool = False) -> tuple[KillSearch, list[OomKill]]:
+    """A search that has read a text to its end, and the kills that it found."""
+    search = KillSearch(in_blocks(text, *sizes), 4096, every_line=every_line)
+    return search, list(search.kills())
 
 
 def kills(text: bytes, *sizes: int, every_line: bool = False) -> list[OomKill]:
-    return text_of(text, *sizes, every_line=every_line)[1]
+    return searched(text, *sizes, every_line=every_line)[1]
 
 
 def json_rows(text: bytes) -> list[dict[str, Any]]:

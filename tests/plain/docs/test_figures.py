@@ -8,7 +8,7 @@ import pytest
 from support import figures
 from support.documents import README, ROOT, prose
 
-from otel_oom.demo import command as demo
+from otel_oom.demo.kill_sandbox import LIMIT_MIB
 from otel_oom.machine.clock_jumps import MIN_JUMP_NS
 from otel_oom.machine.fork_detection import SETTLES_S
 from otel_oom.spool.event_queue import MAX_BYTES, MAX_EVENTS
@@ -17,7 +17,7 @@ MEASURED = re.compile(r"\d[\d.,]*(?: or \d+)? (?:MiB|ms|% of a core|of \d+)")
 
 
 def test_the_figures_of_the_readme_are_measured() -> None:
-    known = {one.figure for one in figures.figures()} | {f"{demo._LIMIT_MIB} MiB"}
+    known = {one.figure for one in figures.figures()} | {f"{LIMIT_MIB} MiB"}
     found = MEASURED.findall(prose(README.read_text()))
     assert len(found) >= 6
     assert set(found) - known == set()

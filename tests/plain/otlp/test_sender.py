@@ -176,7 +176,7 @@ def test_a_jump_of_the_wall_clock_does_not_matter(
     protocol: Protocol, step_s: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     true_time = time.time
-    short = {"OTEL_EXPORTER_OTLP_TIMEOUT": "250"}
+    short = {"OTEL_EXPORTER_OTLP_TIMEOUT": "400"}
     with OtlpReceiver(protocol) as receiver, sending(settings(receiver) | short) as rig:
         receiver.wait(lambda: receiver.accepted("metrics"))
         monkeypatch.setattr(time, "time", lambda: true_time() + step_s)

@@ -71,7 +71,7 @@ BOTH = pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
 def through(relay: Relay, receiver: OtlpReceiver) -> dict[str, str]:
     return settings(receiver) | {
         "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{relay.port}",
-        "OTEL_EXPORTER_OTLP_TIMEOUT": "250",
+        "OTEL_EXPORTER_OTLP_TIMEOUT": "600",
     }
 
 
@@ -81,12 +81,12 @@ def through(relay: Relay, receiver: OtlpReceiver) -> dict[str, str]:
         ("http/protobuf", ""),  # the default
         ("grpc", ""),
         ("grpc", "10000"),  # the specification's own: pings find out before
-        ("http/protobuf", "300"),
-        ("grpc", "300"),
+        ("http/protobuf", "600"),
+        ("grpc", "600"),
     ],
 )
 def test_a_dead_connection_is_given_up(protocol: Protocol, timeout_ms: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(options, "TIMEOUT", replace(options.TIMEOUT, default="400"))  # of 4000
+    monkeypatch.setattr(options, "TIMEOUT", replace(options.TIMEOUT, default="700"))  # of 4000
     pings = tuple((name, value // 8) for name, value in grpc_exporter._KEEPALIVE)
     monkeypatch.setattr(grpc_exporter, "_KEEPALIVE", pings)
     with OtlpReceiver(protocol) as receiver, Relay(receiver.port) as relay:
@@ -150,11 +150,11 @@ def test_an_answer_that_never_ends_is_given_up_in_time(head: str) -> None:
     """Each byte arrives in time, but the answer never ends."""
     with OtlpReceiver("http/protobuf") as receiver:
         receiver.script.logs.append(Answer(kind="drip", details=head))
-        with sending(settings(receiver) | {"OTEL_EXPORTER_OTLP_TIMEOUT": "250"}) as rig:
+        with sending(settings(receiver) | {"OTEL_EXPORTER_OTLP_TIMEOUT": "400"}) as rig:
             rig.kill("first")
             receiver.wait(lambda: receiver.delivered)
             refused, taken = receiver.of("logs")
-            assert taken.arrived_s - refused.arrived_s > 0.2, "after the timeout of 0.25 s"
+            assert taken.arrived_s - refused.arrived_s > 0.3, "after the timeout of 0.4 s"
             assert rig.health.exports["logs", "retry"] == 1
 
 

@@ -1,4 +1,4 @@
-"""`otel-oom parse` as a person and as a script use it: files, pipes, exit codes, both outputs."""
+"""`otel-oom parse` as people and scripts use it: files, pipes, exit codes, both outputs."""
 
 from __future__ import annotations
 
@@ -98,7 +98,9 @@ def test_json_has_the_attributes_of_the_contract_alone(tmp_path: Path, capsys: p
     assert rows[0][schema.TOP_TASKS.name][0] == {"pid": 7, "comm": "java", "rss": 2048 * 4096, "score_adj": 0}
 
 
-def test_what_a_text_knows_besides(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_has_the_boot_of_a_journal_and_the_sequence_of_a_capture(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     journal = "\n".join(
         json.dumps({"_TRANSPORT": "kernel", "MESSAGE": line.partition("] ")[2], "_BOOT_ID": "b0"})
         for line in LOG.decode().splitlines()
@@ -112,27 +114,25 @@ def test_what_a_text_knows_besides(tmp_path: Path, capsys: pytest.CaptureFixture
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress, lzma.compress, bz2.compress])
-def test_compression_is_seen_whatever_the_name(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], pack: object
-) -> None:
+def test_compression_is_detected_by_content(tmp_path: Path, capsys: pytest.CaptureFixture[str], pack: object) -> None:
     assert callable(pack)
     assert command.run([file(tmp_path, "log.txt", pack(LOG))], "json") == 0
     assert capsys.readouterr().out.count("\n") == 1
 
 
-def test_no_kill_is_no_failure_and_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_text_without_a_kill_is_read_and_reported(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     assert command.run([file(tmp_path, "log", QUIET)], "text") == 0
     assert caplog.messages == ["no OOM kill found"]
 
 
-def test_a_report_without_its_kill_line_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_report_without_its_kill_line_is_reported(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     assert command.run([file(tmp_path, "log", b"\n".join(LOG.splitlines()[:-1]))], "text") == 0
     assert "1 report begins without a `Killed process` line" in caplog.text
 
 
-def test_a_report_that_found_nothing_to_kill_is_no_cut_text(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_report_that_found_no_process_to_kill_is_complete(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     lines = [*LOG.splitlines()[:-2], b"[   37.000006] Out of memory and no killable processes...", b""]
     assert command.run([file(tmp_path, "log", b"\n".join(lines))], "text") == 0
@@ -147,7 +147,7 @@ def test_a_report_that_found_nothing_to_kill_is_no_cut_text(tmp_path: Path, capl
         (slice(1, 8), "who asked, how full, the largest tasks (the report is not whole)"),
     ],
 )
-def test_what_a_report_could_not_say(
+def test_missing_facts_are_listed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, lines: slice, unsaid: str
 ) -> None:
     monkeypatch.setenv("COLUMNS", "140")
@@ -165,7 +165,7 @@ def test_what_a_report_could_not_say(
         ("log.zst", b"\x28\xb5\x2f\xfd123", "compressed with zstd"),
     ],
 )
-def test_what_cannot_be_read_is_said_and_the_others_are_read(
+def test_an_unreadable_file_is_reported_and_the_others_are_read(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     caplog: pytest.LogCaptureFixture,
@@ -180,13 +180,13 @@ def test_what_cannot_be_read_is_said_and_the_others_are_read(
     assert "; " in caplog.text
 
 
-def test_what_was_read_before_the_damage_counts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_kills_before_the_damage_are_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     whole = gzip.compress(LOG * 2 + QUIET * 100_000)
     assert command.run([file(tmp_path, "log.gz", whole[:-20])], "json") == 66
     assert capsys.readouterr().out.count("\n") == 2
 
 
-def test_a_directory_is_no_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_directory_cannot_be_read(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     assert command.run([str(tmp_path)], "json") == 66
     assert "is a directory" in caplog.text
 
@@ -236,7 +236,7 @@ def test_a_capture_of_the_device_is_not_called_text_without_proof(capsys: pytest
     assert "Text proves nothing" not in out
 
 
-def test_kill_lines_of_user_space_are_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_refused_kill_lines_are_reported(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     command.run([file(tmp_path, "log", LOG.replace(b"[", b"<12>["))], "text")
     assert "1 kill line refused: user space wrote them" in caplog.text
 
@@ -274,16 +274,16 @@ def test_no_line_is_wider_than_the_terminal(
     assert out.replace("\n", "").isprintable()
 
 
-def test_progress_is_drawn_for_large_files_and_taken_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_bar_is_drawn_for_large_files_and_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
-    monkeypatch.setattr("otel_oom.parse.progress_bar.LARGE", 1 << 20)
-    monkeypatch.setattr("otel_oom.parse.progress_bar._INTERVAL_S", 0.0)
+    monkeypatch.setattr("otel_oom.parse.input_files.LARGE", 1 << 20)
+    monkeypatch.setattr("otel_oom.parse.input_files._BAR_INTERVAL_S", 0.0)
     log = file(tmp_path, "log", QUIET * 100_000)
     command.run([log], "json")
     assert "% of 3 MiB" in terminal.text()
     assert terminal.text().endswith("\r\x1b[K")
-    monkeypatch.setattr("otel_oom.parse.progress_bar.LARGE", 1 << 30)
+    monkeypatch.setattr("otel_oom.parse.input_files.LARGE", 1 << 30)
     before = terminal.text()
     command.run([log], "json")
     assert terminal.text() == before
@@ -311,8 +311,8 @@ def test_bars(share: float, bar: str) -> None:
     assert bar == Style().bar(share, 4)
 
 
-def test_a_device_is_read_as_far_as_it_goes(capsys: pytest.CaptureFixture[str]) -> None:
-    """Like /dev/kmsg it has no end: nothing is waited for."""
+def test_a_device_is_read_without_waiting(capsys: pytest.CaptureFixture[str]) -> None:
+    """A terminal has no end, like /dev/kmsg."""
     master, slave = os.openpty()
     try:
         os.write(master, LOG)
@@ -323,10 +323,10 @@ def test_a_device_is_read_as_far_as_it_goes(capsys: pytest.CaptureFixture[str]) 
     assert capsys.readouterr().out.count("\n") == 1
 
 
-def test_records_that_were_overwritten_do_not_end_the_reading(
+def test_overwritten_records_do_not_end_the_input(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A reader of /dev/kmsg that was overtaken gets EPIPE once."""
+    """A read of /dev/kmsg fails with EPIPE once when records were overwritten before they were read."""
     readings: list[bytes | None] = [None, LOG, None, b""]
 
     class Overtaken(io.BufferedIOBase):
@@ -336,7 +336,7 @@ def test_records_that_were_overwritten_do_not_end_the_reading(
                 raise BrokenPipeError(errno.EPIPE, "overrun")
             return reading
 
-    monkeypatch.setattr("otel_oom.parse.input_files._text", lambda *_: Overtaken())
+    monkeypatch.setattr("otel_oom.parse.input_files._decompressed", lambda *_: Overtaken())
     assert command.run([file(tmp_path, "log", LOG)], "json") == 0
     assert capsys.readouterr().out.count("\n") == 1
 

@@ -1,4 +1,4 @@
-"""What stands before the kernel's words, in every form that a log has, comes off; and nothing else does."""
+"""The prefix of a line is removed in every form that logs have, and nothing but the prefix."""
 
 from __future__ import annotations
 
@@ -89,6 +89,36 @@ def test_half_a_line_on_a_serial_console() -> None:
 
 
 @pytest.mark.parametrize(
+    "words",
+    [
+        b"Memory cgroup out of memory: Killed process 7 (x)",
+        b"Out of memory: Killed process 7 (x)",
+        b"Killed process 7 (x)",
+        b"oom-kill:constraint=CONSTRAINT_NONE",
+        b"Tasks in /a are going to be killed due to memory.oom.group set",
+        b"java invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL)",
+        b" invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL)",
+    ],
+)
+def test_behind_half_a_line_the_words_of_a_report_are_found(words: bytes) -> None:
+    line = line_prefix.split(b"host login: [   37.411555] " + words)
+    assert (line.text, line.us, line.has_clock) == (words, CLOCK_US, True)
+
+
+@pytest.mark.parametrize(
+    "rest", [b"[   37.411555] eth0: link up", b"[   37.411555] x Killed process 7 (x)", b"Killed process"]
+)
+def test_half_a_line_before_other_words_stays_part_of_the_text(rest: bytes) -> None:
+    line = b"host login: " + rest
+    assert (line_prefix.split(line).text, line_prefix.split(line).us) == (line, None)
+
+
+def test_a_clock_far_inside_a_line_is_not_the_kernels() -> None:
+    line = b"x" * 200 + b"[   37.411555] " + KILL
+    assert line_prefix.split(line).us is None
+
+
+@pytest.mark.parametrize(
     "comm", [b"[1.0] x", b"<3>oom", b"> x", b"kernel: x", b" x", b"12:00:00", b"Nov 21 05:18:58", b"\x1b[31m", b"#x"]
 )
 def test_a_name_behind_the_clock_stays_whole(comm: bytes) -> None:
@@ -145,7 +175,7 @@ def test_a_journals_json_without_the_kernels_clock() -> None:
 @pytest.mark.parametrize(
     "other", [{"_TRANSPORT": "syslog"}, {"_TRANSPORT": "stdout"}, {"SYSLOG_FACILITY": "1"}, {"MESSAGE": None}]
 )
-def test_what_a_journal_says_somebody_else_wrote_is_refused(other: dict[str, object]) -> None:
+def test_a_journals_entries_of_other_writers_are_refused(other: dict[str, object]) -> None:
     assert structured_lines.parse_line(journal(**other)).priority >> 3 == 1
 
 
@@ -215,6 +245,6 @@ TEXTS = st.one_of(
 
 
 @given(HEADS, TEXTS)
-def test_the_short_way_of_usual_lines_says_what_the_long_one_says(head: bytes, text: bytes) -> None:
+def test_a_frequent_prefix_is_split_as_any_other(head: bytes, text: bytes) -> None:
     usual = line_prefix.usual(head + text)
     assert usual in {None, line_prefix.split(head + text)}

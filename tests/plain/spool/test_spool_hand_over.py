@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 
 from support.agent_rig import first_checkpoint
-from support.waiting import eventually
 
 from otel_oom.health import Health
 from otel_oom.spool.spool import Spool
@@ -16,11 +15,10 @@ HOUR_S = 3600.0
 def test_the_wait_ends_when_the_checkpoint_is_taken() -> None:
     spool = Spool(Health(), first_checkpoint(), has_writer=True)
     outcomes: list[bool] = []
-    writer = threading.Thread(
-        target=lambda: outcomes.append(spool.hand_over(first_checkpoint(), HOUR_S, lambda: False)), daemon=True
-    )
+    spool.hand_over(first_checkpoint())
+    writer = threading.Thread(target=lambda: outcomes.append(spool.wait_taken(HOUR_S, lambda: False)), daemon=True)
     writer.start()
-    assert eventually(lambda: spool.take_earlier() is not None)
+    assert spool.take_earlier() is not None
     writer.join(0.1)  # it waits
     assert outcomes == []
     spool.earlier_taken()

@@ -1,0 +1,112 @@
+"""The kills of a text: it is searched in large blocks, and only the lines that matter are parsed.
+
+Rules:
+- The result is that of parsing every line (`every_line`): lines that are passed over say nothing. A test compares both.
+  One difference stays: the fast way does not see that the clock of a line that says nothing has left the report's.
+- Kills come in the order of the text.
+- Memory is that of one block and one report, whatever the text holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from otel_oom.kernel.kill_assembler import Assembler
+from otel_oom.kernel.oom_kill import Finding, NoVictim, OomKill, Repeat
+from otel_oom.parse.feeder import Feeder
+from otel_oom.parse.line_search import ReportLines, marker_lines
+from otel_oom.parse.text_window import BLOCK, Window
+
+_PIECE: Final = 64 << 10
+
+
+class KillSearch:
+    """Searches one text, once.
+
+    readinto: see `Window`; page_size: of the machine that wrote the text, bytes
+    has_numbers: whether lines are numbered; every_line: parse each line, for tests
+    """
+
+    def __init__(
+        self,
+        readinto: Callable[[memoryview], int],
+        page_size: int,
+        *,
+        has_numbers: bool = True,
+        every_line: bool = False,
+        block: int = BLOCK,
+    ) -> None:
+        self._window = Window(readinto, block, has_numbers=has_numbers)
+        self._assembler = Assembler("", page_size)
+        self._feeder = Feeder(self._window, self._assembler)
+        self._report_lines = ReportLines()
+        self._search = self._every_line if every_line else self._marked_lines
+        self._answered = 0
+        self.kill_lines = 0
+        """Kill lines, the repeats of groups included."""
+
+    @property
+    def refused(self) -> int:
+        """Kill lines that user space marked as its own."""
+        return self._feeder.refused
+
+    @property
+    def unanswered(self) -> int:
+        """Reports that began and did not end in a kill, as far as the text says."""
+        return max(0, self._feeder.openers - self._answered)
+
+    def kills(self) -> Iterator[OomKill]:
+        """The kills of the text; the record of each is a `TextRecord`."""
+        for finding in self._findings():
+            self.kill_lines += isinstance(finding, OomKill | Repeat)
+            if isinstance(finding, NoVictim):
+                self._answered += 1
+            elif isinstance(finding, OomKill):
+                self._answered += finding.context.trigger_comm is not None and finding.is_first
+                yield finding
+
+    def _findings(self) -> Iterator[Finding]:
+        window = self._window
+        while not window.is_last:
+            window.slide()
+            yield from self._search()
+        yield from self._assembler.settle()
+
+    def _every_line(self) -> Iterator[Finding]:
+        while self._window.is_ready(self._window.at):
+            yield from self._feeder.line(self._window.at)
+
+    def _marked_lines(self) -> Iterator[Finding]:
+        """What the lines of this block say, as far as all that belongs to them is there."""
+        window, assembler = self._window, self._assembler
+        end = window.whole_lines()
+        for start in [*marker_lines(window.data, window.at, end), end]:
+            if start < window.at:
+                continue  # it was joined to the line before it
+            yield from self._report(start)
+            if window.at < start and assembler.is_open:
+                return
+            window.move_to(start)
+            if start == end or not window.is_ready(start):
+                return
+            was_open, begin = assembler.is_open, assembler.begin
+            yield from self._feeder.line(start)
+            if not was_open or assembler.begin != begin:  # another report
+                self._report_lines = ReportLines()
+
+    def _report(self, end: int) -> Iterator[Finding]:
+        """What the open report says up to an offset, as far as all that belongs to its lines is there."""
+        window, assembler, feeder = self._window, self._assembler, self._feeder
+        while window.at < end and assembler.is_open:
+            piece = window.data.rfind(b"\n", window.at, min(end, window.at + _PIECE)) + 1
+            piece = piece or min(end, window.line(window.at)[1])
+            for start in self._report_lines.starts(window.data, window.at, piece):
+                if start < window.at:
+                    continue  # it was joined to the line before it
+                if not window.is_ready(start):
+                    window.move_to(start)
+                    return
+                yield from feeder.line(start)
+            window.move_to(piece)
+            feeder.pass_over(window.at)

@@ -1,0 +1,127 @@
+"""Which lines of a text matter: found in few passes over its bytes, before any line is parsed. No I/O.
+
+Rules:
+- Outside a report, only lines with a marker matter (`marker_lines`); inside, also those that `ReportLines` finds.
+- Both find a superset: a line too many costs microseconds, a line too few costs a fact or a kill.
+- `re` is fast only where a pattern begins with a literal. So each pattern begins with rare letters, and looks behind
+  them for what must stand before.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterable
+from typing import Final
+
+from otel_oom.kernel import oom_lines
+from otel_oom.parse.structured_lines import parse_line
+
+_COMMON: Final = b"ill"  # in most markers: one search for it is faster than one search for each marker
+
+
+def _patterns(markers: Iterable[bytes]) -> tuple[re.Pattern[bytes], ...]:
+    together, alone = [], []
+    for marker in markers:
+        before, common, after = map(re.escape, marker.partition(_COMMON))
+        if common:
+            together.append(b"(?<=%b%b)%b" % (before, common, after))
+        else:
+            alone.append(re.compile(before))
+    return re.compile(_COMMON + b"(?:" + b"|".join(together) + b")"), *alone
+
+
+_MARKERS: Final = _patterns(oom_lines.MARKERS)
+_NEAR: Final = 4 << 10  # a group's line follows its first kill line, and may have lost its end
+_MESSAGE: Final = b'"MESSAGE"'
+_AS_NUMBERS: Final = re.compile(_MESSAGE + rb" ?: ?\[")  # how journald writes a message that is not UTF-8
+_BEGINNING: Final = 64 << 10
+
+# What the lines of a report hold that `Report.read` reads, and what continues them.
+_REPORT: Final = (
+    re.compile(rb":(?:(?<=CPU:|Pid:) |(?<=memory:) usage |(?<=ctive_anon:)|(?<=free:))"),
+    re.compile(rb"cgroup stats for "),
+    re.compile(rb"Task in "),
+    re.compile(rb"wap (?<= swap )"),
+    re.compile(rb"RAM(?:(?<= pages RAM)|(?<= pages of RAM))"),
+    re.compile(rb"killed as (?<= killed as )"),
+    re.compile(rb",(?:cpuset=|global_oom|oom_memcg=|task)"),
+)
+_REPORT_OF_RECORDS: Final = (*_REPORT, re.compile(rb",c[,;]"), re.compile(rb",\+"))
+"""With the flags of fragments in a capture of /dev/kmsg."""
+_REPORT_IN_JSON: Final = (*_REPORT_OF_RECORDS, re.compile(rb"MESSAGE"))
+"""With all lines of a journal's JSON: its messages may be lists of numbers."""
+_HEADER: Final = re.compile(rb"pid(?<=[\[ ]pid) *\] +\w[\w ]* name\b")
+
+_TOP_TASKS: Final = 5
+_DIGITS: Final = b"0123456789 "
+_SIGNS_OF_A_WRITER: Final = (b"<", b";", b'"')  # a level, a record of /dev/kmsg, JSON: numbers in them say who wrote
+_DIGITS_OF_A_SIZE: Final = 15  # in pages: no address space has more
+
+
+def marker_lines(data: bytes, begin: int, end: int) -> list[int]:
+    """Where those of the whole lines between two offsets start that hold a marker, in order."""
+    is_journal = data.find(_MESSAGE, begin, min(end, begin + _BEGINNING)) >= 0
+    patterns = (*_MARKERS, _AS_NUMBERS) if is_journal else _MARKERS
+    near = max(0, begin - _NEAR)
+    places = [found.start() for one in patterns for found in one.finditer(data, near, end)]
+    places += [data.find(oom_lines.GROUP_MARKER, place, min(end, place + _NEAR)) for place in places]
+    return _line_starts(data, begin, (place for place in places if place >= begin))
+
+
+class ReportLines:
+    """Finds the lines that matter in consecutive pieces of one report.
+
+    Of the rows of its task table, only the five largest matter (the first of equals first), and the last one, which
+    shows how far the report has come.
+    """
+
+    def __init__(self) -> None:
+        self._row: re.Pattern[bytes] | None = None
+
+    def starts(self, data: bytes, begin: int, end: int) -> list[int]:
+        """Where those of the whole lines between two offsets start that matter, in order."""
+        is_json, is_capture = (data.find(sign, begin, end) >= 0 for sign in (b'"', b";"))
+        patterns = _REPORT_IN_JSON if is_json else _REPORT_OF_RECORDS if is_capture else _REPORT
+        places = [found.start() for one in patterns for found in one.finditer(data, begin, end)]
+        table = begin
+        for header in _HEADER.finditer(data, begin, end):
+            places.append(header.start())
+            if self._row is None and (columns := _columns(data, header.start())):  # as `Report`: the first one counts
+                self._row, table = _row_pattern(columns), header.end()
+        rows = [] if self._row is None else list(self._row.finditer(data, table, end))
+        # Another line among the rows may change what they mean.
+        if rows and not any(rows[0].start() < place < rows[-1].start() for place in places):
+            rows = _largest(rows)
+        return _line_starts(data, begin, [*places, *(row.start() for row in rows)])
+
+
+def _line_starts(data: bytes, begin: int, places: Iterable[int]) -> list[int]:
+    return sorted({data.rfind(b"\n", begin, place) + 1 or begin for place in places})
+
+
+def _columns(data: bytes, place: int) -> tuple[str, ...]:
+    """The columns of a table that a line is the header of; none if it is another line."""
+    end = data.find(b"\n", place)
+    line = parse_line(data[data.rfind(b"\n", 0, place) + 1 : end if end >= 0 else len(data)])
+    text = line.text.decode("latin-1") if line.record is None else line.record.text
+    header = oom_lines.TABLE_HEADER.fullmatch(text)
+    return () if header is None else tuple(header["columns"].split())
+
+
+@functools.lru_cache(maxsize=4)  # one kernel prints one header
+def _row_pattern(columns: tuple[str, ...]) -> re.Pattern[bytes] | None:
+    """A row under these columns; None if none of them is a size."""
+    return re.compile(oom_lines.row_pattern(columns).pattern.encode()) if "rss" in columns else None
+
+
+def _largest(rows: list[re.Match[bytes]]) -> list[re.Match[bytes]]:
+    """The rows that matter; all of them where the bytes alone do not show which these are."""
+    data = rows[0].string
+    prefixes = {data[data.rfind(b"\n", 0, row.start()) + 1 : row.start()].translate(None, _DIGITS) for row in rows}
+    if len(prefixes) > 1 or any(sign in next(iter(prefixes)) for sign in _SIGNS_OF_A_WRITER):
+        return rows  # rows of user space must not take the place of the kernel's
+    largest = sorted(rows, key=lambda row: int(row["rss"]), reverse=True)[:_TOP_TASKS]
+    if len(largest[0]["rss"]) > _DIGITS_OF_A_SIZE:
+        return rows  # a counter that wrapped is no size
+    return [*largest, rows[-1]]
