@@ -1,4 +1,4 @@
-"""`otel-oom run` from its start to its stop, in a process of its own, on the recorded kill instead of the kernel log."""
+"""`otel-oom run` from its start to its stop, in a process of its own, with the recorded kill as its kernel log."""
 
 from __future__ import annotations
 
@@ -51,10 +51,11 @@ def test_a_signal_stops_the_agent(number: signal.Signals) -> None:
     with process(_PLAYED) as run:
         assert run.stdout is not None
         assert run.stdout.readline() == "{\n", "the event of the recorded kill"
+        assert run.stderr is not None
         run.send_signal(number)
-        stdout, stderr = run.communicate(timeout=30)
-        assert run.returncode == 0
-        assert '"event.name": "system_oom_kill"' in stdout
+        assert run.wait(30) == 0
+        assert '"event.name": "system_oom_kill"' in run.stdout.read()
+        stderr = run.stderr.read()
         assert "otel-oom: info: watching /dev/kmsg; logs go to console, metrics to none\n" in stderr
         assert stderr.endswith("otel-oom: info: stopped\n")
 
