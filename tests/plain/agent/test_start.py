@@ -20,6 +20,7 @@ from otel_oom.machine.identity import read_machine_identity
 from otel_oom.spool.checkpoint import Checkpoint
 from otel_oom.spool.spool import Commit
 from otel_oom.spool.sqlite_store import SqliteStore
+from otel_oom.spool.writer import SpoolWriter
 from otel_oom.totals import ResourceIdentity, Totals
 
 HERE = read_machine_identity()
@@ -113,3 +114,47 @@ def test_a_start_that_fails_gives_the_spool_back(begin: Callable[..., Running], 
     with pytest.raises(UsageError, match="OpenTelemetry refuses its settings"):
         begin(OTEL_ATTRIBUTE_COUNT_LIMIT="many")
     assert begin().spool.exportable.totals.kills == {}
+
+
+@pytest.mark.parametrize(
+    ("sees_host_pids", "warnings"),
+    [
+        (True, []),
+        (
+            False,
+            ["not in the host's pid namespace: records come without executable and parent (docker run --pid=host)"],
+        ),
+    ],
+)
+def test_another_pid_namespace_is_a_warning(
+    begin: Callable[..., Running],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    *,
+    sees_host_pids: bool,
+    warnings: list[str],
+) -> None:
+    monkeypatch.setattr("otel_oom.machine.procfs.sees_host_pids", lambda: sees_host_pids)
+    begin()
+    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == warnings
+
+
+@pytest.mark.parametrize(
+    ("has_stopped", "warnings"),
+    [(True, []), (False, ["the spool's disk does not answer, and may hold this process until it does"])],
+)
+def test_a_disk_that_hangs_at_the_stop_is_a_warning(
+    begin: Callable[..., Running],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    *,
+    has_stopped: bool,
+    warnings: list[str],
+) -> None:
+    running = begin(OTEL_LOGS_EXPORTER="none", OTEL_METRICS_EXPORTER="none")
+    monkeypatch.setattr(SpoolWriter, "stop", lambda *_: has_stopped)
+    caplog.clear()
+    running.stop()
+    running.run()
+    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == warnings
+    assert running.spool.checkpoint.is_ended

@@ -7,9 +7,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from support.agents import environment
+
+from otel_oom.spool.sqlite_store import SqliteStore
 
 _PLAYED = """
 import functools, sys
@@ -32,10 +35,10 @@ _SIGNALS = pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 
 
 @contextmanager
-def process(script: str) -> Iterator[subprocess.Popen[str]]:
+def process(script: str, spool: str = "none") -> Iterator[subprocess.Popen[str]]:
     with subprocess.Popen(
         [sys.executable, "-c", script],
-        env=environment(OTEL_LOGS_EXPORTER="console", OTEL_METRICS_EXPORTER="none"),
+        env=environment(OTEL_LOGS_EXPORTER="console", OTEL_METRICS_EXPORTER="none", OTEL_OOM_SPOOL=spool),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -47,8 +50,8 @@ def process(script: str) -> Iterator[subprocess.Popen[str]]:
 
 
 @_SIGNALS
-def test_a_signal_stops_the_agent(number: signal.Signals) -> None:
-    with process(_PLAYED) as run:
+def test_a_signal_stops_the_agent(number: signal.Signals, tmp_path: Path) -> None:
+    with process(_PLAYED, str(tmp_path / "spool")) as run:
         assert run.stdout is not None
         assert run.stdout.readline() == "{\n", "the event of the recorded kill"
         assert run.stderr is not None
@@ -58,6 +61,11 @@ def test_a_signal_stops_the_agent(number: signal.Signals) -> None:
         stderr = run.stderr.read()
         assert "otel-oom: info: watching /dev/kmsg; logs go to console, metrics to none\n" in stderr
         assert stderr.endswith("otel-oom: info: stopped\n")
+    store = SqliteStore(tmp_path / "spool")
+    checkpoint = store.open().checkpoint
+    store.close()
+    assert checkpoint is not None
+    assert (checkpoint.is_ended, checkpoint.totals.kills) == (True, {"cgroup": 1})
 
 
 @_SIGNALS
