@@ -49,6 +49,6 @@ def test_the_pid_namespace_of_the_host_is_recognised(
         return SimpleNamespace(st_ino=inode)
 
     with monkeypatch.context() as patched:
-        patched.setattr(procfs.Path, "stat", stat)
+        patched.setattr(Path, "stat", stat)
         found = procfs.sees_host_pids()
     assert found is expected
