@@ -90,6 +90,16 @@ def test_kills_from_before_an_identity_change_belong_to_the_old_identity(
     assert [event.identity for event in running.spool.peek(9, 1 << 20)] == [before, before]
 
 
+def test_an_identity_file_that_cannot_be_read_yet_is_no_identity_change(
+    tmp_path: Path, begin: Callable[..., Running], caplog: pytest.LogCaptureFixture
+) -> None:
+    before = ResourceIdentity("another")
+    store(tmp_path / "spool", replace(STORED, identity=before, is_ended=True))
+    running = begin(OTEL_OOM_IDENTITY_FILE=str(tmp_path / "not written yet"))
+    assert (running.spool.exportable.identity, running.spool.retired) == (before, None)
+    assert any("cannot be read" in message for message in caplog.messages)
+
+
 def test_without_a_spool_the_series_is_of_this_run_alone(begin: Callable[..., Running], tmp_path: Path) -> None:
     (tmp_path / "spool").write_text("a file is in its place")
     first, second = begin(), begin()
