@@ -107,8 +107,8 @@ class Health:
         self._log.log(
             "clock jump",
             logging.WARNING,
-            "the wall clock left the kernel's clock by %+.1f s (the machine slept, or the clock was set); "
-            "connections are opened again",
+            "the wall clock moved by %+.1f s relative to the kernel's clock (the machine was suspended, or the "
+            "clock was set); connections are opened again",
             jumped_s,
         )
 
@@ -161,7 +161,7 @@ class Health:
     def export_failed(self, signal: schema.Signal, outcome: schema.ExportOutcome, why: str, remedy: str) -> None:
         """A request was not accepted. outcome: `retry` (its content is kept) or `rejected`."""
         self.exports[signal, outcome] += 1
-        kept = " (kept, and tried again)" if outcome == "retry" else ""
+        kept = ", will retry" if outcome == "retry" else ""
         if self._log.log(f"export {signal}", logging.WARNING, "cannot deliver %s%s: %s; %s", signal, kept, why, remedy):
             self._failing.add(f"export {signal}")
 

@@ -42,7 +42,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
         (
             lambda h: h.export_failed("logs", "retry", "timed\nout", "a remedy"),
             {("logs", "retry"): 1},
-            "cannot deliver logs (kept, and tried again): timed out; a remedy",
+            "cannot deliver logs, will retry: timed out; a remedy",
         ),
         (
             lambda h: h.export_failed("logs", "rejected", "HTTP 400", "a remedy"),
@@ -51,7 +51,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
         ),
         (lambda h: h.device_down("gone"), {}, "cannot read the kernel log: gone; trying again every 5 s"),
         (lambda h: h.points_rejected(2, "old"), {}, "the collector refused 2 metric point(s): old"),
-        (lambda h: h.clock_jumped(-3600.0), {}, "the wall clock left the kernel's clock by -3600.0 s"),
+        (lambda h: h.clock_jumped(-3600.0), {}, "the wall clock moved by -3600.0 s relative to the kernel's clock"),
         (lambda h: h.forked(), {}, "the virtual machine was forked, or resumed; connections are opened again"),
         (
             lambda h: h.changed_identity(ResourceIdentity("copy"), 0),
