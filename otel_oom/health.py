@@ -92,7 +92,7 @@ class Health:
     def spool_down(self, why: str) -> None:
         """The spool's disk fails or hangs."""
         self.is_durable = False
-        if self._log.log("spool", logging.ERROR, "cannot write the spool, going on in memory alone: %s", why):
+        if self._log.log("spool", logging.ERROR, "cannot write the spool, continuing in memory only: %s", why):
             self._failing.add("spool")
 
     def spool_up(self) -> None:
@@ -172,11 +172,11 @@ class Health:
 
     def points_rejected(self, count: int, why: str) -> None:
         """The collector accepted an export of metrics except some points (partial success)."""
-        self._log.log("points", logging.WARNING, "the collector refused %d metric point(s): %s", count, why)
+        self._log.log("points", logging.WARNING, "the collector rejected %d metric point(s): %s", count, why)
 
     def bug(self, where: str, error: Exception) -> None:
         """An unexpected error was caught in a loop, which continues."""
-        if self._log.log(f"bug in {where}", logging.ERROR, "bug in %s, which goes on: %r", where, error):
+        if self._log.log(f"bug in {where}", logging.ERROR, "bug in %s, which continues: %r", where, error):
             log.debug("traceback of the bug", exc_info=error)
 
     def _recovered(self, kind: str, message: str) -> None:

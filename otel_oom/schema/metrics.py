@@ -57,7 +57,7 @@ SPOOL_DROPPED: Final = Metric(
     "otel_oom.spool.dropped",
     "counter",
     "{event}",
-    "Events given up. `overflow`: the queue was full; `rejected`: the collector rejected them permanently.",
+    "Events dropped. `overflow`: the queue was full; `rejected`: the collector rejected them permanently.",
     ((REASON, get_args(DropReason)),),
 )
 SPOOL_DURABLE: Final = Metric(

@@ -110,7 +110,7 @@ def poisoned(scene: Scene) -> None:
 
     scene.answer_always(scene.choose(Answer(400, when=has_it), Answer(StatusCode.INVALID_ARGUMENT, when=has_it)))
     scene.arrival_s(uids[-1])
-    scene.said(f"the collector rejects {poisoned} for good")
+    scene.said(f"the collector rejects {poisoned} permanently")
     scene.recover()
 
 

@@ -34,7 +34,7 @@ def test_the_one_bad_event_alone_is_given_up(
             assert sizes == [20, 10, 10, 5, 2, 4, 2, 1, 2, 1, 2, 4], "halved after a refusal, doubled after a success"
             assert rig.health.dropped == {"rejected": 1}
             assert eventually(lambda: not len(rig.spool))
-    assert "gave up 1 undelivered event(s): the collector rejects kill 13 for good: " in caplog.text
+    assert "gave up 1 undelivered event(s): the collector rejects kill 13 permanently: " in caplog.text
 
 
 @BOTH
