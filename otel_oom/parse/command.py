@@ -46,7 +46,7 @@ def run(files: Sequence[str], output: str, page_size: int = PAGE_SIZE) -> int:
                 reading.read(source)
         except UnreadableError as error:  # noqa: PERF203 one file is not another's
             sys.stdout.flush()
-            log.error("%s", error)  # noqa: TRY400 one line: the user can correct it
+            log.error("%s", error)  # noqa: TRY400 one line: it is the user's to mend
             code = error.exit_code
     reading.finish()
     return code

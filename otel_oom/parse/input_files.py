@@ -2,7 +2,7 @@
 
 Rules:
 - The name of a file says nothing about what is in it.
-- Each failure is an `UnreadableError`: one line with its remedy. What was read before it counts.
+- Each failure is an `UnreadableError`: one line with its mend. What was read before it counts.
 - Reads are of the size that is asked for, or of what a pipe has: nothing is held back.
 """
 

@@ -46,7 +46,7 @@ def test_what_a_partial_success_rejects_is_counted(protocol: Protocol, caplog: p
             assert eventually(lambda: not len(rig.spool))
             assert rig.health.dropped == {"rejected": 2}
             assert len(receiver.of("logs")) == 1, "it must not be sent again"
-            assert eventually(lambda: "refused 3 metric point(s): too old" in caplog.text)
+            assert eventually(lambda: "rejected 3 metric point(s): too old" in caplog.text)
             assert "gave up 2 undelivered event(s): partial success: no room for two" in caplog.text
 
 
