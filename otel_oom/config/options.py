@@ -136,7 +136,7 @@ TIMEOUT: Final = Setting(
     f"{_OTLP}TIMEOUT",
     "4000",
     "time limit of one request with its answer, in milliseconds",
-    difference="the specification's default is 10000; a dead connection is given up when this time is over",
+    difference="the specification's default is 10000",
 )
 COMPRESSION: Final = Setting(
     f"{_OTLP}COMPRESSION",
