@@ -11,16 +11,16 @@ PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
 OTHERS := plain fuzz kernel crash faults disk collector packaging
 SOURCES := pyproject.toml README.md $(shell find otel_oom -type f -not -name '*.pyc')
 
-.PHONY: demo help test test-vm test-others plain check lint types coverage collector readme docs crash outage peers fuzz mutants bench clean FORCE
+.PHONY: demo help test test-vm test-others plain check lint types coverage collector tables docs crash outage peers fuzz mutants bench clean FORCE
 
-demo: $(VENV)/demo.stamp ## show a first OOM kill on the screen
+demo: $(VENV)/demo.stamp ## show one OOM kill and its record; the first run makes .venv (1 to 2 minutes)
 	@$(BIN)/otel-oom demo
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.* ## /\1\t/p' Makefile | while IFS='	' read -r name text; do printf '  make %-10s %s\n' "$$name" "$$text"; done
 	@echo '  PYTHON=python3.12 makes .venv with that interpreter.'
 
-test: $(VENV)/test.stamp collector ## run every level of tests that this machine can run; the end says what was skipped
+test: $(VENV)/test.stamp collector ## run every level of tests that this machine can run; as root with real OOM kills in small cgroups
 	$(MAKE) --no-print-directory -j2 --output-sync=target test-vm test-others
 
 test-others: $(VENV)/test.stamp
@@ -33,9 +33,9 @@ test-vm: $(VENV)/test.stamp
 plain: $(VENV)/test.stamp ## run the tests that need no root, kernel log or network
 	$(BIN)/python -m pytest tests/plain
 
-check: lint types test ## lint, types and tests: what CI runs
+check: lint types test ## lint, types and every level of tests: what CI runs
 
-lint: $(VENV)/test.stamp ## check style, format and the workflow of the forge
+lint: $(VENV)/test.stamp ## check style, format and the CI workflow
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
@@ -44,34 +44,34 @@ lint: $(VENV)/test.stamp ## check style, format and the workflow of the forge
 types: $(VENV)/test.stamp ## check the types
 	$(BIN)/mypy otel_oom tests benchmarks
 
-coverage: $(VENV)/test.stamp ## measure the branch coverage of the plain level; it has a floor
+coverage: $(VENV)/test.stamp ## measure the branch coverage of the plain level; fails below 95 %
 	$(BIN)/python -m pytest -q tests/plain --cov --cov-report=term-missing:skip-covered
 
 # Built once and cached outside the checkout. Without Go the tests that need it say so themselves.
 collector: $(VENV)/test.stamp
 	-@$(BIN)/python tests/collector/otelcol.py
 
-readme: $(VENV)/test.stamp ## write the tables of docs/ that come from the code and from benchmarks/results
-	OTEL_OOM_README=write $(BIN)/python -m pytest -q tests/plain/docs/test_generated.py
+tables: $(VENV)/test.stamp ## write the generated tables of docs/ (from the code and from benchmarks/results)
+	OTEL_OOM_TABLES=write $(BIN)/python -m pytest -q tests/plain/docs/test_generated.py
 
 # The variable silences a notice about the future of MkDocs, see pyproject.toml.
 docs: $(VENV)/test.stamp ## build the documents as a site, in build/site
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
-crash: $(VENV)/test.stamp ## the long form of the crash tests: 200 SIGKILLs and pauses of 60 s, both protocols (12 min)
+crash: $(VENV)/test.stamp ## run the long crash tests: 200 SIGKILLs and pauses of 60 s, both protocols (12 min)
 	OTEL_OOM_CRASHES=200 OTEL_OOM_PAUSE_S=60 $(BIN)/python -m pytest -q tests/crash
 
-outage: $(VENV)/test.stamp ## 10,000 events through an outage of ten minutes
+outage: $(VENV)/test.stamp ## run the long outage test: 10,000 events, ten minutes without a collector
 	OTEL_OOM_OUTAGE_S=600 $(BIN)/python -m pytest -q tests/faults/test_outage.py
 
-peers: $(VENV)/test.stamp ## the same captures through cAdvisor and node-problem-detector (Go)
+peers: $(VENV)/test.stamp ## run the captures through cAdvisor and node-problem-detector too (needs Go)
 	$(BIN)/python benchmarks/peers/peers.py
 
-fuzz: $(VENV)/test.stamp ## 10 million inputs for each target (hours)
+fuzz: $(VENV)/test.stamp ## fuzz each parser with 10 million inputs (hours)
 	for target in record assembler text; do nice -n 19 $(BIN)/python tests/fuzz/fuzz.py $$target -runs=10000000 || exit 1; done
 
 # MUTANTS_S: seconds; MUTANTS: packages, or --only otel_oom/kernel/oom_report.py, or --seed 2
-mutants: $(VENV)/mutants.stamp ## changes of kernel/, spool/ and otlp/ that no plain test notices (20 min; a sample)
+mutants: $(VENV)/mutants.stamp ## change kernel/, spool/ and otlp/ at random and list changes that no plain test notices (20 min)
 	nice -n 19 $(BIN)/python tests/mutants.py --seconds $(or $(MUTANTS_S),1200) $(MUTANTS)
 
 bench: $(VENV)/test.stamp ## measure latency and footprint, and those of the SDK's own processors
@@ -79,13 +79,15 @@ bench: $(VENV)/test.stamp ## measure latency and footprint, and those of the SDK
 	$(BIN)/python benchmarks/footprint.py
 
 clean: ## remove .venv and everything that was built
-	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
+	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
 
 $(VENV)/demo.stamp: $(SOURCES) | $(BIN)/python
+	@echo 'make: installing into $(VENV) …'
 	@$(PIP) --force-reinstall --no-deps . && $(PIP) .
 	@touch $@
 
 $(VENV)/test.stamp: pyproject.toml | $(BIN)/python
+	@echo 'make: installing into $(VENV) …'
 	$(PIP) --editable '.[test,docs]'
 	@touch $@
 

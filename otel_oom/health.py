@@ -92,7 +92,7 @@ class Health:
     def spool_down(self, why: str) -> None:
         """The spool's disk fails or hangs."""
         self.is_durable = False
-        if self._log.log("spool", logging.ERROR, "cannot write the spool, going on in memory alone: %s", why):
+        if self._log.log("spool", logging.ERROR, "cannot write the spool, continuing in memory only: %s", why):
             self._failing.add("spool")
 
     def spool_up(self) -> None:
@@ -107,8 +107,8 @@ class Health:
         self._log.log(
             "clock jump",
             logging.WARNING,
-            "the wall clock left the kernel's clock by %+.1f s (the machine slept, or the clock was set); "
-            "connections are opened again",
+            "the wall clock moved by %+.1f s relative to the kernel's clock (the machine was suspended, or the "
+            "clock was set); connections are opened again",
             jumped_s,
         )
 
@@ -161,7 +161,7 @@ class Health:
     def export_failed(self, signal: schema.Signal, outcome: schema.ExportOutcome, why: str, remedy: str) -> None:
         """A request was not accepted. outcome: `retry` (its content is kept) or `rejected`."""
         self.exports[signal, outcome] += 1
-        kept = " (kept, and tried again)" if outcome == "retry" else ""
+        kept = ", will retry" if outcome == "retry" else ""
         if self._log.log(f"export {signal}", logging.WARNING, "cannot deliver %s%s: %s; %s", signal, kept, why, remedy):
             self._failing.add(f"export {signal}")
 
@@ -172,11 +172,11 @@ class Health:
 
     def points_rejected(self, count: int, why: str) -> None:
         """The collector accepted an export of metrics except some points (partial success)."""
-        self._log.log("points", logging.WARNING, "the collector refused %d metric point(s): %s", count, why)
+        self._log.log("points", logging.WARNING, "the collector rejected %d metric point(s): %s", count, why)
 
     def bug(self, where: str, error: Exception) -> None:
         """An unexpected error was caught in a loop, which continues."""
-        if self._log.log(f"bug in {where}", logging.ERROR, "bug in %s, which goes on: %r", where, error):
+        if self._log.log(f"bug in {where}", logging.ERROR, "bug in %s, which continues: %r", where, error):
             log.debug("traceback of the bug", exc_info=error)
 
     def _recovered(self, kind: str, message: str) -> None:

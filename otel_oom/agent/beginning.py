@@ -77,7 +77,7 @@ def load_spool(config: Config) -> Loaded:
         writer.stop(0)
         raise NoSpoolError(
             f"cannot open the spool {config.spool}: {writer.failure}",
-            "mend the disk, name another place with --spool, or do without --spool-required",
+            "repair the disk, name another place with --spool, or do without --spool-required",
         )
     return Loaded(writer, stored)
 

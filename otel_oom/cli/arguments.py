@@ -5,27 +5,33 @@ from __future__ import annotations
 import argparse
 from typing import Final, NoReturn
 
-from otel_oom import URL, __version__
+from otel_oom import __version__
 from otel_oom.config import options
 from otel_oom.errors import UsageError
 
 _COLUMN: Final = 31  # where the second column of a table in the help begins
 
-_EPILOG: Final = f"""\
+_EPILOG: Final = """\
 examples:
   otel-oom demo
   OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 otel-oom run
   journalctl -k | otel-oom parse -
 
 Each command has its own help, such as `otel-oom run --help`.
-Documentation: {URL}/docs
+Documentation: docs/ in the source
 """
 
+
+def _default(item: options.Setting) -> str:
+    default = item.default_note or item.default
+    return f"default: {default}" if default else ""
+
+
 _VARIABLES: Final = "\n".join(
-    f"  {item.variable}\t{item.meaning} ({item.default_note or item.default or 'unset'})" for item in options.STANDARD
+    f"  {item.variable}\t{item.meaning} ({_default(item) or 'unset by default'})" for item in options.STANDARD
 )
 _RUN_EPILOG: Final = f"""\
-standard variables of OpenTelemetry, with their defaults:
+standard variables of OpenTelemetry:
 {_VARIABLES}
 
 OTEL_EXPORTER_OTLP_LOGS_… and OTEL_EXPORTER_OTLP_METRICS_… override OTEL_EXPORTER_OTLP_… for one signal.
@@ -33,9 +39,10 @@ OTEL_EXPORTER_OTLP_LOGS_… and OTEL_EXPORTER_OTLP_METRICS_… override OTEL_EXP
 examples:
   OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 otel-oom run
   OTEL_EXPORTER_OTLP_PROTOCOL=grpc otel-oom run --from-ring
-  OTEL_LOGS_EXPORTER=console otel-oom run --spool none
+  OTEL_LOGS_EXPORTER=console OTEL_METRICS_EXPORTER=none \\
+      otel-oom run --spool none
 
-Documentation: {URL}/docs
+Documentation: docs/ in the source
 """
 
 _PARSE_EPILOG: Final = """\
@@ -77,7 +84,7 @@ def parser() -> argparse.ArgumentParser:
     top = _Parser(
         prog="otel-oom",
         formatter_class=_Help,
-        description="Each kill by the kernel's OOM killer becomes one OTLP log record and one count.",
+        description="Reports each kill by the kernel's OOM killer over OTLP: as a log record, and in a counter.",
         epilog=_EPILOG,
     )
     top.add_argument("--version", action="version", version=f"otel-oom {__version__}")
@@ -88,13 +95,12 @@ def parser() -> argparse.ArgumentParser:
 
     run = add(
         "run",
-        "watch this machine and deliver every kill until stopped",
-        "Watches the kernel log and delivers every kill until it is stopped. A flag wins over its variable.",
+        "watch this machine and report every kill until stopped",
+        "Watches the kernel log and reports every kill until it is stopped. A flag wins over its variable.",
         _RUN_EPILOG,
     )
     for item in options.OWN:
-        default = item.default_note or item.default
-        text = f"{item.meaning} ({item.variable}{f'; default {default}' if default else ''})"
+        text = f"{item.meaning} ({'; '.join(filter(None, (item.variable, _default(item))))})"
         if item.metavar:
             run.add_argument(item.flag, metavar=item.metavar, help=text)
         else:
@@ -102,9 +108,9 @@ def parser() -> argparse.ArgumentParser:
 
     add(
         "demo",
-        "show a first OOM kill on its way, without any setup",
+        "make one OOM kill and show its record, without any setup",
         "Shows one OOM kill on its way from the kernel log to an OTLP receiver in this process. As root the kill is"
-        " real and in a memory cgroup of the demo's own; elsewhere a recorded one is played.",
+        " real, in a memory cgroup that the demo makes and removes. Without root it replays a recorded kill.",
     )
 
     parse = add(
@@ -114,13 +120,15 @@ def parser() -> argparse.ArgumentParser:
         _PARSE_EPILOG,
     )
     parse.add_argument("files", nargs="*", metavar="FILE", help="plain, gzip, bzip2 or xz; `-` or none: stdin")
-    parse.add_argument("--output", choices=("text", "json"), default="text", help="json: one line for each kill (text)")
+    parse.add_argument(
+        "--output", choices=("text", "json"), default="text", help="json: one line a kill (default: text)"
+    )
     parse.add_argument(
         "--page-size",
         type=int,
         default=4096,
         metavar="BYTES",
-        help="page size of the machine that wrote the text (4096)",
+        help="page size of the machine that wrote the text (default: 4096)",
     )
 
     schema = add(
@@ -128,5 +136,5 @@ def parser() -> argparse.ArgumentParser:
         "print the events, attributes and metrics that otel-oom exports",
         "Prints every event, attribute and metric that otel-oom exports.",
     )
-    schema.add_argument("--output", choices=("markdown", "json"), default="markdown", help="format (markdown)")
+    schema.add_argument("--output", choices=("markdown", "json"), default="markdown", help="format (default: markdown)")
     return top

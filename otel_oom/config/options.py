@@ -136,7 +136,7 @@ TIMEOUT: Final = Setting(
     f"{_OTLP}TIMEOUT",
     "4000",
     "time limit of one request with its answer, in milliseconds",
-    difference="the specification's default is 10000; data that stays unacknowledged for 4 s ends a request sooner",
+    difference="the specification's default is 10000",
 )
 COMPRESSION: Final = Setting(
     f"{_OTLP}COMPRESSION",

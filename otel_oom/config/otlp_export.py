@@ -67,7 +67,7 @@ class ExportSettings:
             )
         return (
             f"does a collector at {_without_password(self.endpoint)} speak {self.protocol}? "
-            "OTEL_EXPORTER_OTLP_ENDPOINT and OTEL_EXPORTER_OTLP_PROTOCOL name them"
+            "check OTEL_EXPORTER_OTLP_ENDPOINT and OTEL_EXPORTER_OTLP_PROTOCOL"
         )
 
     @property

@@ -43,8 +43,8 @@ def lower_oom_score(score_adj: int, path: str = _OOM_SCORE_ADJ) -> str | None:
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else error
         return (
-            f"the OOM killer may end this agent as any other process (oom_score_adj {score_adj}: {why}); "
-            "give it CAP_SYS_RESOURCE, or its unit OOMScoreAdjust="
+            f"the OOM killer may end this agent like any other process (oom_score_adj {score_adj}: {why}); "
+            "give it CAP_SYS_RESOURCE, or set OOMScoreAdjust= in its unit"
         )
     return None
 
@@ -78,6 +78,4 @@ def lock_memory() -> str | None:
     if not failed:
         return None
     why = f"the limit is {soft >> 10} KiB" if error == errno.EPERM else os.strerror(error)
-    return (
-        f"memory is not locked ({why}), so it may be swapped out; give its unit LimitMEMLOCK=infinity, or CAP_IPC_LOCK"
-    )
+    return f"memory is not locked ({why}), so it may be swapped out; set LimitMEMLOCK=infinity, or give it CAP_IPC_LOCK"

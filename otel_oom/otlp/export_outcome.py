@@ -56,7 +56,7 @@ def encoded(encode: Callable[[Data], Request], data: Data) -> Request:
         raise NotEncodableError(f"it cannot be encoded: {error!r}") from error
 
 
-KEY_REMEDY: Final = "OTEL_EXPORTER_OTLP_HEADERS carries the key"
+KEY_REMEDY: Final = "set the key in OTEL_EXPORTER_OTLP_HEADERS"
 
 
 def accepted(partial: Any) -> Outcome:

@@ -156,7 +156,9 @@ class Sender(threading.Thread):
             return
         refused = []
         if outcome.result == "rejected":
-            self._health.event_dropped("rejected", 1, f"the collector refuses {batch[0].uid} for good: {outcome.why}")
+            self._health.event_dropped(
+                "rejected", 1, f"the collector rejects {batch[0].uid} permanently: {outcome.why}"
+            )
             refused = [(batch[0], outcome.why)]
         if outcome.dropped:
             dropped = min(outcome.dropped, len(batch))

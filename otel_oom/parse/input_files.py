@@ -103,7 +103,8 @@ def opened(name: str) -> Iterator[Input]:
             else:
                 mode = Path(name).stat().st_mode
                 # /dev/kmsg has no end: its current records are read, without waiting for new ones.
-                flags = os.O_NONBLOCK if stat.S_ISCHR(mode) else 0
+                # A terminal must not control this process: its hang-up would end it.
+                flags = os.O_NONBLOCK | os.O_NOCTTY if stat.S_ISCHR(mode) else 0
                 raw = stack.enter_context(open(name, "rb", opener=lambda path, given: os.open(path, given | flags)))
             size = os.fstat(raw.fileno()).st_size if stat.S_ISREG(mode) else None
             source = Input(name, raw, size)

@@ -5,10 +5,10 @@ compare it with the documents, with deploy/ and with the data that a real Collec
 
 Rules:
 - A log record's time is the wall clock at the read of the kill line. The kernel log's own time is only an attribute,
-  never a stamp, a filter or an order: that clock stands still while a machine sleeps.
+  never a stamp, a filter or an order: that clock stops while a machine is suspended.
 - An attribute is absent if the kernel did not print its value: absent is not zero.
 - Sizes are bytes (`By`). Every record carries `event.name` beside its EventName, which some stores drop.
-- A metric has no pid, name, cgroup or container: their number has no bound.
+- A metric has no pid, name, cgroup or container: their cardinality is unbounded.
 """
 
 from otel_oom.schema.attributes import *  # noqa: F403 one table in four files

@@ -44,11 +44,15 @@ CONSTRAINT: Final = Attribute(
 )
 PID: Final = Attribute("process.pid", "int", "The victim, in the host's pid namespace.", events=_OF_VICTIM)
 TGID: Final = Attribute("oom.victim.tgid", "int", "Its thread group, where the kernel names another thread.")
-REAL_USER_ID: Final = Attribute("process.real_user.id", "int", "The victim's user id, in the first user namespace.")
+REAL_USER_ID: Final = Attribute("process.real_user.id", "int", "The victim's user id, in the initial user namespace.")
 COMM: Final = Attribute("oom.victim.comm", "string", r"The victim's name: up to 15 bytes that it chose itself.")
 TOTAL_VM: Final = Attribute("oom.victim.total_vm", "int", "Address space.", "By")
 RSS: Final = Attribute(
-    "oom.victim.rss", "int", "Resident memory: anonymous, file and shared together.", "By", _OF_VICTIM
+    "oom.victim.rss",
+    "int",
+    "Resident memory: anonymous, file and shared together. It can exceed the cgroup's limit.",
+    "By",
+    _OF_VICTIM,
 )
 RSS_ANON: Final = Attribute("oom.victim.rss_anon", "int", "Resident anonymous memory.", "By")
 RSS_FILE: Final = Attribute("oom.victim.rss_file", "int", "Resident file pages.", "By")
@@ -76,7 +80,7 @@ UNIT: Final = Attribute(
 TRIGGER_COMM: Final = Attribute("oom.trigger.comm", "string", "Name of the thread whose allocation started the kill.")
 TRIGGER_PID: Final = Attribute("oom.trigger.pid", "int", "The pid of that thread.")
 TRIGGER_GFP_MASK: Final = Attribute("oom.trigger.gfp_mask", "string", "The allocation's flags.")
-TRIGGER_ORDER: Final = Attribute("oom.trigger.order", "int", "It asked for 2^order pages; -1: sysrq.")
+TRIGGER_ORDER: Final = Attribute("oom.trigger.order", "int", "It asked for 2^order pages; -1: requested with SysRq-f.")
 MEMORY_TOTAL: Final = Attribute("oom.memory.total", "int", "RAM of the machine (system OOM).", "By")
 MEMORY_FREE: Final = Attribute("oom.memory.free", "int", "Free RAM (system OOM).", "By")
 SWAP_TOTAL: Final = Attribute("oom.swap.total", "int", "Swap of the machine (system OOM).", "By")
@@ -97,7 +101,7 @@ KMSG_SEQUENCE: Final = Attribute("oom.kmsg.sequence", "int", "Number of the kern
 KMSG_TIMESTAMP: Final = Attribute(
     "oom.kmsg.timestamp",
     "double",
-    "The kernel log's own clock, since boot. It stands still in sleep.",
+    "The kernel log's own clock, since boot. It stops during suspend.",
     "s",
     events=_WITH_RECORD,
 )
@@ -107,7 +111,7 @@ KMSG_SKEW: Final = Attribute(
 CLOCK_JUMP: Final = Attribute(
     "oom.clock.jump",
     "double",
-    "By how much the wall clock left the kernel's clock between two looks; negative: it was set back.",
+    "By how much the wall clock moved relative to the kernel's clock between two checks; negative: it was set back.",
     "s",
     (CLOCK_JUMPED,),
 )

@@ -31,14 +31,19 @@ EVENTS: Final = {
     event.name: event
     for event in (
         EventKind(OOM_KILL, 17, "ERROR", "The kernel's OOM killer ended one process."),
-        EventKind(NO_VICTIM, 21, "FATAL", "The OOM killer found nothing that it may kill. At most one a minute."),
+        EventKind(NO_VICTIM, 21, "FATAL", "The OOM killer found no process that it may kill. At most one a minute."),
         EventKind(UNACCOUNTED, 13, "WARN", "The kernel counted kills that its log did not show."),
-        EventKind(RECORDS_LOST, 13, "WARN", "The log's ring overran before it was read; kills may be among the lost."),
+        EventKind(
+            RECORDS_LOST,
+            13,
+            "WARN",
+            "Kernel log records were overwritten before the read; some may be kills.",
+        ),
         EventKind(
             CLOCK_JUMPED,
             9,
             "INFO",
-            "The wall clock left the kernel's by more than a second: the machine slept, or the clock was set.",
+            "The wall clock moved by more than 1 s relative to the kernel's clock: by a suspend, or the clock was set.",
         ),
         EventKind(AGENT_KILLED, 13, "WARN", "The agent itself was killed: its next start found the kill in the log."),
     )

@@ -37,7 +37,7 @@ ExportOutcome = Literal["ok", "retry", "rejected"]
 DropReason = Literal["overflow", "rejected"]
 
 KILLS: Final = Metric(
-    "oom.kills", "counter", "{kill}", "Kill lines seen: the one to alert on.", ((SCOPE.name, SCOPES),)
+    "oom.kills", "counter", "{kill}", "Kill lines seen. Alert on this metric.", ((SCOPE.name, SCOPES),)
 )
 KERNEL_KILLS: Final = Metric(
     "oom.kernel.kills", "counter", "{kill}", "The kernel's own count since boot: oom_kill in /proc/vmstat (4.13+)."
@@ -57,7 +57,7 @@ SPOOL_DROPPED: Final = Metric(
     "otel_oom.spool.dropped",
     "counter",
     "{event}",
-    "Events given up. `overflow`: the queue was full; `rejected`: the collector refused them for good.",
+    "Events dropped. `overflow`: the queue was full; `rejected`: the collector rejected them permanently.",
     ((REASON, get_args(DropReason)),),
 )
 SPOOL_DURABLE: Final = Metric(
@@ -77,7 +77,8 @@ UP: Final = Metric(
     "otel_oom.up",
     "gauge",
     "",
-    "Heartbeat: 1, or 0 while the kernel log cannot be read. A second series names the `reason`; it ends at 1.",
+    "Heartbeat: 1, or 0 while the kernel log cannot be read. A second series names the `reason`, as the log"
+    " line does; it is 1 afterwards.",
     ((REASON, ()),),
 )
 

@@ -20,8 +20,11 @@ def events() -> str:
 def attributes() -> str:
     """Return the attributes of log records as a Markdown table."""
     return _table(
-        ("attribute", "type", "meaning"),
-        ((f"`{item.name}`", f"{item.kind} {item.unit}".strip(), item.brief) for item in schema.ATTRIBUTES),
+        ("attribute", "type", "events", "meaning"),
+        (
+            (f"`{item.name}`", f"{item.kind} {item.unit}".strip(), _names(item.events), item.brief)
+            for item in schema.ATTRIBUTES
+        ),
     )
 
 
@@ -64,6 +67,10 @@ def as_json() -> str:
         },
         indent=2,
     )
+
+
+def _names(events: tuple[str, ...]) -> str:
+    return "all" if set(events) == set(schema.EVENTS) else ", ".join(f"`{name}`" for name in events)
 
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:

@@ -29,7 +29,7 @@ def test_a_full_disk_costs_durability_and_no_kill(tmp_path: Path, capsys: pytest
             stage.everything_arrives(within_s=30)
             stage.becomes(schema.KILLS, stage.judge.counted, "cgroup")
             stage.becomes(schema.SPOOL_DURABLE, 0)
-            assert agent.said().count("cannot write the spool, going on in memory alone") == 1
+            assert agent.said().count("cannot write the spool, continuing in memory only") == 1
             assert "full" in agent.said()
 
             disk.make_room()

@@ -72,7 +72,7 @@ def test_a_hanging_disk_delays_nothing(tmp_path: Path, capsys: pytest.CaptureFix
             0,
             1,
         ]
-        assert said.count("going on in memory alone") == 1
+        assert said.count("continuing in memory only") == 1
         assert said.count("the spool is written again") == 1
         stage.assert_one_series()
         # Leaving the agent's context was a SIGKILL: what is stored was written before it.

@@ -141,7 +141,7 @@ def test_a_start_while_it_hangs(
             second.append(agent)
             assert eventually(lambda: "watching" in agent.said(), within_s=PATIENCE_S + START_S), agent.said()
             figures.append(f"watches after {time.monotonic() - began_s:.2f} s")
-            assert agent.said().count("going on in memory alone") == 1
+            assert agent.said().count("continuing in memory only") == 1
             stage.becomes(schema.SPOOL_DURABLE, 0)
             stage.kill(2)
             stage.receiver.wait(lambda: len(received_telemetry.uids(stage.receiver)) >= 2)

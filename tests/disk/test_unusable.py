@@ -30,7 +30,7 @@ WITHOUT_FILE_CAPABILITIES = [
 
 
 def works_in_memory(stage: Scene, agent: AgentProcess, why: str) -> None:
-    stage.said(agent, "cannot write the spool, going on in memory alone")
+    stage.said(agent, "cannot write the spool, continuing in memory only")
     assert why in agent.said(), agent.said()
     stage.kill(2)
     stage.everything_arrives()

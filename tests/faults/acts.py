@@ -72,9 +72,7 @@ def drip(scene: Scene) -> None:
     scene.said("timed out")
 
 
-def answers(
-    http: Answer, grpc: Answer, words: str = "cannot deliver logs (kept, and tried again)"
-) -> Callable[[Scene], None]:
+def answers(http: Answer, grpc: Answer, words: str = "cannot deliver logs, will retry") -> Callable[[Scene], None]:
     def run(scene: Scene) -> None:
         scene.answer_always(scene.choose(http, grpc))
         *_, last = scene.kill(3)
@@ -112,7 +110,7 @@ def poisoned(scene: Scene) -> None:
 
     scene.answer_always(scene.choose(Answer(400, when=has_it), Answer(StatusCode.INVALID_ARGUMENT, when=has_it)))
     scene.arrival_s(uids[-1])
-    scene.said(f"the collector refuses {poisoned} for good")
+    scene.said(f"the collector rejects {poisoned} permanently")
     scene.recover()
 
 

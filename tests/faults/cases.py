@@ -40,7 +40,7 @@ class Case:
 
 
 _FINAL_PLACE: Final = "OTEL_EXPORTER_OTLP_ENDPOINT must name the final place"
-_KEY: Final = "OTEL_EXPORTER_OTLP_HEADERS carries the key"
+_KEY: Final = "set the key in OTEL_EXPORTER_OTLP_HEADERS"
 
 CASES: Final = (
     Case("refused", acts.refused),

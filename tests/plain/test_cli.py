@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from support.agents import environment
 
-from otel_oom import URL, __version__, schema
+from otel_oom import __version__, schema
 from otel_oom.cli.main import main
 from otel_oom.config.options import OWN, STANDARD
 from otel_oom.schema import render
@@ -81,7 +81,7 @@ def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
             ("run", "--spool", "/proc/nowhere", "--spool-required"),
             {},
             73,
-            "cannot open the spool /proc/nowhere: [Errno 2] No such file or directory: '/proc/nowhere'; mend the",
+            "cannot open the spool /proc/nowhere: [Errno 2] No such file or directory: '/proc/nowhere'; repair the",
         ),
         (
             ("run", "--oom-score-adj", "-1001"),
@@ -126,7 +126,7 @@ def test_without_a_command_the_help_is_shown() -> None:
     done = run()
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == run("--help").stdout
-    assert f"Documentation: {URL}/docs\n" in done.stdout
+    assert "Documentation: docs/ in the source\n" in done.stdout
     assert all(f"\n    {command} " in done.stdout for command in COMMANDS)
 
 

@@ -42,7 +42,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
         (
             lambda h: h.export_failed("logs", "retry", "timed\nout", "a remedy"),
             {("logs", "retry"): 1},
-            "cannot deliver logs (kept, and tried again): timed out; a remedy",
+            "cannot deliver logs, will retry: timed out; a remedy",
         ),
         (
             lambda h: h.export_failed("logs", "rejected", "HTTP 400", "a remedy"),
@@ -50,8 +50,8 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
             "cannot deliver logs: HTTP 400; a remedy",
         ),
         (lambda h: h.device_down("gone"), {}, "cannot read the kernel log: gone; trying again every 5 s"),
-        (lambda h: h.points_rejected(2, "old"), {}, "the collector refused 2 metric point(s): old"),
-        (lambda h: h.clock_jumped(-3600.0), {}, "the wall clock left the kernel's clock by -3600.0 s"),
+        (lambda h: h.points_rejected(2, "old"), {}, "the collector rejected 2 metric point(s): old"),
+        (lambda h: h.clock_jumped(-3600.0), {}, "the wall clock moved by -3600.0 s relative to the kernel's clock"),
         (lambda h: h.forked(), {}, "the virtual machine was forked, or resumed; connections are opened again"),
         (
             lambda h: h.changed_identity(ResourceIdentity("copy"), 0),
@@ -64,7 +64,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
             "the identity file /run/id cannot be read, or is empty",
         ),
         (lambda h: h.clock_compared(2.1), {}, "the wall clock is +2.1 s off the collector's, and so are all stamps"),
-        (lambda h: h.bug("the sender", ValueError("x")), {}, "bug in the sender, which goes on: ValueError('x')"),
+        (lambda h: h.bug("the sender", ValueError("x")), {}, "bug in the sender, which continues: ValueError('x')"),
     ],
 )
 def test_each_failure_is_counted_and_logged(

@@ -1,4 +1,4 @@
-"""No level of tests and no check is left out: pytest, make, the forge's workflow and pre-commit run the same ones."""
+"""No level of tests and no check is left out: pytest, make, the CI workflow and pre-commit run the same ones."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_check_is_lint_types_and_test() -> None:
     assert (ROOT / ".ci/run").read_text().endswith("export OTEL_OOM_REQUIRE=all\nexec make check\n")
 
 
-def test_the_forge_checks_every_supported_python() -> None:
+def test_ci_checks_every_supported_python() -> None:
     pyproject = (ROOT / "pyproject.toml").read_text()
     versions = jobs()["plain"]["strategy"]["matrix"]["python"]
     assert versions == re.findall(r'"Programming Language :: Python :: (3\.\d+)"', pyproject)
@@ -58,7 +58,7 @@ def test_the_forge_checks_every_supported_python() -> None:
     assert commands(jobs()["plain"]) == ["make lint types plain"]
 
 
-def test_the_forge_runs_every_level() -> None:
+def test_ci_runs_every_level() -> None:
     assert commands(jobs()["all-levels"]) == ["bash .ci/run"]
     assert commands(jobs()["coverage"]) == ["make coverage"]
 

@@ -44,12 +44,12 @@ FAULTS: Final = (
     ),
     Fault(
         "poisoned",
-        "refuses one event permanently: 400; INVALID_ARGUMENT",
+        "rejects one event permanently: 400; INVALID_ARGUMENT",
         "The request is halved until that event is alone: in quarantine, counted as rejected; all others in order.",
     ),
     Fault(
         "too large",
-        "refuses more than two events at once: 413; message larger than max",
+        "rejects more than two events at once: 413; message larger than max",
         "Halved until it is small enough.",
     ),
     Fault("partial success", "accepts a request except for one record", "Counted as rejected, and not sent again."),

@@ -64,7 +64,7 @@ def test_a_kill_counts_even_if_no_event_can_be_made_of_it(
     rig = Rig().run(kill(1), kill(2), kill(3))
     assert (len(rig.events), rig.kills) == (2, {"cgroup": 3})
     assert rig.health.records["malformed"] == 1, "the record, not each try"
-    assert "bug in the event builder, which goes on: ValueError('bug')" in caplog.text
+    assert "bug in the event builder, which continues: ValueError('bug')" in caplog.text
     rig = Rig().run(kill(2))
     assert (len(rig.events), rig.kills) == (0, {"cgroup": 1}), "alone as well"
 

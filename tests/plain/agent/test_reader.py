@@ -115,5 +115,5 @@ def test_a_kill_line_that_nothing_can_read_is_unaccounted(
     monkeypatch.setattr(kill_assembler, "interpret", lambda *_: (_ for _ in ()).throw(MemoryError()))
     rig = Rig().run(kill(1), kill(2))
     assert (rig.names, rig.health.records["malformed"]) == ([], 2)
-    assert "bug in the reading of a kill line, which goes on: MemoryError()" in caplog.text
+    assert "bug in the reading of a kill line, which continues: MemoryError()" in caplog.text
     assert rig.spool.checkpoint.lines == 0, "the kernel's counter will show it"

@@ -20,6 +20,7 @@ from otel_oom.machine.identity import read_machine_identity
 from otel_oom.spool.checkpoint import Checkpoint
 from otel_oom.spool.spool import Commit
 from otel_oom.spool.sqlite_store import SqliteStore
+from otel_oom.spool.writer import SpoolWriter
 from otel_oom.totals import ResourceIdentity, Totals
 
 HERE = read_machine_identity()
@@ -89,6 +90,16 @@ def test_kills_from_before_an_identity_change_belong_to_the_old_identity(
     assert [event.identity for event in running.spool.peek(9, 1 << 20)] == [before, before]
 
 
+def test_an_identity_file_that_cannot_be_read_yet_is_no_identity_change(
+    tmp_path: Path, begin: Callable[..., Running], caplog: pytest.LogCaptureFixture
+) -> None:
+    before = ResourceIdentity("another")
+    store(tmp_path / "spool", replace(STORED, identity=before, is_ended=True))
+    running = begin(OTEL_OOM_IDENTITY_FILE=str(tmp_path / "not written yet"))
+    assert (running.spool.exportable.identity, running.spool.retired) == (before, None)
+    assert any("cannot be read" in message for message in caplog.messages)
+
+
 def test_without_a_spool_the_series_is_of_this_run_alone(begin: Callable[..., Running], tmp_path: Path) -> None:
     (tmp_path / "spool").write_text("a file is in its place")
     first, second = begin(), begin()
@@ -113,3 +124,47 @@ def test_a_start_that_fails_gives_the_spool_back(begin: Callable[..., Running], 
     with pytest.raises(UsageError, match="OpenTelemetry refuses its settings"):
         begin(OTEL_ATTRIBUTE_COUNT_LIMIT="many")
     assert begin().spool.exportable.totals.kills == {}
+
+
+@pytest.mark.parametrize(
+    ("sees_host_pids", "warnings"),
+    [
+        (True, []),
+        (
+            False,
+            ["not in the host's pid namespace: records come without executable and parent (docker run --pid=host)"],
+        ),
+    ],
+)
+def test_another_pid_namespace_is_a_warning(
+    begin: Callable[..., Running],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    *,
+    sees_host_pids: bool,
+    warnings: list[str],
+) -> None:
+    monkeypatch.setattr("otel_oom.machine.procfs.sees_host_pids", lambda: sees_host_pids)
+    begin()
+    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == warnings
+
+
+@pytest.mark.parametrize(
+    ("has_stopped", "warnings"),
+    [(True, []), (False, ["the spool's disk does not answer, and may hold this process until it does"])],
+)
+def test_a_disk_that_hangs_at_the_stop_is_a_warning(
+    begin: Callable[..., Running],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    *,
+    has_stopped: bool,
+    warnings: list[str],
+) -> None:
+    running = begin(OTEL_LOGS_EXPORTER="none", OTEL_METRICS_EXPORTER="none")
+    monkeypatch.setattr(SpoolWriter, "stop", lambda *_: has_stopped)
+    caplog.clear()
+    running.stop()
+    running.run()
+    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == warnings
+    assert running.spool.checkpoint.is_ended

@@ -168,7 +168,7 @@ def test_a_variable_that_makes_no_sense_is_one_line_with_its_remedy(environment:
         ({f"{E}ENDPOINT": "http://c:4318", f"{E}PROTOCOL": "grpc"}, "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf or"),
         (
             {f"{E}ENDPOINT": "http://c:99"},
-            "does a collector at http://c:99 speak http/protobuf? OTEL_EXPORTER_OTLP_END",
+            "does a collector at http://c:99 speak http/protobuf? check OTEL_EXPORTER_OTLP_END",
         ),
         ({f"{E}ENDPOINT": "http://me:secret@c:99/x"}, "does a collector at http://c:99/x speak"),
     ],

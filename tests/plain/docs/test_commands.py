@@ -15,19 +15,24 @@ from otel_oom.cli.main import main
 
 #: Programs of the system that documents use, with the arguments that are subcommands of theirs.
 SYSTEM = {
+    "cd": set(),
+    "chmod": set(),
     "cp": set(),
     "dmesg": set(),
     "docker": {"run"},
     "echo": set(),
+    "git": {"clone"},
     "grep": set(),
     "journalctl": set(),
+    "ln": set(),
     "otelcol-contrib": set(),
     "pip": {"install"},
     "prometheus": set(),
     "promtool": {"check", "test", "rules"},
     "python": set(),
     "python3": set(),
-    "systemctl": {"daemon-reload", "enable", "status"},
+    "rm": set(),
+    "systemctl": {"daemon-reload", "disable", "enable", "status"},
 }  # fmt: skip
 VARIABLE = re.compile(r"^([A-Z][A-Z0-9_]*)=")
 
@@ -112,7 +117,7 @@ def check_files(arguments: list[str]) -> None:
 def test_flags_and_commands_in_the_text_exist(capsys: pytest.CaptureFixture[str]) -> None:
     """A flag in backticks is one of a command of otel-oom, of docker or of the tools that the text names beside it."""
     known = "".join(help_of(*command, capsys=capsys) for command in ([], ["run"], ["demo"], ["parse"], ["schema"]))
-    others = {"--device", "--cap-add", "--pid", "--uts", "--volume"}
+    others = {"--device", "--cap-add", "--env", "--pid", "--security-opt", "--uts", "--volume"}
     for path in DOCUMENTS:
         used = re.findall(r"`(?:otel-oom )?(--[a-z][a-z-]*)", path.read_text())
         assert set(used) - set(re.findall(r"--[a-z][a-z-]*", known)) - others == set(), name(path)

@@ -34,10 +34,10 @@ def test_generated_tables_are_up_to_date(part: str) -> None:
     path = ROOT / file
     text = path.read_text()
     expected = region(part).sub(lambda found: f"{found[1]}{make()}\n{found[2]}", text)
-    if os.environ.get("OTEL_OOM_README") == "write":
+    if os.environ.get("OTEL_OOM_TABLES") == "write":
         path.write_text(expected)
     elif expected != text:
-        pytest.fail(f"the part `{part}` of {file} is out of date: run `make readme`", pytrace=False)
+        pytest.fail(f"the part `{part}` of {file} is out of date: run `make tables`", pytrace=False)
     assert region(part).search(text), f"{file} has no place for the part `{part}`"
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from support.documents import CONTRIBUTING, DOCUMENTS, PAGES, README, ROOT, anchors, code, links, name
+from support.documents import DOCUMENTS, PAGES, README, ROOT, anchors, code, links, name
 
 README_BYTES = 8_192
 
@@ -46,11 +47,11 @@ def test_paths_of_the_repository_exist(path: Path) -> None:
     assert [text for text in paths if not (list(ROOT.glob(text)) if "*" in text else (ROOT / text).exists())] == []
 
 
-def test_contributing_names_tests_of_every_law() -> None:
-    laws = CONTRIBUTING.read_text().partition("## The laws")[2].partition("\n## ")[0]
-    rules = [part for part in laws.split("\n") if part[:1].isdigit()]
-    assert len(rules) == 7
-    assert len([text for text in code(laws) if text.startswith("tests/")]) >= len(rules)
+def test_every_invariant_names_tests() -> None:
+    text = (ROOT / "docs" / "design.md").read_text().partition("## Invariants")[2].partition("\n## ")[0]
+    invariants = re.findall(r"^\d+\. .*(?:\n(?!\d+\. ).*)*", text, re.MULTILINE)
+    assert len(invariants) == 7
+    assert [one for one in invariants if not any(path.startswith("tests/") for path in code(one))] == []
 
 
 def test_the_readme_is_short() -> None:

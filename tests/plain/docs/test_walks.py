@@ -1,4 +1,4 @@
-"""docs/design.md: the walks are three lists of functions that exist, none of them twice; each package has a section."""
+"""docs/design.md: three walkthroughs name functions that exist, none of them twice; each package has a section."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MAX_STOPS = 12
 
 def walks() -> dict[str, list[str]]:
     """Stops by the title of the walk: the first name in backticks of each numbered line."""
-    text = (ROOT / "docs" / "design.md").read_text().partition("## Walks")[2].partition("\n## ")[0]
+    text = (ROOT / "docs" / "design.md").read_text().partition("## Walkthroughs")[2].partition("\n## ")[0]
     _, *parts = re.split(r"^### (.*)$", text, flags=re.MULTILINE)
     titles, bodies = parts[::2], parts[1::2]
     return {

@@ -12,7 +12,7 @@ from support import new_process
 from support.levels import missing
 
 _CAP_IPC_LOCK, _CAP_SYS_RESOURCE = 14, 24
-_LOCK_REFUSED = "give its unit LimitMEMLOCK=infinity, or CAP_IPC_LOCK"
+_LOCK_REFUSED = "set LimitMEMLOCK=infinity, or give it CAP_IPC_LOCK"
 
 
 def ask(script: str, *, before: str = "") -> Any:
@@ -54,8 +54,8 @@ def test_a_refused_score_is_one_line_with_its_remedy() -> None:
         before=f"drop_capability({_CAP_SYS_RESOURCE})",
     )
     assert warning == (
-        "the OOM killer may end this agent as any other process (oom_score_adj -999: Permission denied); "
-        "give it CAP_SYS_RESOURCE, or its unit OOMScoreAdjust="
+        "the OOM killer may end this agent like any other process (oom_score_adj -999: Permission denied); "
+        "give it CAP_SYS_RESOURCE, or set OOMScoreAdjust= in its unit"
     )
     assert after == own.read_text(), "unchanged"
 

@@ -1,8 +1,9 @@
-"""The kernel's kill counter in /proc/vmstat: absent is not zero."""
+"""The kernel's kill counter in /proc/vmstat, where absent is not zero, and the pid namespace."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -28,3 +29,26 @@ def test_the_counter_is_read(tmp_path: Path, vmstat: bytes, expected: int | None
 
 def test_without_proc_there_is_no_counter(tmp_path: Path) -> None:
     assert procfs.oom_kills(str(tmp_path / "vmstat")) is None
+
+
+@pytest.mark.parametrize(
+    ("inode", "expected"),
+    [
+        pytest.param(4026531836, True, id="of the host"),
+        pytest.param(4026532198, False, id="of a container"),
+        pytest.param(None, False, id="without proc"),
+    ],
+)
+def test_the_pid_namespace_of_the_host_is_recognised(
+    inode: int | None, monkeypatch: pytest.MonkeyPatch, *, expected: bool
+) -> None:
+    def stat(path: Path) -> SimpleNamespace:
+        assert str(path) == "/proc/self/ns/pid"
+        if inode is None:
+            raise FileNotFoundError(path)
+        return SimpleNamespace(st_ino=inode)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "stat", stat)
+        found = procfs.sees_host_pids()
+    assert found is expected

@@ -66,6 +66,15 @@ def test_a_command_line_is_read_only_if_wanted_and_is_printable(victim: subproce
     assert str(found[schema.COMMAND_LINE.name]).endswith(r" secret\x0a")
 
 
+def test_a_process_without_a_path_gives_the_other_facts(
+    victim: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """psutil gives an empty path where /proc/PID/exe names no file."""
+    monkeypatch.setattr("psutil.Process.exe", lambda _: "")
+    found = look_at_victim(killed(victim.pid, comm_of(victim.pid)), with_command_line=True)
+    assert set(found) == {schema.PARENT_PID.name, schema.CREATION_TIME.name, schema.COMMAND_LINE.name}
+
+
 def test_a_process_that_has_ended_gives_what_is_left() -> None:
     with subprocess.Popen(["true"]) as process:
         assert eventually(lambda: Path(f"/proc/{process.pid}/stat").read_text().split(") ")[1][0] == "Z")

@@ -36,7 +36,7 @@ def test_a_failure_keeps_the_data(protocol: Protocol, answer: Answer, caplog: py
             receiver.wait(lambda: len(receiver.of("logs")) >= 2)
             assert len(rig.spool) == 2
             assert receiver.of("logs")[0].uids == receiver.of("logs")[1].uids
-            assert any("cannot deliver logs (kept, and tried again): " in line for line in caplog.messages)
+            assert any("cannot deliver logs, will retry: " in line for line in caplog.messages)
             receiver.script.otherwise = Answer()
             assert receiver.wait(lambda: receiver.delivered) == ["first", "second"]
             assert eventually(lambda: not len(rig.spool))
@@ -48,7 +48,7 @@ def test_a_failure_keeps_the_data(protocol: Protocol, answer: Answer, caplog: py
     ("protocol", "answer", "line"),
     [
         ("http/protobuf", Answer(301), "HTTP 301 Moved Permanently: to http://127.0.0.1"),
-        ("http/protobuf", Answer(401), "HTTP 401 Unauthorized; OTEL_EXPORTER_OTLP_HEADERS carries the key"),
+        ("http/protobuf", Answer(401), "HTTP 401 Unauthorized; set the key in OTEL_EXPORTER_OTLP_HEADERS"),
         ("http/protobuf", Answer(404), "HTTP 404 Not Found; OTEL_EXPORTER_OTLP_ENDPOINT names the base URL"),
         (
             "http/protobuf",
@@ -61,7 +61,7 @@ def test_a_failure_keeps_the_data(protocol: Protocol, answer: Answer, caplog: py
         (
             "grpc",
             Answer(CODE.UNAUTHENTICATED, details="no\nkey"),
-            "UNAUTHENTICATED: no key; OTEL_EXPORTER_OTLP_HEADERS",
+            "UNAUTHENTICATED: no key; set the key in OTEL_EXPORTER_OTLP_HEADERS",
         ),
         ("grpc", Answer(CODE.UNAVAILABLE, details="later"), "UNAVAILABLE: later; does a collector at http://127.0.0.1"),
     ],

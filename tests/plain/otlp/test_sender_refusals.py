@@ -34,7 +34,7 @@ def test_the_one_bad_event_alone_is_given_up(
             assert sizes == [20, 10, 10, 5, 2, 4, 2, 1, 2, 1, 2, 4], "halved after a refusal, doubled after a success"
             assert rig.health.dropped == {"rejected": 1}
             assert eventually(lambda: not len(rig.spool))
-    assert "gave up 1 undelivered event(s): the collector refuses kill 13 for good: " in caplog.text
+    assert "gave up 1 undelivered event(s): the collector rejects kill 13 permanently: " in caplog.text
 
 
 @BOTH
@@ -46,7 +46,7 @@ def test_what_a_partial_success_rejects_is_counted(protocol: Protocol, caplog: p
             assert eventually(lambda: not len(rig.spool))
             assert rig.health.dropped == {"rejected": 2}
             assert len(receiver.of("logs")) == 1, "it must not be sent again"
-            assert eventually(lambda: "refused 3 metric point(s): too old" in caplog.text)
+            assert eventually(lambda: "rejected 3 metric point(s): too old" in caplog.text)
             assert "gave up 2 undelivered event(s): partial success: no room for two" in caplog.text
 
 

@@ -9,6 +9,7 @@ import io
 import json
 import lzma
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -321,6 +322,18 @@ def test_a_device_is_read_without_waiting(capsys: pytest.CaptureFixture[str]) ->
         os.close(master)
         os.close(slave)
     assert capsys.readouterr().out.count("\n") == 1
+
+
+def test_a_terminal_that_hangs_up_does_not_end_the_process() -> None:
+    """The first terminal that a session leader opens controls it: a hang-up is then a SIGHUP."""
+    script = (
+        "import os\nfrom otel_oom.parse import command\nmaster, slave = os.openpty()\n"
+        "command.run([os.ttyname(slave)], 'json', 4096)\nos.close(master)\nos.close(slave)\nprint('alive')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], start_new_session=True, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "alive\n"), done.stderr
 
 
 def test_overwritten_records_do_not_end_the_input(

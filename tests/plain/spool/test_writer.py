@@ -177,7 +177,7 @@ def test_a_disk_that_hangs_holds_totals_up_for_a_second(
         rig.put("a")
         time.sleep(max(0.0, rig.spool.held_until_s - time.monotonic()))
         assert (rig.exportable, rig.health.is_durable) == (1, False)
-        assert "cannot write the spool, going on in memory alone: the disk does not answer" in caplog.text
+        assert "cannot write the spool, continuing in memory only: the disk does not answer" in caplog.text
         assert rig.spool.held_until_s == math.inf, "there is nothing left to wait for"
         rig.put("b", "c")
         assert rig.exportable == 3, "at once now"
