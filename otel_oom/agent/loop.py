@@ -142,13 +142,8 @@ class Agent:
                 self._spool.earlier_taken()
         self._is_backlog = self._is_backlog and not is_drained
         if isinstance(end, Closed):
-            reopen(
-                self._source,
-                end,
-                self._health,
-                wake_sender=self._spool.wake,
-                is_stopped=lambda: self._is_stopped,
-            )
+            wake_sender = self._spool.wake
+            reopen(self._source, end, self._health, wake_sender=wake_sender, is_stopped=lambda: self._is_stopped)
         elif is_drained and not self._is_stopped:
             self._source.wait(self._look_s - time.monotonic())
 
