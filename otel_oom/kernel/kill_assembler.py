@@ -99,7 +99,9 @@ class Assembler:
 
     def _open(self, record: Record, opener: Opener) -> tuple[OomKill, ...]:
         self._episode = None
-        self._report = Report(record, self._page_size, opener=opener, line=[record.text], caller=record.caller)
+        self._report = Report(
+            record, self._page_size, record.monotonic_us, opener=opener, line=[record.text], caller=record.caller
+        )
         return self.settle()
 
     def _read(self, record: Record) -> None:
@@ -112,7 +114,7 @@ class Assembler:
             ):
                 return
             # The opener was lost or is unreadable. The following lines still describe a kill.
-            self._report = Report(record, self._page_size)
+            self._report = Report(record, self._page_size, record.monotonic_us)
         self._report.read(record)
 
     def _near_episode(self, record: Record) -> Episode | None:

@@ -278,7 +278,7 @@ def test_a_report_cut_anywhere_is_one_kill_or_none(comm: str, memcg: str, below:
 def test_no_line_raises(line: str, tail: str) -> None:
     for read in (parse_kill_line, cgroup_lines.summary, cgroup_lines.task_in, oom_lines.parse_opener):
         read(line + tail)
-    report = Report(Record(6, 1, 1, "-", ""), 4096)
+    report = Report(Record(6, 1, 1, "-", ""), 4096, last_us=1)
     report.read(klog.record(klog.TABLE))
     report.read(klog.record(line + tail))
     killed = parse_kill_line(klog.killed())
