@@ -12,7 +12,7 @@ Rules:
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
@@ -31,7 +31,7 @@ from otel_oom.machine.identity import MachineIdentity
 from otel_oom.spool.checkpoint import Checkpoint
 from otel_oom.spool.spool import Spool
 from otel_oom.telemetry import other_events
-from otel_oom.telemetry.event import Event, Scalar
+from otel_oom.telemetry.event import Event
 from otel_oom.totals import ResourceIdentity
 
 _LOOK_S: Final = APART_S
@@ -42,10 +42,9 @@ _LAST_READS_S: Final = 0.5
 class Agent:
     """Reads an open kernel log until it is stopped.
 
-    look_at_victim: what /proc knows of a victim, by attribute name; kernel_kills: the kernel's counter, None without
-    has_backlog: what the log holds at first is older than this agent
+    kernel_kills: the kernel's counter, None without; wall_ns: the clock of all stamps
     source_at: the same log from a record on, to catch up with a spool that is found late
-    previous_pid: of an agent that did not end as it should, 0 for none; wall_ns: the clock of all stamps
+    has_backlog: what the log holds at first is older than this agent
     """
 
     def __init__(
@@ -54,13 +53,12 @@ class Agent:
         spool: Spool,
         health: Health,
         machine: MachineIdentity,
-        *,
-        look_at_victim: Callable[[OomKill], Mapping[str, Scalar]],
-        kernel_kills: Callable[[], int | None],
+        event_builder: EventBuilder,
         forks: ForkDetection,
+        *,
+        kernel_kills: Callable[[], int | None],
         source_at: Callable[[int], Source],
         has_backlog: bool = False,
-        previous_pid: int = 0,
         wall_ns: Clock = time.time_ns,
     ) -> None:
         self._kernel_log = kernel_log
@@ -70,17 +68,11 @@ class Agent:
         self._spool = spool
         self._health = health
         self._machine = machine
-        self._kernel_kills = kernel_kills
+        self._event_builder = event_builder
         self._forks = forks
+        self._kernel_kills = kernel_kills
         self._source_at = source_at
         self._wall_ns = wall_ns
-        self._event_builder = EventBuilder(
-            health,
-            machine.boot_id,
-            look_at_victim,
-            log_epoch_ns=spool.checkpoint.log_epoch_ns,
-            previous_pid=previous_pid,
-        )
         self._clocks = ClockJumps(wall_ns, time.monotonic_ns)
         self._is_backlog = has_backlog
         self._look_s = 0.0
@@ -194,10 +186,11 @@ class Agent:
         identity = self._spool.checkpoint.identity
         missed = read_missed(earlier, self._kernel_log.began_at, identity, self._machine, self._health, self._source_at)
         if missed is not None:
-            self._reconciliation.extend_back(missed.base, missed.kill_lines)
-            self._spool.add_retired(missed.retired)
-            self._spool.put((), replace(self._spool.checkpoint, carried_over=missed.carried_over))
-            self._publish(missed.batch, is_backlog=True)
+            reader, left = missed
+            self._reconciliation.extend_back(left.base, reader.kill_lines)
+            self._spool.add_retired(left.retired)
+            self._spool.put((), replace(self._spool.checkpoint, carried_over=left.carried_over))
+            self._publish(reader.batch, is_backlog=True)
 
     def _publish_read(self) -> ReadBatch:
         """Publish what was read, and return it. If that fails, the batch stays and goes out with the next turn."""

@@ -71,8 +71,8 @@ def test_nothing_is_read_behind_a_fork_before_the_batch_is_cleared() -> None:
 @pytest.mark.timeout(20)
 def test_reading_everything_does_not_stop_at_a_fork() -> None:
     one = reader(kill(1), line(vm_fork_line.VM_FORK, 2, 5), kill(3))
-    batch = one.read_all()
-    assert ([finding.record.sequence for finding in batch.findings], batch.is_forked) == ([1, 3], False)
+    one.read_all()
+    assert (sequences(one), one.batch.is_forked) == ([1, 3], False)
 
 
 def test_a_report_that_breaks_the_parser_does_not_take_its_kill_along(monkeypatch: pytest.MonkeyPatch) -> None:
