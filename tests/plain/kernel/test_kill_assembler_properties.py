@@ -283,4 +283,4 @@ def test_no_line_raises(line: str, tail: str) -> None:
     report.read(klog.record(line + tail))
     killed = parse_kill_line(klog.killed())
     assert killed is not None
-    assert interpret(killed, report).scope == "cgroup"
+    assert interpret(killed, report, record=report.opened, observed_ns=1, boot_id="boot").scope == "cgroup"
