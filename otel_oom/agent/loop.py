@@ -2,9 +2,7 @@
 
 Rules:
 - The kernel's counter is read after the log: the kernel counts before it prints, so each line read is counted.
-- Events, totals and the place in the log go into the spool in one step.
 - Before each reading the wall clock is compared with the kernel's. A jump is an event, and connections are made again.
-- The loop never waits for a collector or for the disk.
 - What was read before a fork of the virtual machine is passed on first, under the identity from before the fork.
 - No failure ends the loop (a bug, no memory). It is logged, and what was read is passed on in the next turn.
 """
@@ -126,7 +124,7 @@ class Agent:
             self._look_s = now_s + _LOOK_S
             self._compare(now_s)
         self._pass_on(now_s, is_look=is_look)
-        earlier = self._spool.take_earlier()
+        earlier = self._spool.earlier
         if earlier is not None:
             try:
                 self._catch_up(earlier)

@@ -59,11 +59,8 @@ def interpret(
         trigger_pid=report.trigger_pid,
         trigger_gfp_mask=opener.gfp_mask if opener else None,
         trigger_order=opener.order if opener else None,
-        memory_total=sizes.get("memory_total"),
-        memory_free=sizes.get("memory_free"),
-        swap_total=sizes.get("swap_total"),
-        swap_free=sizes.get("swap_free"),
         top_tasks=tuple(task for _, _, task in sorted(report.tasks, reverse=True)),
+        **sizes,
     )
     tgid, user_id = None, line.user_id
     # Until 5.0 the kernel announces a process and may then kill a child of it: a different pid is no thread of it then.

@@ -95,7 +95,7 @@ class SpoolWriter(threading.Thread):
         replaces_all = self._is_late
         if self._is_late and self._stored is not None:
             self._take_over(spool, self._stored)
-        while spool.take_earlier() is None:  # otherwise the stop came first, and a commit would overwrite it
+        while spool.earlier is None:  # otherwise the stop came first, and a commit would overwrite it
             is_last = self._is_stopping.is_set()
             is_open = self._write(spool, is_open=is_open, replaces_all=replaces_all)
             replaces_all = not is_open
