@@ -30,7 +30,6 @@ from otel_oom.spool.checkpoint import Checkpoint
 from otel_oom.spool.spool import Spool
 from otel_oom.telemetry import other_events
 from otel_oom.telemetry.event import Event
-from otel_oom.totals import ResourceIdentity
 
 _LOOK_S: Final = APART_S
 _AFTER_BUG_S: Final = 0.1
@@ -122,7 +121,9 @@ class Agent:
         is_look = is_drained and now_s >= self._look_s
         if is_look:
             self._look_s = now_s + _LOOK_S
-            self._compare(now_s)
+            counted = self._kernel_kills()
+            if counted is not None:
+                self._unaccounted += self._reconciliation.look(counted, now_s)
         self._pass_on(now_s, is_look=is_look)
         earlier = self._spool.earlier
         if earlier is not None:
@@ -156,12 +157,6 @@ class Agent:
         finally:
             self._reconciliation.add_lines(self._reader.kill_lines - before)
 
-    def _compare(self, now_s: float) -> None:
-        """The log was read to its end: now read the kernel's counter."""
-        counted = self._kernel_kills() if self._reconciliation.base is not None else None
-        if counted is not None:
-            self._unaccounted += self._reconciliation.look(counted, now_s)
-
     def _pass_on(self, now_s: float, *, is_look: bool) -> None:
         """Put what was read into the spool under the identity of that time. After a fork the identity may change."""
         is_forked = self._publish_read().is_forked
@@ -171,13 +166,9 @@ class Agent:
         if is_look or is_forked:
             identity = self._forks.changed_identity(self._spool.checkpoint.identity, now_s, is_forked=is_forked)
             if identity is not None:
-                self._change_identity(identity)
-
-    def _change_identity(self, identity: ResourceIdentity) -> None:
-        """Count from 0 under a new identity."""
-        begin = self._spool.change_identity(identity, self._wall_ns())
-        self._health.changed_identity(identity, len(begin.retired))
-        self._reconciliation.reset()
+                begin = self._spool.change_identity(identity, self._wall_ns())
+                self._health.changed_identity(identity, len(begin.retired))
+                self._reconciliation.reset()
 
     def _catch_up(self, earlier: Checkpoint) -> None:
         """The spool was found late: count what the log holds between the earlier agent and this one."""
