@@ -178,8 +178,7 @@ class Spool:
         refused: those that the collector refused for good, each with its reason. They are stored as refused.
         """
         with self._lock:
-            self._queue.settle(count, refused)
-            if self._queue.has_unstored_changes:
+            if self._queue.settle(count, refused):
                 self._write_soon()
 
     def acknowledge(self, series: Series, newest_ns: int) -> None:
