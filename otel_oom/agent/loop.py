@@ -87,11 +87,6 @@ class Agent:
         self._is_backlog = False
         self._spool.begin(self._spool.checkpoint)
 
-    @property
-    def wake_fd(self) -> int:
-        """A byte that is written to it ends the wait for the log; -1: there is no such file descriptor."""
-        return self._source.wake_fd
-
     def stop(self) -> None:
         """End `run` soon: from a signal handler or another thread."""
         self._is_stopped = True

@@ -38,13 +38,17 @@ _LAST_WRITES_S: Final = 0.4
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """An agent that is ready: the kernel log is open, and the first export is prepared. `run` starts its threads."""
+    """An agent that is ready: the kernel log is open, and the first export is prepared. `run` starts its threads.
+
+    wake_fd: a byte that is written to it ends the agent's wait for the log; -1: there is no such file descriptor
+    """
 
     agent: Agent
     sender: Sender
     spool: Spool
     health: Health
     writer: SpoolWriter | None
+    wake_fd: int
 
     def warm_up(self) -> str | None:
         """Rehearse a kill, so that the first one needs no new memory. Returns None, or a warning."""
@@ -66,11 +70,6 @@ class Running:
     def stop(self) -> None:
         """End `run` soon: from a signal handler or another thread."""
         self.agent.stop()
-
-    @property
-    def wake_fd(self) -> int:
-        """A byte that is written to it ends the agent's wait for the log; -1: there is no such file descriptor."""
-        return self.agent.wake_fd
 
 
 def start(config: Config, *, source: Source | None = None, wall_ns: Clock = time.time_ns) -> Running:
@@ -167,7 +166,7 @@ def _start(
         log.warning(
             "not in the host's pid namespace: records come without executable and parent (docker run --pid=host)"
         )
-    return Running(agent, sender, spool, health, writer)
+    return Running(agent, sender, spool, health, writer, source.wake_fd)
 
 
 def _event_builder(config: Config, health: Health, point: StartPoint) -> EventBuilder:
