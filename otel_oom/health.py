@@ -21,7 +21,6 @@ from otel_oom.totals import MAX_RETIRED_SERIES, ResourceIdentity
 
 log = logging.getLogger("otel_oom")
 _CLOCK_OFF_S: Final = 2.0
-_STARTING: Final = "starting"
 
 
 class Health:
@@ -31,7 +30,7 @@ class Health:
         self.records: Counter[schema.RecordOutcome] = Counter()
         self.exports: Counter[tuple[schema.Signal, schema.ExportOutcome]] = Counter()
         self.dropped: Counter[schema.DropReason] = Counter()
-        self.down_reason: str | None = _STARTING
+        self.down_reason: str | None = "starting"
         """Why the kernel log cannot be read. None: it can."""
         self.down_reasons: set[str] = set()
         """All values of `down_reason` after the start."""

@@ -96,7 +96,3 @@ class RetiredSeries:
     series: Series
     acknowledged: Totals | None
     exported_ns: int
-
-    def after(self, series: Series) -> RetiredSeries:
-        """The same after that series was acknowledged. It may be another one: then nothing changes."""
-        return replace(self, acknowledged=series.totals) if series.key == self.series.key else self

@@ -19,21 +19,16 @@ def reopen(
 
     wake_sender: the sender exports the state of the device at once, not with the next heartbeat
     """
-    reason: str | None = closed.reason
-    while reason is not None and not is_stopped():
+    reason = closed.reason
+    while not is_stopped():
         health.device_down(reason)
         wake_sender()
         source.wait(_REOPEN_S)
-        reason = _open(source)
-    if reason is None:
-        health.device_up()
-        wake_sender()
-
-
-def _open(source: Source) -> str | None:
-    """None, or why it cannot be opened."""
-    try:
-        source.open()
-    except OtelOomError as error:
-        return error.problem
-    return None
+        try:
+            source.open()
+        except OtelOomError as error:
+            reason = error.problem
+        else:
+            health.device_up()
+            wake_sender()
+            return

@@ -2,9 +2,7 @@
 
 Rules:
 - The kernel's counter is read after the log: the kernel counts before it prints, so each line read is counted.
-- Events, totals and the place in the log go into the spool in one step.
 - Before each reading the wall clock is compared with the kernel's. A jump is an event, and connections are made again.
-- The loop never waits for a collector or for the disk.
 - What was read before a fork of the virtual machine is passed on first, under the identity from before the fork.
 - No failure ends the loop (a bug, no memory). It is logged, and what was read is passed on in the next turn.
 """
@@ -12,7 +10,7 @@ Rules:
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
@@ -31,8 +29,7 @@ from otel_oom.machine.identity import MachineIdentity
 from otel_oom.spool.checkpoint import Checkpoint
 from otel_oom.spool.spool import Spool
 from otel_oom.telemetry import other_events
-from otel_oom.telemetry.event import Event, Scalar
-from otel_oom.totals import ResourceIdentity
+from otel_oom.telemetry.event import Event
 
 _LOOK_S: Final = APART_S
 _AFTER_BUG_S: Final = 0.1
@@ -42,10 +39,9 @@ _LAST_READS_S: Final = 0.5
 class Agent:
     """Reads an open kernel log until it is stopped.
 
-    look_at_victim: what /proc knows of a victim, by attribute name; kernel_kills: the kernel's counter, None without
-    has_backlog: what the log holds at first is older than this agent
+    kernel_kills: the kernel's counter, None without; wall_ns: the clock of all stamps
     source_at: the same log from a record on, to catch up with a spool that is found late
-    previous_pid: of an agent that did not end as it should, 0 for none; wall_ns: the clock of all stamps
+    has_backlog: what the log holds at first is older than this agent
     """
 
     def __init__(
@@ -54,13 +50,12 @@ class Agent:
         spool: Spool,
         health: Health,
         machine: MachineIdentity,
-        *,
-        look_at_victim: Callable[[OomKill], Mapping[str, Scalar]],
-        kernel_kills: Callable[[], int | None],
+        event_builder: EventBuilder,
         forks: ForkDetection,
+        *,
+        kernel_kills: Callable[[], int | None],
         source_at: Callable[[int], Source],
         has_backlog: bool = False,
-        previous_pid: int = 0,
         wall_ns: Clock = time.time_ns,
     ) -> None:
         self._kernel_log = kernel_log
@@ -70,17 +65,11 @@ class Agent:
         self._spool = spool
         self._health = health
         self._machine = machine
-        self._kernel_kills = kernel_kills
+        self._event_builder = event_builder
         self._forks = forks
+        self._kernel_kills = kernel_kills
         self._source_at = source_at
         self._wall_ns = wall_ns
-        self._event_builder = EventBuilder(
-            health,
-            machine.boot_id,
-            look_at_victim,
-            log_epoch_ns=spool.checkpoint.log_epoch_ns,
-            previous_pid=previous_pid,
-        )
         self._clocks = ClockJumps(wall_ns, time.monotonic_ns)
         self._is_backlog = has_backlog
         self._look_s = 0.0
@@ -97,11 +86,6 @@ class Agent:
             self._pass_on(time.monotonic(), is_look=not isinstance(end, More))
         self._is_backlog = False
         self._spool.begin(self._spool.checkpoint)
-
-    @property
-    def wake_fd(self) -> int:
-        """A byte that is written to it ends the wait for the log; -1: there is no such file descriptor."""
-        return self._source.wake_fd
 
     def stop(self) -> None:
         """End `run` soon: from a signal handler or another thread."""
@@ -132,9 +116,11 @@ class Agent:
         is_look = is_drained and now_s >= self._look_s
         if is_look:
             self._look_s = now_s + _LOOK_S
-            self._compare(now_s)
+            counted = self._kernel_kills()
+            if counted is not None:
+                self._unaccounted += self._reconciliation.look(counted, now_s)
         self._pass_on(now_s, is_look=is_look)
-        earlier = self._spool.take_earlier()
+        earlier = self._spool.earlier
         if earlier is not None:
             try:
                 self._catch_up(earlier)
@@ -142,13 +128,8 @@ class Agent:
                 self._spool.earlier_taken()
         self._is_backlog = self._is_backlog and not is_drained
         if isinstance(end, Closed):
-            reopen(
-                self._source,
-                end,
-                self._health,
-                wake_sender=self._spool.wake,
-                is_stopped=lambda: self._is_stopped,
-            )
+            wake_sender = self._spool.wake
+            reopen(self._source, end, self._health, wake_sender=wake_sender, is_stopped=lambda: self._is_stopped)
         elif is_drained and not self._is_stopped:
             self._source.wait(self._look_s - time.monotonic())
 
@@ -171,12 +152,6 @@ class Agent:
         finally:
             self._reconciliation.add_lines(self._reader.kill_lines - before)
 
-    def _compare(self, now_s: float) -> None:
-        """The log was read to its end: now read the kernel's counter."""
-        counted = self._kernel_kills() if self._reconciliation.base is not None else None
-        if counted is not None:
-            self._unaccounted += self._reconciliation.look(counted, now_s)
-
     def _pass_on(self, now_s: float, *, is_look: bool) -> None:
         """Put what was read into the spool under the identity of that time. After a fork the identity may change."""
         is_forked = self._publish_read().is_forked
@@ -186,23 +161,20 @@ class Agent:
         if is_look or is_forked:
             identity = self._forks.changed_identity(self._spool.checkpoint.identity, now_s, is_forked=is_forked)
             if identity is not None:
-                self._change_identity(identity)
-
-    def _change_identity(self, identity: ResourceIdentity) -> None:
-        """Count from 0 under a new identity."""
-        begin = self._spool.change_identity(identity, self._wall_ns())
-        self._health.changed_identity(identity, len(begin.retired))
-        self._reconciliation.reset()
+                begin = self._spool.change_identity(identity, self._wall_ns())
+                self._health.changed_identity(identity, len(begin.retired))
+                self._reconciliation.reset()
 
     def _catch_up(self, earlier: Checkpoint) -> None:
         """The spool was found late: count what the log holds between the earlier agent and this one."""
         identity = self._spool.checkpoint.identity
         missed = read_missed(earlier, self._kernel_log.began_at, identity, self._machine, self._health, self._source_at)
         if missed is not None:
-            self._reconciliation.extend_back(missed.base, missed.kill_lines)
-            self._spool.add_retired(missed.retired)
-            self._spool.put((), replace(self._spool.checkpoint, carried_over=missed.carried_over))
-            self._publish(missed.batch, is_backlog=True)
+            reader, left = missed
+            self._reconciliation.extend_back(left.base, reader.kill_lines)
+            self._spool.add_retired(left.retired)
+            self._spool.put((), replace(self._spool.checkpoint, carried_over=left.carried_over))
+            self._publish(reader.batch, is_backlog=True)
 
     def _publish_read(self) -> ReadBatch:
         """Publish what was read, and return it. If that fails, the batch stays and goes out with the next turn."""

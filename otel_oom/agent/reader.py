@@ -12,7 +12,7 @@ Rules:
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 from otel_oom.health import Health
@@ -76,21 +76,14 @@ class Reader:
         self._until = until
         self._assembler = Assembler(machine.boot_id, machine.page_size)
         self._ahead: Reading = None
-        self._findings: list[OomKill | NoVictim] = []
-        self._lost = 0
-        self._lost_ns = 0
-        self._is_forked = False
+        self.batch = ReadBatch()
+        """What reading brought since the last `clear_batch`."""
         self.kill_lines = 0
         """Kill lines counted since the start, repeats included: what the kernel's own counter counts."""
 
-    @property
-    def batch(self) -> ReadBatch:
-        """What reading brought since the last `clear_batch`."""
-        return ReadBatch(tuple(self._findings), self._lost, self._lost_ns, self._is_forked)
-
     def clear_batch(self) -> None:
         """The batch was passed on: begin an empty one."""
-        self._findings, self._lost, self._lost_ns, self._is_forked = [], 0, 0, False
+        self.batch = ReadBatch()
 
     @property
     def next_sequence(self) -> int | None:
@@ -119,7 +112,7 @@ class Reader:
 
     def burst(self) -> BurstEnd:
         """Read what is there, up to `_BURST` records or a fork, into the batch; returns what ended the reading."""
-        if self._is_forked:  # not passed on yet
+        if self.batch.is_forked:  # not passed on yet
             return More()
         try:
             for _ in range(_BURST):
@@ -129,9 +122,9 @@ class Reader:
                     if (kmsg_record.sequence_of(reading.raw) or 0) >= self._until:
                         return Drained()
                     self._health.records["read"] += 1
-                    self._findings += self._feed(reading)
+                    self._feed(reading)
                     if _VM_FORK in reading.raw and self._is_fork(reading):
-                        self._is_forked = True
+                        self.batch = replace(self.batch, is_forked=True)
                         return More()
                 elif isinstance(reading, Lost):
                     self._lose(reading)
@@ -139,27 +132,25 @@ class Reader:
                     return reading or Drained()
             return More()
         finally:
-            self._findings += self._counted(self._assembler.settle())
+            self._add(self._assembler.settle())
 
-    def read_all(self) -> ReadBatch:
-        """Open the source, read what it holds, and close it. Forks in it change nothing.
+    def read_all(self) -> None:
+        """Open the source, read what it holds into the batch, and close it. Forks in it change nothing.
 
         Raises: NoDeviceError, NoPermissionError.
         """
         self._source.open()
         try:
             while isinstance(self.burst(), More):
-                self._is_forked = False
+                self.batch = replace(self.batch, is_forked=False)
         finally:
             self._source.close()
-        return self.batch
 
     def _lose(self, lost: Lost) -> None:
         self._assembler.lost()
         if count := self._uncounted_in(lost):
             self._health.records_lost(count)
-            self._lost += count
-            self._lost_ns = lost.observed_ns
+            self.batch = replace(self.batch, lost=self.batch.lost + count, lost_ns=lost.observed_ns)
 
     def _uncounted_in(self, lost: Lost) -> int:
         if lost.first is None:
@@ -172,17 +163,17 @@ class Reader:
             return False
         return vm_fork_line.is_vm_fork(record)
 
-    def _feed(self, item: Item) -> list[OomKill | NoVictim]:
+    def _feed(self, item: Item) -> None:
         sequence = kmsg_record.sequence_of(item.raw)
         has_marker = oom_lines.OOM_MARKER.search(item.raw) is not None
         if not has_marker and not self._assembler.is_open and sequence is not None:
-            return []
+            return
         try:
             findings = self._interpret(item, has_marker=has_marker)
         except Exception as error:  # noqa: BLE001 the next record is read
             self._health.record_failed(item.raw, error)
             findings = self._interpret_alone(item, has_marker=has_marker)
-        return self._counted(findings)
+        self._add(findings)
 
     def _interpret_alone(self, item: Item, *, has_marker: bool) -> tuple[Finding, ...]:
         """Interpret a record again, without the report before it: the failure may lie in the report."""
@@ -205,10 +196,10 @@ class Reader:
             return ()
         return self._assembler.feed(record, item.observed_ns)
 
-    def _counted(self, findings: tuple[Finding, ...]) -> list[OomKill | NoVictim]:
-        """Count kill lines. Returns the findings without repeats and without those counted before a restart."""
-        if not findings:
-            return []
+    def _add(self, findings: tuple[Finding, ...]) -> None:
+        """Count kill lines. Adds the findings without repeats and without those counted before a restart."""
         new = [finding for finding in findings if finding.record.sequence >= self._first_uncounted]
-        self.kill_lines += sum(isinstance(finding, OomKill | Repeat) for finding in new)
-        return [finding for finding in new if not isinstance(finding, Repeat)]
+        if new:
+            self.kill_lines += sum(isinstance(finding, OomKill | Repeat) for finding in new)
+            kept = [finding for finding in new if not isinstance(finding, Repeat)]
+            self.batch = replace(self.batch, findings=(*self.batch.findings, *kept))

@@ -1,23 +1,23 @@
-"""Starts an agent from settings, for `run`, `demo` and the tests. `start` holds the order of the steps, and why.
-
-Each step returns the only value that the next step accepts: Loaded (the spool), Beginning, _Opened (the log), Running.
-"""
+"""Starts an agent from settings, for `run`, `demo` and the tests. `start` holds the order of the steps, and why."""
 
 from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from otel_oom import __version__, schema
 from otel_oom.agent import warm_up
-from otel_oom.agent.beginning import Beginning, begin_from, load_spool, random_suffix, read_known_machine
+from otel_oom.agent.event_builder import EventBuilder
 from otel_oom.agent.log_opening import open_log
 from otel_oom.agent.loop import Agent
+from otel_oom.agent.start_point import StartPoint, find_start_point, load_spool, random_suffix, read_known_machine
 from otel_oom.config.settings import Config
 from otel_oom.health import Health
 from otel_oom.kernel.device import Clock, Device, Source
+from otel_oom.kernel.oom_kill import OomKill
 from otel_oom.machine import procfs, victim_process
 from otel_oom.machine.fork_detection import ForkDetection
 from otel_oom.machine.identity import BackgroundRead, read_machine_identity
@@ -26,6 +26,7 @@ from otel_oom.otlp.sender import Sender
 from otel_oom.spool.spool import Spool
 
 if TYPE_CHECKING:
+    from otel_oom.spool.sqlite_store import Stored
     from otel_oom.spool.writer import SpoolWriter
 
 log = logging.getLogger(__name__)
@@ -37,13 +38,17 @@ _LAST_WRITES_S: Final = 0.4
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """An agent that is ready: the kernel log is open, and the first export is prepared. `run` starts its threads."""
+    """An agent that is ready: the kernel log is open, and the first export is prepared. `run` starts its threads.
+
+    wake_fd: a byte that is written to it ends the agent's wait for the log; -1: there is no such file descriptor
+    """
 
     agent: Agent
     sender: Sender
     spool: Spool
     health: Health
     writer: SpoolWriter | None
+    wake_fd: int
 
     def warm_up(self) -> str | None:
         """Rehearse a kill, so that the first one needs no new memory. Returns None, or a warning."""
@@ -66,27 +71,12 @@ class Running:
         """End `run` soon: from a signal handler or another thread."""
         self.agent.stop()
 
-    @property
-    def wake_fd(self) -> int:
-        """A byte that is written to it ends the agent's wait for the log; -1: there is no such file descriptor."""
-        return self.agent.wake_fd
-
-
-@dataclass(frozen=True, slots=True)
-class _Opened:
-    """The kernel log is open at the checkpoint. must_replay: its backlog belongs into the first export."""
-
-    beginning: Beginning
-    spool: Spool
-    agent: Agent
-    must_replay: bool
-
 
 def start(config: Config, *, source: Source | None = None, wall_ns: Clock = time.time_ns) -> Running:
     """Prepare an agent that reads the device of the settings (or the given source).
 
     1. The spool is loaded first: its checkpoint says where in the kernel log to begin.
-    2. The beginning is decided before the log is opened: the device is opened at the checkpoint.
+    2. The start point is decided before the log is opened: the device is opened at the checkpoint.
     3. The log is opened before the sender is built: its first record shows whether uncounted records are missing. Then
        totals begin again at 0, and the sender must see no others.
     4. The sender is built before a backlog is counted: a fork in the backlog must end the series of the old identity.
@@ -98,23 +88,28 @@ def start(config: Config, *, source: Source | None = None, wall_ns: Clock = time
     Raises: NoDeviceError, NoPermissionError, NoSpoolError, SpoolHeldError, UsageError.
     """
     health = Health()
-    loaded = load_spool(config)
+    writer, stored = load_spool(config)
     try:
-        beginning = begin_from(loaded, config, health, wall_ns)
-        opened = _open(config, health, beginning, source, wall_ns)
-        return _connect(config, health, opened, wall_ns)
+        return _start(config, health, writer, stored, source, wall_ns)
     except BaseException:
-        if loaded.writer is not None:
-            loaded.writer.stop(_LAST_WRITES_S)
+        if writer is not None:
+            writer.stop(_LAST_WRITES_S)
         raise
 
 
-def _open(config: Config, health: Health, beginning: Beginning, source: Source | None, wall_ns: Clock) -> _Opened:
-    checkpoint, previous = beginning.checkpoint, beginning.previous
-    writer, stored = beginning.loaded.writer, beginning.loaded.stored
+def _start(
+    config: Config,
+    health: Health,
+    writer: SpoolWriter | None,
+    stored: Stored | None,
+    source: Source | None,
+    wall_ns: Clock,
+) -> Running:
+    point = find_start_point(stored, config, health, wall_ns)
+    checkpoint = point.checkpoint
     source = source or Device(
         config.device,
-        from_ring=beginning.has_backlog,
+        from_ring=point.has_backlog,
         resume_at=checkpoint.cursor if checkpoint.first_uncounted else None,
         clock=wall_ns,
     )
@@ -129,55 +124,61 @@ def _open(config: Config, health: Health, beginning: Beginning, source: Source |
         health.spool_up()
     elif writer is not None:
         spool.not_saved(f"{config.spool}: {writer.failure}")
-    kernel_log = open_log(source, spool, health, beginning.machine, kernel_kills=procfs.oom_kills, wall_ns=wall_ns)
+    kernel_log = open_log(source, spool, health, point.machine, kernel_kills=procfs.oom_kills, wall_ns=wall_ns)
     is_always = config.fork_identity == "always"
+    forks = ForkDetection(
+        BackgroundRead(lambda: read_known_machine(config, health)),
+        is_always=is_always,
+        unique_suffix=random_suffix if stored is None or is_always else str,
+        now_s=time.monotonic(),
+    )
     agent = Agent(
         kernel_log,
         spool,
         health,
-        beginning.machine,
-        look_at_victim=lambda kill: (
-            victim_process.look_at_victim(kill, with_command_line=config.with_command_line)
-            if beginning.sees_host_pids
-            else {}
-        ),
+        point.machine,
+        _event_builder(config, health, point),
+        forks,
         kernel_kills=procfs.oom_kills,
-        forks=ForkDetection(
-            BackgroundRead(lambda: read_known_machine(config, health)),
-            is_always=is_always,
-            unique_suffix=random_suffix if stored is None or is_always else str,
-            now_s=time.monotonic(),
-        ),
         source_at=lambda cursor: Device(config.device, from_ring=True, resume_at=cursor or None, clock=wall_ns),
-        has_backlog=beginning.has_backlog,
-        previous_pid=previous.agent_pid if previous is not None and beginning.has_crashed else 0,
+        has_backlog=point.has_backlog,
         wall_ns=wall_ns,
     )
-    # An agent that crashed may have exported newer totals of this series than it had stored.
-    is_same_series = previous is not None and previous.series.key == spool.checkpoint.series.key
-    may_be_exported = beginning.has_crashed and is_same_series and checkpoint.carried_over is None
-    return _Opened(beginning, spool, agent, must_replay=may_be_exported or beginning.has_new_identity)
-
-
-def _connect(config: Config, health: Health, opened: _Opened, wall_ns: Clock) -> Running:
     sender = build_sender.build(
         config,
-        opened.spool,
+        spool,
         health,
         resource_defaults={
             schema.SERVICE_NAME: "otel-oom",
             schema.SERVICE_VERSION: __version__,
             schema.OS_TYPE: "linux",
-            schema.OS_VERSION: opened.beginning.machine.kernel_release,
+            schema.OS_VERSION: point.machine.kernel_release,
         },
         kernel_kills=procfs.oom_kills,
         wall_ns=wall_ns,
     )
-    if opened.must_replay:
-        opened.agent.replay_backlog()
+    # An agent that crashed may have exported newer totals of this series than it had stored.
+    is_same_series = point.crashed is not None and point.crashed.series.key == spool.checkpoint.series.key
+    if point.has_new_identity or (is_same_series and checkpoint.carried_over is None):
+        agent.replay_backlog()
     sender.open_series()
-    if not opened.beginning.sees_host_pids:
+    if not point.sees_host_pids:
         log.warning(
             "not in the host's pid namespace: records come without executable and parent (docker run --pid=host)"
         )
-    return Running(opened.agent, sender, opened.spool, health, opened.beginning.loaded.writer)
+    return Running(agent, sender, spool, health, writer, source.wake_fd)
+
+
+def _event_builder(config: Config, health: Health, point: StartPoint) -> EventBuilder:
+    def look_at_victim(kill: OomKill) -> Mapping[str, str | int]:
+        if not point.sees_host_pids:
+            return {}
+        return victim_process.look_at_victim(kill, with_command_line=config.with_command_line)
+
+    return EventBuilder(
+        health,
+        point.machine.boot_id,
+        look_at_victim,
+        log_epoch_ns=point.checkpoint.log_epoch_ns,
+        previous_pid=point.crashed.agent_pid if point.crashed else 0,
+    )

@@ -77,8 +77,10 @@ def summary(text: str, *, comm: str | None = None, oom_memcg: str | None = None)
     paths: tuple[str | None, str | None] = (None, None)
     if victim is not None:
         paths = (None, _task_memcg(victim, comm))
-    elif limit is not None:
-        paths = _memcg_paths(limit, comm, oom_memcg)
+    elif limit is not None:  # <oom_memcg>,task_memcg=<task_memcg>,task=<comm>
+        path = _task_memcg(limit, comm)
+        if path is not None:
+            paths = _nested(path, _TASK_MEMCG, is_victim_first=False, known=oom_memcg) or paths
     return Summary(line["constraint"], int(line["pid"]), int(line["user_id"]), victim is not None, *paths)
 
 
@@ -178,10 +180,3 @@ def _task_memcg(body: str, comm: str | None) -> str | None:
     begin = max(0, len(body) - 4 * TASK_COMM_BYTES - len(_TASK))
     cuts = [(path, name) for path, name in _cuts(body, _TASK, begin) if is_comm(name)]
     return next((path for path, name in cuts if name == comm), cuts[0][0] if cuts else None)
-
-
-def _memcg_paths(body: str, comm: str | None, known: str | None) -> tuple[str | None, str | None]:
-    """Return (oom_memcg, task_memcg) of `<oom_memcg>,task_memcg=<task_memcg>,task=<comm>`."""
-    path = _task_memcg(body, comm)
-    found = None if path is None else _nested(path, _TASK_MEMCG, is_victim_first=False, known=known)
-    return found or (None, None)

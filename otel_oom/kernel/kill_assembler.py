@@ -99,7 +99,9 @@ class Assembler:
 
     def _open(self, record: Record, opener: Opener) -> tuple[OomKill, ...]:
         self._episode = None
-        self._report = Report(record, self._page_size, opener=opener, line=[record.text], caller=record.caller)
+        self._report = Report(
+            record, self._page_size, record.monotonic_us, opener=opener, line=[record.text], caller=record.caller
+        )
         return self.settle()
 
     def _read(self, record: Record) -> None:
@@ -112,7 +114,7 @@ class Assembler:
             ):
                 return
             # The opener was lost or is unreadable. The following lines still describe a kill.
-            self._report = Report(record, self._page_size)
+            self._report = Report(record, self._page_size, record.monotonic_us)
         self._report.read(record)
 
     def _near_episode(self, record: Record) -> Episode | None:
@@ -128,24 +130,15 @@ class Assembler:
         report, self._report = self._report, None
         episode = self._near_episode(record) if report is None else None  # members of a group have no report
         # Before 5.1 a kill line names no scope, and only the first line of a group has an announcement.
-        facts = interpret(line, report, episode.first.scope if episode and episode.is_group else "system")
+        default_scope = episode.first.scope if episode and episode.is_group else "system"
+        boot_id = self._boot_id
+        kill = interpret(line, report, default_scope, record=record, observed_ns=observed_ns, boot_id=boot_id)
         # Nothing below can fail. If `interpret` fails on a report, the held kill is still held.
         released = self.settle()
-        if episode is not None and episode.first.scope != facts.scope:
+        if episode is not None and episode.first.scope != kill.scope:
             episode = None
         if episode is not None and episode.is_repeat(line.pid):
             return (*released, Repeat(record))
-        kill = OomKill(
-            record=record,
-            observed_ns=observed_ns,
-            boot_id=self._boot_id,
-            line=line,
-            scope=facts.scope,
-            context=facts.context,
-            tgid=None if facts.selected_pid == line.pid else facts.selected_pid,
-            real_user_id=facts.selected_user_id if line.user_id is None else line.user_id,
-            cgroup=facts.cgroup,
-        )
         if episode is not None and episode.is_group:
             return (*released, episode.member(kill))
         begin_sequence = record.sequence if report is None else report.opened.sequence

@@ -8,34 +8,29 @@ Rules:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from otel_oom.kernel import oom_lines
 from otel_oom.kernel.cgroup_lines import Summary
 from otel_oom.kernel.kill_line import KillLine
+from otel_oom.kernel.kmsg_record import Record
+from otel_oom.kernel.oom_kill import OomKill
 from otel_oom.kernel.oom_report import Context, Report
 from otel_oom.kernel.text_escapes import printable
 from otel_oom.schema import Scope
 
 
-@dataclass(frozen=True, slots=True)
-class KillFacts:
-    """The facts of one kill that its kill line alone does not give.
-
-    cgroup: the victim's cgroup; selected_pid, selected_user_id: of the process in the `oom-kill:` line
-    """
-
-    scope: Scope
-    context: Context
-    cgroup: str | None = None
-    selected_pid: int | None = None
-    selected_user_id: int | None = None
-
-
-def interpret(line: KillLine, report: Report | None, default_scope: Scope = "system") -> KillFacts:
+def interpret(
+    line: KillLine,
+    report: Report | None,
+    default_scope: Scope = "system",
+    *,
+    record: Record,
+    observed_ns: int,
+    boot_id: str,
+) -> OomKill:
     """Combine a kill line and the report before it.
 
     default_scope: of a line that does not name its scope and has no report
+    record, observed_ns, boot_id: see `OomKill`
     """
     scope = _scope(line, report, default_scope)
     summary = report.summary(line.comm) if report else None
@@ -43,7 +38,8 @@ def interpret(line: KillLine, report: Report | None, default_scope: Scope = "sys
         report = summary = None
     constraint = _constraint(line, report, summary, scope)
     if report is None or not (report.opener or report.heads or report.has_gap):
-        return KillFacts(scope, Context("suppressed", constraint))
+        context = Context("suppressed", constraint)
+        return OomKill(record, observed_ns, boot_id, line, scope, context, real_user_id=line.user_id)
     if summary is not None:
         cgroup, memcg_path = summary.task_memcg, summary.oom_memcg
     else:
@@ -63,17 +59,15 @@ def interpret(line: KillLine, report: Report | None, default_scope: Scope = "sys
         trigger_pid=report.trigger_pid,
         trigger_gfp_mask=opener.gfp_mask if opener else None,
         trigger_order=opener.order if opener else None,
-        memory_total=sizes.get("memory_total"),
-        memory_free=sizes.get("memory_free"),
-        swap_total=sizes.get("swap_total"),
-        swap_free=sizes.get("swap_free"),
         top_tasks=tuple(task for _, _, task in sorted(report.tasks, reverse=True)),
+        **sizes,
     )
-    selected: tuple[int | None, int | None] = (None, None)
+    tgid, user_id = None, line.user_id
     # Until 5.0 the kernel announces a process and may then kill a child of it: a different pid is no thread of it then.
     if summary is not None and (report.announced is None or summary.pid == line.pid):
-        selected = (summary.pid, summary.user_id)
-    return KillFacts(scope, context, _printable(cgroup), *selected)
+        tgid = None if summary.pid == line.pid else summary.pid
+        user_id = summary.user_id if user_id is None else user_id
+    return OomKill(record, observed_ns, boot_id, line, scope, context, tgid, user_id, _printable(cgroup))
 
 
 def _printable(text: str | None) -> str | None:

@@ -9,6 +9,7 @@ The format is Documentation/ABI/testing/dev-kmsg:
 Rules:
 - Any bytes give a `Record` or a `Malformed`, never an exception.
 - Header fields after the fourth are ignored, except `caller=`. The ABI allows new ones.
+- The dictionary lines after the text (SUBSYSTEM, DEVICE) are ignored.
 - `Record.text` keeps the kernel's escapes (see `text_escapes`): it is always printable ASCII.
 - Only facility 0 is the kernel. User space can write every other facility, but not that one.
 """
@@ -16,7 +17,7 @@ Rules:
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 FACILITY_KERNEL: Final = 0
@@ -35,7 +36,6 @@ class Record:
     flags: `-`, or `c` (older kernels also `+`) for a fragment that continues the previous line
     caller: `T<tid>` or `C<cpu>` where the kernel prints it (CONFIG_PRINTK_CALLER), else None
     text: the message in ASCII, other bytes as `\xNN`
-    fields: the dictionary lines, such as SUBSYSTEM and DEVICE
     """
 
     priority: int
@@ -44,7 +44,6 @@ class Record:
     flags: str
     text: str
     caller: str | None = None
-    fields: dict[str, str] = field(default_factory=dict)
 
     @property
     def facility(self) -> int:
@@ -82,16 +81,8 @@ def parse(raw: bytes) -> Record | Malformed:
     for column in columns[4:]:
         if column.startswith(b"caller="):
             caller = _ascii(column[len(b"caller=") :])
-    text, _, rest = body.partition(b"\n")
-    return Record(
-        priority=priority,
-        sequence=sequence,
-        monotonic_us=monotonic_us,
-        flags=_ascii(columns[3]),
-        text=_ascii(text),
-        caller=caller,
-        fields=_dictionary(rest) if rest else {},
-    )
+    text = body.partition(b"\n")[0]
+    return Record(priority, sequence, monotonic_us, _ascii(columns[3]), _ascii(text), caller)
 
 
 def sequence_of(raw: bytes) -> int | None:
@@ -108,12 +99,3 @@ def _ascii(raw: bytes) -> str:
     if text.isascii() and text.isprintable():
         return text
     return _UNESCAPED.sub(lambda byte: f"\\x{ord(byte[0]):02x}", text)
-
-
-def _dictionary(rest: bytes) -> dict[str, str]:
-    fields = {}
-    for line in rest.split(b"\n"):
-        key, equals, value = line.partition(b"=")
-        if equals and key.startswith(b" "):
-            fields[_ascii(key[1:])] = _ascii(value)
-    return fields

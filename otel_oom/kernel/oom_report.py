@@ -68,15 +68,14 @@ class Context:
 class Report:
     """A report that is being read: the facts that a kill may need.
 
-    opened: its first record; page_size: bytes
+    opened: its first record; page_size: bytes; last_us: the log's clock at the last record of this report, µs
     """
 
     opened: Record
     page_size: int
+    last_us: int
     silent_records: int = 0
     """Number of records since the last one of this report."""
-    last_line_us: int | None = None
-    """The log's clock at the last record of this report; None: that is the first record."""
     has_gap: bool = False
     opener: Opener | None = None
     trigger_pid: int | None = None
@@ -98,11 +97,6 @@ class Report:
     sizes: dict[str, int | None] = field(default_factory=dict)
     """Sizes of the machine's memory and swap, by field of `Context`, bytes."""
 
-    @property
-    def last_us(self) -> int:
-        """The log's clock at the last record of this report, µs."""
-        return self.opened.monotonic_us if self.last_line_us is None else self.last_line_us
-
     def is_over(self, now_us: int) -> bool:
         """Count a record, and return whether it is too late for this report, or of another boot."""
         self.silent_records += 1
@@ -110,12 +104,12 @@ class Report:
 
     def after_loss(self) -> Report:
         """Return this report without the facts that were read before a gap."""
-        return Report(self.opened, self.page_size, self.silent_records, self.last_us, has_gap=True)
+        return Report(self.opened, self.page_size, self.last_us, self.silent_records, has_gap=True)
 
     def read(self, record: Record) -> None:
         """Take the facts of a line, or of a fragment of one. Lines of other origin are ignored."""
         if self._read(record):
-            self.silent_records, self.last_line_us = 0, record.monotonic_us
+            self.silent_records, self.last_us = 0, record.monotonic_us
 
     def _read(self, record: Record) -> bool:
         """Return whether the line belongs to this report."""

@@ -10,7 +10,6 @@ from otel_oom.kernel.oom_kill import OomKill
 from otel_oom.kernel.text_escapes import escape, printable
 from otel_oom.parse.line_prefix import Line
 
-_NO_FIELDS: Final[dict[str, str]] = {}
 _PLAIN: Final = bytes(byte for byte in range(32, 127) if byte != 0x5C)
 
 
@@ -39,16 +38,15 @@ def text_record(line: Line, text: bytes, offset: int, number: int, us: int) -> T
     """The record of a line. text: the line with all that was joined to it; us: the time of the record, µs."""
     own = line.record
     if own is None:
-        return TextRecord(line.priority, offset, us, "-", _escaped(text), None, _NO_FIELDS, line=line, number=number)
+        return TextRecord(line.priority, offset, us, "-", _escaped(text), line=line, number=number)
     return TextRecord(
-        own.priority, own.sequence, own.monotonic_us, own.flags, own.text, own.caller, own.fields,
-        line=line, number=number,
-    )  # fmt: skip
+        own.priority, own.sequence, own.monotonic_us, own.flags, own.text, own.caller, line=line, number=number
+    )
 
 
 def plain_record(line: Line, text: bytes, offset: int, us: int) -> Record:
     """The same for a line without a marker, which is no kill's: made in half the time."""
-    return line.record or Record(line.priority, offset, us, "-", _escaped(text), None, _NO_FIELDS)
+    return line.record or Record(line.priority, offset, us, "-", _escaped(text))
 
 
 def record_of(kill: OomKill) -> TextRecord:

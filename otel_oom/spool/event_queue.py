@@ -80,11 +80,6 @@ class EventQueue:
         """The limits, for a log line."""
         return f"{self._max_events} events or {self._max_bytes >> 20} MiB"
 
-    @property
-    def has_unstored_changes(self) -> bool:
-        """Whether stored events were removed, or events refused, since the last commit."""
-        return bool(self._removed or self._refused)
-
     def put(self, events: Sequence[Event], identity: ResourceIdentity) -> int:
         """Add events; returns how many were dropped at a limit. identity: for events that have none yet.
 
@@ -114,16 +109,19 @@ class EventQueue:
         self._dropped_since_peek = 0
         return tuple(batch)
 
-    def settle(self, count: int, refused: Sequence[tuple[Event, str]] = ()) -> None:
+    def settle(self, count: int, refused: Sequence[tuple[Event, str]] = ()) -> bool:
         """Remove the first `count` events of the last `peek`. Those that were dropped since then are gone already.
 
         refused: those of them that the collector refused for good, each with its reason. They are stored as refused.
+
+        Returns whether stored events were removed, or events refused, since the last commit.
         """
         for _ in range(count - min(count, self._dropped_since_peek)):
             self._drop_oldest()
         self._dropped_since_peek = max(0, self._dropped_since_peek - count)
         if self._has_writer:
             self._refused = [*self._refused, *refused][-_MAX_REFUSED:]
+        return bool(self._removed or self._refused)
 
     def take_changes(self, *, replaces_all: bool) -> QueueChanges:
         """What the next commit must change. The events count as stored from now on.

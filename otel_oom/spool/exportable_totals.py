@@ -107,7 +107,10 @@ class ExportableTotals:
         if series.key == self.checkpoint.series.key:
             self._acknowledged, self._acknowledged_ns = series.totals, newest_ns
         else:  # of a retired series: the request may have been sent before the identity changed
-            after = (retired.after(series) for retired in self._retired)
+            after = (
+                replace(retired, acknowledged=series.totals) if retired.series.key == series.key else retired
+                for retired in self._retired
+            )
             self._retired = tuple(retired for retired in after if retired.acknowledged != retired.series.totals)
 
     def add_retired(self, retired: tuple[RetiredSeries, ...]) -> None:

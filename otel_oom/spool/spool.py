@@ -17,7 +17,7 @@ from typing import Final
 
 from otel_oom.health import Health
 from otel_oom.spool.checkpoint import Checkpoint
-from otel_oom.spool.event_queue import MAX_BYTES, MAX_EVENTS, EventQueue, QueueChanges
+from otel_oom.spool.event_queue import EventQueue, QueueChanges
 from otel_oom.spool.exportable_totals import ExportableTotals
 from otel_oom.telemetry.event import Event
 from otel_oom.totals import ResourceIdentity, RetiredSeries, Series, Totals
@@ -53,11 +53,9 @@ class Spool:
         stored: Iterable[tuple[int, Event]] = (),
         has_writer: bool = False,
         wake_reader: Callable[[], None] = lambda: None,
-        max_events: int = MAX_EVENTS,
-        max_bytes: int = MAX_BYTES,
     ) -> None:
         self._health = health
-        self._queue = EventQueue(stored, has_writer=has_writer, max_events=max_events, max_bytes=max_bytes)
+        self._queue = EventQueue(stored, has_writer=has_writer)
         self._totals = ExportableTotals(checkpoint, has_writer=has_writer)
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
@@ -66,7 +64,8 @@ class Spool:
         self._is_due = True
         self._saved_to = checkpoint.first_uncounted
         self._wake_reader = wake_reader
-        self._earlier: Checkpoint | None = None
+        self.earlier: Checkpoint | None = None
+        """The checkpoint that the writer hands over to the reader. The writer waits for `earlier_taken`."""
 
     def __len__(self) -> int:
         return len(self._queue)
@@ -151,14 +150,10 @@ class Spool:
         with self._lock:
             self._totals.add_retired(retired)
 
-    def take_earlier(self) -> Checkpoint | None:
-        """The checkpoint that the writer hands over, None if there is none. The writer waits for `earlier_taken`."""
-        return self._earlier
-
     def earlier_taken(self) -> None:
         """What was handed over is in the spool now, and may be overwritten on disk."""
         with self._lock:
-            self._earlier = None
+            self.earlier = None
             self._due.notify_all()
 
     # For the sender.
@@ -183,8 +178,7 @@ class Spool:
         refused: those that the collector refused for good, each with its reason. They are stored as refused.
         """
         with self._lock:
-            self._queue.settle(count, refused)
-            if self._queue.has_unstored_changes:
+            if self._queue.settle(count, refused):
                 self._write_soon()
 
     def acknowledge(self, series: Series, newest_ns: int) -> None:
@@ -198,7 +192,7 @@ class Spool:
     def hand_over(self, earlier: Checkpoint) -> None:
         """Give the reader an earlier agent's checkpoint, once."""
         with self._lock:
-            self._earlier = earlier
+            self.earlier = earlier
         self._wake_reader()
 
     def wait_taken(self, timeout_s: float, is_stopping: Callable[[], bool]) -> bool:
@@ -207,8 +201,8 @@ class Spool:
         False: timeout_s is over, or is_stopping returned true after a `wake`.
         """
         with self._lock:
-            self._due.wait_for(lambda: self._earlier is None or is_stopping(), timeout_s)
-            return self._earlier is None
+            self._due.wait_for(lambda: self.earlier is None or is_stopping(), timeout_s)
+            return self.earlier is None
 
     def wait_unsaved(self, timeout_s: float) -> bool:
         """Sleep until something is to be written, at most timeout_s; returns whether there is."""

@@ -13,6 +13,7 @@ Errors: StoreHeldError (another live agent uses it), OSError and sqlite3.Error (
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import sqlite3
 from contextlib import suppress
@@ -24,6 +25,8 @@ from otel_oom.spool.checkpoint import Checkpoint
 from otel_oom.spool.spool import Commit
 from otel_oom.spool.stored_format import dump_checkpoint, dump_event, load_checkpoint, load_event
 from otel_oom.telemetry.event import Event
+
+log = logging.getLogger(__name__)
 
 FORMAT: Final = 1
 """Version of what is stored: PRAGMA user_version. A file of a newer version is not read."""
@@ -55,14 +58,10 @@ class _UnreadableError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What the store held.
-
-    events: undelivered, by number, oldest first; unreadable_file: the new name of a file that could not be read
-    """
+    """What the store held. events: undelivered, by number, oldest first."""
 
     events: tuple[tuple[int, Event], ...] = ()
     checkpoint: Checkpoint | None = None
-    unreadable_file: Path | None = None
 
 
 class SqliteStore:
@@ -89,13 +88,13 @@ class SqliteStore:
         try:
             stored = self._read()
         except _UnreadableError as error:
-            unreadable_file = self._keep_under_another_name(str(error))
-            self._read()
-            stored = Stored(unreadable_file=unreadable_file)
+            new_path = self._keep_under_another_name(str(error))
+            log.warning("the spool could not be read, and is kept as %s; an empty one takes its place", new_path)
+            stored = self._read()
         lock = os.fstat(self._lock)
         is_known = (lock.st_dev, lock.st_ino) in self._known
         self._known.add((lock.st_dev, lock.st_ino))
-        return Stored(unreadable_file=stored.unreadable_file) if is_known else stored
+        return Stored() if is_known else stored
 
     def commit(self, commit: Commit) -> None:
         """Make a commit durable. Raises: OSError, sqlite3.Error; then nothing of it is stored."""

@@ -12,15 +12,12 @@ Rules:
 
 from __future__ import annotations
 
-import logging
 import threading
 from pathlib import Path
 from typing import Final
 
 from otel_oom.spool.spool import Commit, Spool
 from otel_oom.spool.sqlite_store import SqliteStore, Stored, StoreHeldError
-
-log = logging.getLogger(__name__)
 
 _GATHER_S: Final = 0.03
 _RETRY_S: Final = 5.0
@@ -87,7 +84,6 @@ class SpoolWriter(threading.Thread):
         else:
             with self._loading:
                 self._stored = stored
-            _log_unreadable_file(stored)
         self._tried.set()
         self._attached.wait()
         if self._spool is not None:
@@ -99,7 +95,7 @@ class SpoolWriter(threading.Thread):
         replaces_all = self._is_late
         if self._is_late and self._stored is not None:
             self._take_over(spool, self._stored)
-        while spool.take_earlier() is None:  # otherwise the stop came first, and a commit would overwrite it
+        while spool.earlier is None:  # otherwise the stop came first, and a commit would overwrite it
             is_last = self._is_stopping.is_set()
             is_open = self._write(spool, is_open=is_open, replaces_all=replaces_all)
             replaces_all = not is_open
@@ -116,7 +112,6 @@ class SpoolWriter(threading.Thread):
         try:
             if not is_open:
                 stored = self._store.open()
-                _log_unreadable_file(stored)
                 if not self._take_over(spool, stored):
                     self._store.close(keep_lock=True)
                     return False
@@ -143,10 +138,3 @@ class SpoolWriter(threading.Thread):
             if self._is_stopping.is_set():
                 return False
         return True
-
-
-def _log_unreadable_file(stored: Stored) -> None:
-    if stored.unreadable_file is not None:
-        log.warning(
-            "the spool could not be read, and is kept as %s; an empty one takes its place", stored.unreadable_file
-        )

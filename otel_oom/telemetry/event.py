@@ -44,13 +44,8 @@ class Event:
 
 def event_attributes(name: str, uid: str, boot_id: str, values: Mapping[schema.Attribute, Value | None]) -> Attributes:
     """Return all attributes of an event by name: those that every event has, and the known ones of `values`."""
-    attributes: Attributes = {
-        schema.EVENT_NAME.name: name,
-        schema.RECORD_UID.name: uid,
-        schema.BOOT_ID.name: boot_id,
-    }
-    attributes.update(without_unknown(values))
-    return attributes
+    common = {schema.EVENT_NAME.name: name, schema.RECORD_UID.name: uid, schema.BOOT_ID.name: boot_id}
+    return {**common, **without_unknown(values)}
 
 
 def without_unknown(values: Mapping[schema.Attribute, Value | None]) -> Attributes:

@@ -62,7 +62,6 @@ _NUMBER: Final = re.compile(r"\d+")
 _WRITERS: Final = ((6, "-"), (3, "-"), (6, "-"), (4, "c"), (4, "c"), (6, "+"), (12, "-"), (6, "-"))  # priority, flags
 _LATER_US: Final = (1_000, 1_000, 0, 1_000, 400_000, 6_000_000, 11_000_000, -20_000_000)
 _REPORTS: Final = (klog.memcg_report(), klog.system_report())
-_NO_FIELDS: Final[dict[str, str]] = {}
 
 
 def steps(data: bytes, most: int = 32, *, is_one_boot: bool = False) -> list[Step]:
@@ -112,7 +111,7 @@ def steps(data: bytes, most: int = 32, *, is_one_boot: bool = False) -> list[Ste
         for line in lines:
             number += 1
             us = max(us if is_one_boot else 0, us + later)
-            found.append(Record(priority, number, us, flags, line, "T7" if flags == "+" else None, _NO_FIELDS))
+            found.append(Record(priority, number, us, flags, line, "T7" if flags == "+" else None))
     return found
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from support.sources import Script
 
+from otel_oom.agent.event_builder import EventBuilder
 from otel_oom.agent.log_opening import open_log
 from otel_oom.agent.loop import Agent
 from otel_oom.health import Health
@@ -87,11 +88,16 @@ class Rig:
             self.spool,
             self.health,
             IDENTITY,
-            look_at_victim=self.look,
+            EventBuilder(
+                self.health,
+                IDENTITY.boot_id,
+                self.look,
+                log_epoch_ns=self.spool.checkpoint.log_epoch_ns,
+                previous_pid=self.previous_pid,
+            ),
+            forks,
             kernel_kills=lambda: self.counted,
-            forks=forks,
             has_backlog=self.has_backlog,
-            previous_pid=self.previous_pid,
             source_at=self.source_at,
             wall_ns=self.wall_ns,
         )

@@ -71,18 +71,18 @@ def test_nothing_is_read_behind_a_fork_before_the_batch_is_cleared() -> None:
 @pytest.mark.timeout(20)
 def test_reading_everything_does_not_stop_at_a_fork() -> None:
     one = reader(kill(1), line(vm_fork_line.VM_FORK, 2, 5), kill(3))
-    batch = one.read_all()
-    assert ([finding.record.sequence for finding in batch.findings], batch.is_forked) == ([1, 3], False)
+    one.read_all()
+    assert (sequences(one), one.batch.is_forked) == ([1, 3], False)
 
 
 def test_a_report_that_breaks_the_parser_does_not_take_its_kill_along(monkeypatch: pytest.MonkeyPatch) -> None:
     """The held kill before it stays, and the kill line is read once more without its report."""
     interpret = kill_facts.interpret
 
-    def failing(killed: Any, around: Any, *more: Any) -> Any:
+    def failing(killed: Any, around: Any, *more: Any, **named: Any) -> Any:
         if around is not None:
             raise ValueError("bug")
-        return interpret(killed, around, *more)
+        return interpret(killed, around, *more, **named)
 
     monkeypatch.setattr(kill_assembler, "interpret", failing)
     opener = line("victim invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0, oom_score_adj=0", 2)
@@ -98,10 +98,10 @@ def test_a_line_that_breaks_the_parser_does_not_take_the_kill_before_it_along(mo
     """A kill is held until the next line is understood."""
     interpret, failures = kill_facts.interpret, [None, MemoryError()]
 
-    def failing(*arguments: Any) -> Any:
+    def failing(*arguments: Any, **named: Any) -> Any:
         if failures and (error := failures.pop(0)):
             raise error
-        return interpret(*arguments)
+        return interpret(*arguments, **named)
 
     monkeypatch.setattr(kill_assembler, "interpret", failing)
     rig = Rig().run(kill(1), kill(2))
@@ -112,7 +112,7 @@ def test_a_line_that_breaks_the_parser_does_not_take_the_kill_before_it_along(mo
 def test_a_kill_line_that_nothing_can_read_is_unaccounted(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(kill_assembler, "interpret", lambda *_: (_ for _ in ()).throw(MemoryError()))
+    monkeypatch.setattr(kill_assembler, "interpret", lambda *_, **__: (_ for _ in ()).throw(MemoryError()))
     rig = Rig().run(kill(1), kill(2))
     assert (rig.names, rig.health.records["malformed"]) == ([], 2)
     assert "bug in the reading of a kill line, which continues: MemoryError()" in caplog.text

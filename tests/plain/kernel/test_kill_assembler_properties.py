@@ -117,7 +117,7 @@ def test_any_bytes_are_a_record_or_malformed(raw: bytes) -> None:
     if isinstance(parsed, Malformed):
         assert raw.startswith(parsed.raw)
         return
-    texts = [parsed.text, parsed.flags, parsed.caller or "", *parsed.fields, *parsed.fields.values()]
+    texts = [parsed.text, parsed.flags, parsed.caller or ""]
     assert all(text.isascii() and text.isprintable() for text in texts)
     assert parsed.sequence == kmsg_record.sequence_of(raw)
 
@@ -278,9 +278,9 @@ def test_a_report_cut_anywhere_is_one_kill_or_none(comm: str, memcg: str, below:
 def test_no_line_raises(line: str, tail: str) -> None:
     for read in (parse_kill_line, cgroup_lines.summary, cgroup_lines.task_in, oom_lines.parse_opener):
         read(line + tail)
-    report = Report(Record(6, 1, 1, "-", ""), 4096)
+    report = Report(Record(6, 1, 1, "-", ""), 4096, last_us=1)
     report.read(klog.record(klog.TABLE))
     report.read(klog.record(line + tail))
     killed = parse_kill_line(klog.killed())
     assert killed is not None
-    assert interpret(killed, report).scope == "cgroup"
+    assert interpret(killed, report, record=report.opened, observed_ns=1, boot_id="boot").scope == "cgroup"

@@ -69,7 +69,7 @@ def test_a_fragment_begins_no_line() -> None:
 
 @pytest.mark.parametrize("size", [1, 8_000])
 def test_the_memory_for_one_line_is_bounded(size: int) -> None:
-    report = Report(klog.record(klog.opener()), 4096)
+    report = Report(klog.record(klog.opener()), 4096, last_us=1_000)
     report.read(klog.record(klog.summary()))
     for _ in range(1_000):
         report.read(fragment("x" * size))

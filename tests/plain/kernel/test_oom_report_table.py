@@ -78,7 +78,7 @@ def test_rows_cost_linear_time_and_no_memory() -> None:
     rows = [klog.record(klog.row(pid, pid * 7919 % 100_003, "x")) for pid in range(1000)]
 
     def read(times: int) -> float:
-        report = Report(HEAD, 4096)
+        report = Report(HEAD, 4096, HEAD.monotonic_us)
         report.read(klog.record(klog.TABLE))
         begin = time.process_time()
         for _ in range(times):

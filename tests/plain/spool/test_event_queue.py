@@ -108,5 +108,4 @@ def test_what_is_stored_and_what_the_next_commit_must_change() -> None:
 
 def test_without_a_writer_nothing_is_noted_for_one() -> None:
     queue = EventQueue([(7, event("old"))])
-    queue.settle(len(queue.peek(1, 1)), [(event("old"), "HTTP 400")])
-    assert not queue.has_unstored_changes
+    assert not queue.settle(len(queue.peek(1, 1)), [(event("old"), "HTTP 400")])

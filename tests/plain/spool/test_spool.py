@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from support.agent_rig import first_checkpoint
 from support.pipelines import event
 
 from otel_oom.health import Health
+from otel_oom.spool.event_queue import EventQueue
 from otel_oom.spool.spool import Spool
 from otel_oom.telemetry.event import Event
 from otel_oom.totals import ResourceIdentity, Totals
@@ -19,8 +21,8 @@ from otel_oom.totals import ResourceIdentity, Totals
 SIZE = event("00").size_bytes
 
 
-def spool(max_events: int = 1_000, max_bytes: int = 1 << 20) -> Spool:
-    return Spool(Health(), first_checkpoint(), max_events=max_events, max_bytes=max_bytes)
+def spool() -> Spool:
+    return Spool(Health(), first_checkpoint())
 
 
 def put(queue: Spool, *uids: str) -> None:
@@ -89,9 +91,12 @@ def test_an_event_keeps_the_identity_of_its_put() -> None:
 
 
 @pytest.mark.parametrize("limits", [{"max_events": 3}, {"max_bytes": 3 * SIZE}, {"max_bytes": 4 * SIZE - 1}])
-def test_the_oldest_are_dropped_and_counted(limits: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
+def test_the_oldest_are_dropped_and_counted(
+    limits: dict[str, Any], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     health = Health()
-    queue = Spool(health, first_checkpoint(), **limits)
+    monkeypatch.setattr("otel_oom.spool.spool.EventQueue", partial(EventQueue, **limits))
+    queue = Spool(health, first_checkpoint())
     put(queue, "01", "02", "03")
     assert not health.dropped
     put(queue, "04", "05")
@@ -107,7 +112,7 @@ def test_a_hand_over_ends_when_the_reader_has_taken_it() -> None:
 
     def read() -> None:
         woken.wait(10.0)
-        assert queue.take_earlier() is earlier
+        assert queue.earlier is earlier
         queue.earlier_taken()
 
     reader = threading.Thread(target=read)
@@ -115,7 +120,7 @@ def test_a_hand_over_ends_when_the_reader_has_taken_it() -> None:
     queue.hand_over(earlier)
     assert queue.wait_taken(10.0, lambda: False)
     reader.join()
-    assert queue.take_earlier() is None
+    assert queue.earlier is None
 
 
 def test_a_hand_over_ends_with_its_time_or_a_stop() -> None:
@@ -133,4 +138,4 @@ def test_a_hand_over_ends_with_its_time_or_a_stop() -> None:
     began_s = time.monotonic()
     assert not queue.wait_taken(10.0, is_stopping.is_set)
     assert time.monotonic() - began_s < 5.0
-    assert queue.take_earlier() is not None, "it is not lost"
+    assert queue.earlier is not None, "it is not lost"

@@ -80,7 +80,7 @@ def test_what_was_committed_is_found_again(tmp_path: Path) -> None:
     store.close()
     stored = kept(tmp_path / "a" / "spool")
     assert uids(stored) == [(2, "b"), (3, "c")]
-    assert (stored.checkpoint, stored.unreadable_file) == (CHECKPOINT, None)
+    assert stored.checkpoint == CHECKPOINT
     assert kept(tmp_path / "new") == Stored()
 
 
@@ -228,21 +228,26 @@ BAD_FILES = [
 
 @pytest.mark.parametrize(("spoil", "name"), BAD_FILES)
 def test_a_file_that_cannot_be_read_is_kept_under_another_name(
-    tmp_path: Path, spoil: Callable[[Path], object], name: str
+    tmp_path: Path, spoil: Callable[[Path], object], name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     written(tmp_path, change("a", "b")).close()
     spoil(tmp_path / "spool.db")
     content = (tmp_path / "spool.db").read_bytes()
     store = SqliteStore(tmp_path)
-    assert store.open() == Stored(unreadable_file=tmp_path / name)
+    assert store.open() == Stored()
+    assert caplog.messages == [
+        f"the spool could not be read, and is kept as {tmp_path / name}; an empty one takes its place"
+    ]
     assert (tmp_path / name).read_bytes() == content
     store.commit(change("c"))
     store.close()
     assert uids(kept(tmp_path)) == [(1, "c")], "an empty file took its place"
     edit(f"PRAGMA user_version = {FORMAT + 7}")(tmp_path / "spool.db")
-    assert kept(tmp_path).unreadable_file == tmp_path / "spool.db.version-8.0"
+    assert kept(tmp_path) == Stored()
+    assert (tmp_path / "spool.db.version-8.0").exists()
     edit(f"PRAGMA user_version = {FORMAT + 7}")(tmp_path / "spool.db")
-    assert kept(tmp_path).unreadable_file == tmp_path / "spool.db.version-8.1", "nothing is overwritten"
+    assert kept(tmp_path) == Stored()
+    assert (tmp_path / "spool.db.version-8.1").exists(), "nothing is overwritten"
 
 
 def test_the_write_ahead_log_is_renamed_too(tmp_path: Path) -> None:
@@ -252,7 +257,7 @@ def test_the_write_ahead_log_is_renamed_too(tmp_path: Path) -> None:
     reader.execute("SELECT * FROM events").fetchall()
     store.close()
     assert (tmp_path / "spool.db-wal").exists()
-    assert kept(tmp_path).unreadable_file
+    assert kept(tmp_path) == Stored()
     reader.close()
     database = sqlite3.connect(tmp_path / "spool.db.version-2.0")
     assert database.execute("SELECT count(*) FROM events").fetchone() == (1,)

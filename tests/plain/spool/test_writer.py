@@ -323,7 +323,7 @@ def test_nothing_is_written_before_the_reader_has_taken_the_earlier_checkpoint(
     assert eventually(lambda: rig.queued == ["new", "old"])
     time.sleep(0.3)
     assert (rig.on_disk(), rig.health.is_durable) == ((["old"], 1), False)
-    assert rig.spool.take_earlier()
+    assert rig.spool.earlier
     rig.spool.earlier_taken()
     assert eventually(lambda: rig.on_disk() == (["new", "old"], 1))
     assert rig.writer.stop(10)
@@ -341,7 +341,7 @@ def test_a_checkpoint_that_is_taken_late_is_handed_over_once(tmp_path: Path, mon
 
     def take_between_two_waits(why: str, *arguments: Any) -> None:
         nonlocal taken
-        if rig.spool.take_earlier() is not None:
+        if rig.spool.earlier is not None:
             taken += 1
             rig.spool.earlier_taken()
         not_saved(why, *arguments)
@@ -351,7 +351,7 @@ def test_a_checkpoint_that_is_taken_late_is_handed_over_once(tmp_path: Path, mon
     is_open.set()
     assert eventually(lambda: rig.on_disk() == (["new", "old"], 1))
     assert rig.writer.stop(10)
-    assert (taken, rig.spool.take_earlier()) == (1, None)
+    assert (taken, rig.spool.earlier) == (1, None)
 
 
 @pytest.mark.parametrize("fails_first", [False, True])
@@ -372,7 +372,7 @@ def test_a_stop_before_the_reader_has_taken_the_earlier_checkpoint_writes_nothin
     rig.takes_earlier = False
     rig.put("new")
     is_open.set()
-    assert eventually(lambda: rig.spool.take_earlier() is not None)
+    assert eventually(lambda: rig.spool.earlier is not None)
     began_s = time.monotonic()
     assert rig.writer.stop(10)
     assert time.monotonic() - began_s < 0.9, "it does not wait for the reader"

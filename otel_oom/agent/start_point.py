@@ -1,4 +1,4 @@
-"""Where an agent begins: loads the spool that an earlier agent left, and decides from its checkpoint."""
+"""Where an agent starts: loads the spool that an earlier agent left, and decides from its checkpoint."""
 
 from __future__ import annotations
 
@@ -25,42 +25,31 @@ _LOAD_S: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
-    """What an earlier agent left on disk.
+class StartPoint:
+    """Where an agent starts.
 
-    writer: None without a spool; stored: None if the disk did not answer in time, or failed
-    """
-
-    writer: SpoolWriter | None
-    stored: Stored | None
-
-
-@dataclass(frozen=True, slots=True)
-class Beginning:
-    """Where an agent begins.
-
-    previous: the checkpoint of the agent before, if it was stored; has_crashed: that agent did not end as it should
-    has_new_identity: the identity has changed since that checkpoint
+    crashed: the stored checkpoint of an agent that did not end as it should in this boot
+    has_new_identity: the identity has changed since the stored checkpoint
     has_backlog: the kernel log may hold records that are older than this agent
     """
 
-    loaded: Loaded
     machine: MachineIdentity
     checkpoint: Checkpoint
-    previous: Checkpoint | None
+    crashed: Checkpoint | None
     sees_host_pids: bool
-    has_crashed: bool
     has_new_identity: bool
     has_backlog: bool
 
 
-def load_spool(config: Config) -> Loaded:
+def load_spool(config: Config) -> tuple[SpoolWriter | None, Stored | None]:
     """Load the spool, if one is wanted, within `_LOAD_S`: a disk that hangs must not delay the start for longer.
+
+    Returns the writer, None without a spool, and what the disk holds. None: it did not answer in time, or failed.
 
     Raises: SpoolHeldError, NoSpoolError.
     """
     if config.spool is None:
-        return Loaded(None, None)
+        return None, None
     # SQLite is loaded only where it is used.
     from otel_oom.spool.sqlite_store import StoreHeldError
     from otel_oom.spool.writer import SpoolWriter
@@ -79,18 +68,18 @@ def load_spool(config: Config) -> Loaded:
             f"cannot open the spool {config.spool}: {writer.failure}",
             "repair the disk, name another place with --spool, or do without --spool-required",
         )
-    return Loaded(writer, stored)
+    return writer, stored
 
 
-def begin_from(loaded: Loaded, config: Config, health: Health, wall_ns: Clock) -> Beginning:
-    """Decide where to begin: at the stored checkpoint, or in the kernel log as it is now."""
+def find_start_point(stored: Stored | None, config: Config, health: Health, wall_ns: Clock) -> StartPoint:
+    """Decide where to start: at the stored checkpoint, or in the kernel log as it is now."""
     known_machine = read_known_machine(config, health)
     machine = known_machine or read_machine_identity()
     sees_host_pids = procfs.sees_host_pids()
-    previous = loaded.stored.checkpoint if loaded.stored else None
+    previous = stored.checkpoint if stored else None
     if known_machine or previous is None:
         # Totals that end with the process need a series of their own: two totals must never share one.
-        identity = machine.resource_identity(unique_suffix="" if loaded.stored else random_suffix())
+        identity = machine.resource_identity(unique_suffix="" if stored else random_suffix())
     else:
         identity = previous.identity
     first = Checkpoint(
@@ -101,13 +90,12 @@ def begin_from(loaded: Loaded, config: Config, health: Health, wall_ns: Clock) -
         agent_pid=os.getpid() if sees_host_pids else 0,
     )
     checkpoint = resume(previous, first)
-    return Beginning(
-        loaded,
+    has_crashed = previous is not None and previous.boot_id == machine.boot_id and not previous.is_ended
+    return StartPoint(
         machine,
         checkpoint,
-        previous,
+        previous if has_crashed else None,
         sees_host_pids,
-        has_crashed=previous is not None and previous.boot_id == machine.boot_id and not previous.is_ended,
         has_new_identity=known_machine is not None and not checkpoint.identity.is_of_machine(known_machine.instance_id),
         has_backlog=config.from_ring or checkpoint.cursor is not None,
     )
