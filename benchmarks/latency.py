@@ -69,7 +69,7 @@ class Moments:
 def agent(spool: str, moments: Moments) -> Iterator[Callable[[], None]]:
     """An agent that reads a recording."""
     feed = RecordedLog()
-    made = start.start(load_config(os.environ, spool=spool), source=feed)
+    made = start.prepare(load_config(os.environ, spool=spool), source=feed)
     put, saved = made.spool.put, made.spool.saved
 
     def note_emitted(events: Sequence[Event], checkpoint: Checkpoint | None = None) -> None:

@@ -1,10 +1,9 @@
-"""The agent's own numbers. Each kind of failure has one method: it moves a counter and logs a rate-limited line.
+"""The agent's own numbers. Each kind of failure has one method. It logs a rate-limited line, and most count as well.
 
 Rules:
-- The first failure of a kind is logged at once, later ones at most once a minute, with their number.
-- Each log line is one printable line, whatever a collector or a process put into it.
-- One thread writes each counter (records: the reader; exports: the sender), any thread may read it. One thread logs
-  each kind of line. Only the spool's kind has two threads: at worst one line too many is logged.
+- One thread writes each value (records: the reader; exports: the sender), any thread may read it. Exceptions: the
+  writer thread also counts `overflow`, for a spool that is found late; reader and sender set `clock_offset_s`.
+- One thread logs each kind of line. Only the spool's kind has two threads: at worst one line too many is logged.
 """
 
 from __future__ import annotations
@@ -36,10 +35,10 @@ class Health:
         """All values of `down_reason` after the start."""
         self.is_durable: bool | None = None
         """Whether undelivered events and totals are on disk. None: the agent runs without a spool."""
-        self.reconnect_epoch = 0
-        """Number of times that the machine may have slept. At each change all connections are opened again."""
+        self.reconnects = 0
+        """Number of clock jumps and forks. The machine may have slept, so connections are opened again."""
         self.clock_offset_s: float | None = None
-        """This machine's wall clock minus the collector's, seconds. None: no collector has sent its time."""
+        """This machine's wall clock minus the collector's, seconds. None: it sent no time since the start or a jump."""
         self._log = RateLimitedLog()
         self._failing: set[str] = set()
 
@@ -95,13 +94,13 @@ class Health:
             self._failing.add("spool")
 
     def spool_up(self) -> None:
-        """The spool is written again, with all undelivered events."""
+        """The store was read, or a commit succeeded: all undelivered events are on disk."""
         self.is_durable = True
         self._recovered("spool", "the spool is written again")
 
     def clock_jumped(self, jumped_s: float) -> None:
         """The wall clock jumped against the kernel's clock: the machine slept, or the clock was set."""
-        self.reconnect_epoch += 1
+        self.reconnects += 1
         self.clock_offset_s = None  # until a collector sends its time again
         self._log.log(
             "clock jump",
@@ -113,7 +112,7 @@ class Health:
 
     def forked(self) -> None:
         """The kernel reported a fork of its virtual machine. Many platforms cause this at every resume."""
-        self.reconnect_epoch += 1
+        self.reconnects += 1
         self._log.log("fork", logging.INFO, "the virtual machine was forked, or resumed; connections are opened again")
 
     def changed_identity(self, identity: ResourceIdentity, unacknowledged: int) -> None:
@@ -125,7 +124,7 @@ class Health:
             self._log.log(
                 "retired",
                 logging.ERROR,
-                "%d earlier identities of this machine have undelivered kills: the oldest are given up",
+                "%d earlier identities of this machine have undelivered kills: from now on the oldest is given up",
                 unacknowledged,
             )
         self._log.log(

@@ -9,7 +9,7 @@ from typing import Final
 MAX_RETIRED_SERIES: Final = 100
 """Retired series that are kept until a collector acknowledges them; beyond it the oldest is given up.
 
-The requirement: copies of one machine that run without a collector. Each fork with unacknowledged kills adds one.
+Reason: copies of one machine that run without a collector. Each fork with unacknowledged kills adds one.
 """
 
 
@@ -49,7 +49,7 @@ class Totals:
         )
 
     def beyond(self, acknowledged: Totals | None) -> Totals:
-        """The counts that were not acknowledged: all of them, if other totals were (None, or another start)."""
+        """The counts that are not acknowledged. All of them if `acknowledged` is None, or has another start time."""
         if acknowledged is None or acknowledged.start_ns != self.start_ns:
             return self
         kills = {scope: count - acknowledged.kills.get(scope, 0) for scope, count in self.kills.items()}
@@ -90,7 +90,7 @@ class RetiredSeries:
     """The last totals of a previous identity, some of them unacknowledged.
 
     acknowledged: the totals that a collector accepted, None before the first
-    exported_ns: the latest time of any point
+    exported_ns: the latest time of any acknowledged point
     """
 
     series: Series

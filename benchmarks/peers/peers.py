@@ -97,7 +97,7 @@ def ours(capture: Path) -> Iterator[Report]:
         record = kmsg_record.parse(line)
         if isinstance(record, kmsg_record.Record) and not line.startswith(b" "):
             found += assembler.feed(record, 1)
-    for kill in [*found, *assembler.settle()]:
+    for kill in [*found, *assembler.release_held()]:
         if isinstance(kill, OomKill):
             yield Report(kill.record.sequence, kill.pid, kill.comm, kill.cgroup)
 

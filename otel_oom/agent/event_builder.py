@@ -16,7 +16,7 @@ from otel_oom.health import Health
 from otel_oom.kernel.oom_kill import NoVictim, OomKill
 from otel_oom.telemetry import kill_event, other_events
 from otel_oom.telemetry.event import Event, Scalar
-from otel_oom.telemetry.kill_event import Sighting
+from otel_oom.telemetry.kill_event import LiveFacts
 
 _NO_VICTIM_S: Final = 60.0
 
@@ -51,12 +51,12 @@ class EventBuilder:
         try:
             if isinstance(finding, NoVictim):
                 return self._no_victim(finding)
-            kill = kill_event.kill_event(finding, self._sighting(finding, is_backlog=is_backlog))
+            kill = kill_event.kill_event(finding, self._live_facts(finding, is_backlog=is_backlog))
             return [kill, *(self._own_death(finding) if is_backlog else [])]
         except Exception as error:  # noqa: BLE001 the kill is delivered all the same
             self._health.record_failed(finding.record.text.encode(), error)
         try:
-            bare = Sighting(is_backlog=is_backlog)
+            bare = LiveFacts(is_backlog=is_backlog)
             return [kill_event.kill_event(finding, bare)] if isinstance(finding, OomKill) else []
         except Exception as error:  # noqa: BLE001 the record is counted already
             self._health.bug("the event builder", error)
@@ -78,8 +78,8 @@ class EventBuilder:
         self._previous_pid = 0  # the kernel uses a pid again
         return [other_events.agent_killed_event(kill)]
 
-    def _sighting(self, kill: OomKill, *, is_backlog: bool) -> Sighting:
+    def _live_facts(self, kill: OomKill, *, is_backlog: bool) -> LiveFacts:
         if is_backlog:
-            return Sighting(is_backlog=True)
+            return LiveFacts(is_backlog=True)
         skew_ns = kill.observed_ns - (kill.record.monotonic_us * 1000 + self._log_epoch_ns)
-        return Sighting(skew_s=skew_ns / 1e9, process=self._look_at_victim(kill))
+        return LiveFacts(skew_s=skew_ns / 1e9, process=self._look_at_victim(kill))

@@ -1,7 +1,7 @@
 """Catches up with a spool that was found late: its disk answered after this agent had begun without it.
 
 Rules:
-- The kernel log still holds the records between the earlier agent's watermark and this agent's first record. A second
+- The kernel log still holds the records from the earlier `first_uncounted` to this agent's first record. A second
   reader reads them once.
 - Unacknowledged counts of the earlier agent are carried over into these totals. If the identity has changed since, they
   become a retired series instead.
@@ -38,6 +38,7 @@ def read_missed(
 
     Raises: NoDeviceError, NoPermissionError.
     """
+    # Start time 0: the totals of `left` are not used.
     is_same = earlier.identity.is_of_machine(machine.instance_id)
     left = earlier.with_reset_totals(0) if is_same else earlier.under_new_identity(identity, 0)
     if left.boot_id != machine.boot_id:  # read the log from its start; the kernel's counter was 0

@@ -59,7 +59,7 @@ def open_log(
     checkpoint = spool.checkpoint
     counted = kernel_kills()
     reader = Reader(source, health, machine, first_uncounted=checkpoint.first_uncounted)
-    begin = checkpoint.with_reset_totals(wall_ns()) if reader.has_gap() else checkpoint
+    begin = checkpoint.with_reset_totals(wall_ns()) if reader.find_gap() else checkpoint
     base = None if counted is None else counted if begin.base is None else begin.base
     reconciliation = Reconciliation(base, lines=begin.lines, unaccounted=begin.totals.unaccounted)
     log = OpenLog(source, reader, reconciliation, reader.next_sequence)

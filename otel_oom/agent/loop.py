@@ -19,7 +19,7 @@ from otel_oom.agent.event_builder import EventBuilder
 from otel_oom.agent.late_spool import read_missed
 from otel_oom.agent.log_opening import OpenLog
 from otel_oom.agent.reader import BurstEnd, More, ReadBatch
-from otel_oom.agent.reconciliation import APART_S
+from otel_oom.agent.reconciliation import MIN_SURPLUS_AGE_S
 from otel_oom.health import Health
 from otel_oom.kernel.device import Clock, Closed, Source
 from otel_oom.kernel.oom_kill import OomKill
@@ -31,7 +31,7 @@ from otel_oom.spool.spool import Spool
 from otel_oom.telemetry import other_events
 from otel_oom.telemetry.event import Event
 
-_LOOK_S: Final = APART_S
+_COMPARE_S: Final = MIN_SURPLUS_AGE_S
 _AFTER_BUG_S: Final = 0.1
 _LAST_READS_S: Final = 0.5
 
@@ -41,7 +41,7 @@ class Agent:
 
     kernel_kills: the kernel's counter, None without; wall_ns: the clock of all stamps
     source_at: the same log from a record on, to catch up with a spool that is found late
-    has_backlog: what the log holds at first is older than this agent
+    reads_backlog: the log is read from before this agent's start
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Agent:
         *,
         kernel_kills: Callable[[], int | None],
         source_at: Callable[[int], Source],
-        has_backlog: bool = False,
+        reads_backlog: bool = False,
         wall_ns: Clock = time.time_ns,
     ) -> None:
         self._kernel_log = kernel_log
@@ -71,19 +71,19 @@ class Agent:
         self._source_at = source_at
         self._wall_ns = wall_ns
         self._clocks = ClockJumps(wall_ns, time.monotonic_ns)
-        self._is_backlog = has_backlog
-        self._look_s = 0.0
+        self._is_backlog = reads_backlog
+        self._compare_due_s = 0.0
         self._is_stopped = False
         # For the next `_publish`.
         self._unaccounted = 0
         self._jumped_s = 0.0
 
     def replay_backlog(self) -> None:
-        """Count what the log holds already, before the first export: an agent that died may have exported it so far."""
+        """Count the backlog before the first export: an agent that crashed may have exported a part of it."""
         end: BurstEnd = More()
         while isinstance(end, More):
             end = self._read()
-            self._pass_on(time.monotonic(), is_look=not isinstance(end, More))
+            self._pass_on(time.monotonic(), is_check_due=not isinstance(end, More))
         self._is_backlog = False
         self._spool.begin(self._spool.checkpoint)
 
@@ -113,14 +113,14 @@ class Agent:
             self._health.clock_jumped(jumped_s)
         end = self._read()
         is_drained = not isinstance(end, More)
-        is_look = is_drained and now_s >= self._look_s
-        if is_look:
-            self._look_s = now_s + _LOOK_S
+        is_check_due = is_drained and now_s >= self._compare_due_s
+        if is_check_due:
+            self._compare_due_s = now_s + _COMPARE_S
             counted = self._kernel_kills()
             if counted is not None:
-                self._unaccounted += self._reconciliation.look(counted, now_s)
-        self._pass_on(now_s, is_look=is_look)
-        earlier = self._spool.earlier
+                self._unaccounted += self._reconciliation.compare(counted, now_s)
+        self._pass_on(now_s, is_check_due=is_check_due)
+        earlier = self._spool.earlier_checkpoint
         if earlier is not None:
             try:
                 self._catch_up(earlier)
@@ -131,7 +131,7 @@ class Agent:
             wake_sender = self._spool.wake
             reopen(self._source, end, self._health, wake_sender=wake_sender, is_stopped=lambda: self._is_stopped)
         elif is_drained and not self._is_stopped:
-            self._source.wait(self._look_s - time.monotonic())
+            self._source.wait(self._compare_due_s - time.monotonic())
 
     def _finish(self) -> None:
         """Read to the end of the log, within the time that a stop has for it."""
@@ -140,7 +140,7 @@ class Agent:
         try:
             while isinstance(end, More) and time.monotonic() < deadline_s:
                 end = self._read()
-                self._pass_on(time.monotonic(), is_look=False)
+                self._pass_on(time.monotonic(), is_check_due=False)
         finally:
             self._publish_read()
 
@@ -152,13 +152,13 @@ class Agent:
         finally:
             self._reconciliation.add_lines(self._reader.kill_lines - before)
 
-    def _pass_on(self, now_s: float, *, is_look: bool) -> None:
+    def _pass_on(self, now_s: float, *, is_check_due: bool) -> None:
         """Put what was read into the spool under the identity of that time. After a fork the identity may change."""
         is_forked = self._publish_read().is_forked
         if is_forked:
             self._health.forked()
             self._spool.wake()
-        if is_look or is_forked:
+        if is_check_due or is_forked:
             identity = self._forks.changed_identity(self._spool.checkpoint.identity, now_s, is_forked=is_forked)
             if identity is not None:
                 begin = self._spool.change_identity(identity, self._wall_ns())

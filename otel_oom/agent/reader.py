@@ -4,7 +4,7 @@ Rules:
 - Read until nothing is left, then pass on: all victims of a group are known before the first one is delivered.
 - A restart reads again from before an open report or group. Records that were counted before the restart are context
   only: they are neither counted nor delivered again, and their loss is not counted either.
-- Reading stops behind the line that reports a fork of the virtual machine. What was read before the fork is passed on
+- Reading stops after the line that reports a fork of the virtual machine. What was read before the fork is passed on
   first, because the machine may have another identity after it.
 - No record ends the reading. What cannot be handled (a bug, no memory) is counted and logged.
 """
@@ -105,8 +105,8 @@ class Reader:
         """Sequence of the first record that no total contains. Reading again after a restart does not move it."""
         return max(self._first_uncounted, self.next_sequence or 0)
 
-    def has_gap(self) -> bool:
-        """Whether records that were never counted are missing before the first one. Call it once, after `open`."""
+    def find_gap(self) -> bool:
+        """Read ahead; return whether uncounted records are missing before the first one. Call it once, after `open`."""
         self._ahead = self._source.read()
         return isinstance(self._ahead, Lost) and self._uncounted_in(self._ahead) > 0
 
@@ -132,7 +132,7 @@ class Reader:
                     return reading or Drained()
             return More()
         finally:
-            self._add(self._assembler.settle())
+            self._add(self._assembler.release_held())
 
     def read_all(self) -> None:
         """Open the source, read what it holds into the batch, and close it. Forks in it change nothing.
@@ -177,7 +177,7 @@ class Reader:
 
     def _interpret_alone(self, item: Item, *, has_marker: bool) -> tuple[Finding, ...]:
         """Interpret a record again, without the report before it: the failure may lie in the report."""
-        held = self._assembler.settle()
+        held = self._assembler.release_held()
         self._assembler = Assembler(self._machine.boot_id, self._machine.page_size)
         try:
             return (*held, *self._interpret(item, has_marker=has_marker))

@@ -1,11 +1,10 @@
 """Compares the kernel's OOM kill counter with the kill lines that were read. No I/O, no clock.
 
 Rules (mm/oom_kill.c, __oom_kill_process: count_vm_event(OOM_KILL) comes before the line is printed):
-- The order is: read the log to its end, read the counter, then `look`. The counter is then never behind the lines; the
-  lines of a surplus may still come. (In the other order, a kill between the two would look like a base that was taken
-  too late, and would stay missing.)
-- A surplus is published only if it lasts for two looks at least 5 s apart, and it is published once. What has to last
-  is the count of the first look: in a storm each look finds other lines on their way, and none of them is missing.
+- Read the log to its end, then the counter, then call `compare`. So each line that was read is in the counter. Lines of
+  a surplus may still come. (In the other order, a kill between the two would lower the base, and later be published.)
+- A surplus of the counter is published once, as unaccounted kills, if it lasts 5 s. It is the surplus of one comparison
+  that must last: in a storm each comparison finds a surplus of other kills, whose lines come later.
 - A negative difference means that the base was taken between count and line: it lowers the base.
 """
 
@@ -13,7 +12,7 @@ from __future__ import annotations
 
 from typing import Final
 
-APART_S: Final = 5.0
+MIN_SURPLUS_AGE_S: Final = 5.0
 
 
 class Reconciliation:
@@ -48,19 +47,19 @@ class Reconciliation:
         self.lines += lines
 
     def add_carried_over(self, unaccounted: int) -> None:
-        """The totals take over unaccounted kills that were published before the base: they change no comparison."""
+        """The totals now contain unaccounted kills from before the base. They change no comparison."""
         if self.base is not None:
             self.base -= unaccounted
         self._unaccounted += unaccounted
 
-    def look(self, counted: int, now_s: float) -> int:
+    def compare(self, counted: int, now_s: float) -> int:
         """Compare; returns how many kills are newly known to be unaccounted.
 
         counted: the kernel's counter; now_s: a monotonic clock
         """
         if self.base is None:
             return 0
-        surplus = self._missing(counted, self.base)
+        surplus = self._surplus(counted, self.base)
         if surplus < 0:
             self.base += surplus
         if surplus <= 0:
@@ -68,13 +67,13 @@ class Reconciliation:
             return 0
         since_s, counted_then = self._first or (now_s, counted)
         # Lines of later kills are among `lines`: while kills go on this is too low, and never too high.
-        missing = self._missing(counted_then, self.base)
-        if missing > 0 and now_s - since_s < APART_S:
+        lasting = self._surplus(counted_then, self.base)
+        if lasting > 0 and now_s - since_s < MIN_SURPLUS_AGE_S:
             self._first = (since_s, counted_then)
             return 0
         self._first = (now_s, counted)
-        self._unaccounted += max(0, missing)
-        return max(0, missing)
+        self._unaccounted += max(0, lasting)
+        return max(0, lasting)
 
-    def _missing(self, counted: int, base: int) -> int:
+    def _surplus(self, counted: int, base: int) -> int:
         return counted - base - self.lines - self._unaccounted

@@ -1,4 +1,4 @@
-"""Starts an agent from settings, for `run`, `demo` and the tests. `start` holds the order of the steps, and why."""
+"""Prepares an agent from settings, for `run`, `demo` and the tests. `prepare` gives the order of the steps, and why."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _LAST_WRITES_S: Final = 0.4
 
 
 @dataclass(frozen=True, slots=True)
-class Running:
+class ReadyAgent:
     """An agent that is ready: the kernel log is open, and the first export is prepared. `run` starts its threads.
 
     wake_fd: a byte that is written to it ends the agent's wait for the log; -1: there is no such file descriptor
@@ -51,7 +51,7 @@ class Running:
     wake_fd: int
 
     def warm_up(self) -> str | None:
-        """Rehearse a kill, so that the first one needs no new memory. Returns None, or a warning."""
+        """Process a recorded kill, so that the first real one needs no new memory. Returns None, or a warning."""
         return warm_up.warm_up(self.sender.warm_up, read_machine_identity())
 
     def run(self) -> None:
@@ -72,7 +72,7 @@ class Running:
         self.agent.stop()
 
 
-def start(config: Config, *, source: Source | None = None, wall_ns: Clock = time.time_ns) -> Running:
+def prepare(config: Config, *, source: Source | None = None, wall_ns: Clock = time.time_ns) -> ReadyAgent:
     """Prepare an agent that reads the device of the settings (or the given source).
 
     1. The spool is loaded first: its checkpoint says where in the kernel log to begin.
@@ -81,35 +81,35 @@ def start(config: Config, *, source: Source | None = None, wall_ns: Clock = time
        totals begin again at 0, and the sender must see no others.
     4. The sender is built before a backlog is counted: a fork in the backlog must end the series of the old identity.
     5. A backlog that an earlier agent may have exported is counted before the series opens: a total never goes back.
-    6. The series opens before the loop runs: a store sees the first kill as an increase only after the old total.
+    6. The series opens before the loop runs: only then does a metrics backend see the first kill as an increase.
 
-    Threads that send and write start in `Running.run`: nothing leaves and nothing is stored before all of this is done.
+    `ReadyAgent.run` starts the threads that send and write: nothing is sent or stored before all of this is done.
 
     Raises: NoDeviceError, NoPermissionError, NoSpoolError, SpoolHeldError, UsageError.
     """
     health = Health()
     writer, stored = load_spool(config)
     try:
-        return _start(config, health, writer, stored, source, wall_ns)
+        return _prepare(config, health, writer, stored, source, wall_ns)
     except BaseException:
         if writer is not None:
             writer.stop(_LAST_WRITES_S)
         raise
 
 
-def _start(
+def _prepare(
     config: Config,
     health: Health,
     writer: SpoolWriter | None,
     stored: Stored | None,
     source: Source | None,
     wall_ns: Clock,
-) -> Running:
+) -> ReadyAgent:
     point = find_start_point(stored, config, health, wall_ns)
     checkpoint = point.checkpoint
     source = source or Device(
         config.device,
-        from_ring=point.has_backlog,
+        from_ring=point.reads_backlog,
         resume_at=checkpoint.cursor if checkpoint.first_uncounted else None,
         clock=wall_ns,
     )
@@ -141,7 +141,7 @@ def _start(
         forks,
         kernel_kills=procfs.oom_kills,
         source_at=lambda cursor: Device(config.device, from_ring=True, resume_at=cursor or None, clock=wall_ns),
-        has_backlog=point.has_backlog,
+        reads_backlog=point.reads_backlog,
         wall_ns=wall_ns,
     )
     sender = build_sender.build(
@@ -164,9 +164,9 @@ def _start(
     sender.open_series()
     if not point.sees_host_pids:
         log.warning(
-            "not in the host's pid namespace: records come without executable and parent (docker run --pid=host)"
+            "not in the initial pid namespace: events come without executable and parent (docker run --pid=host)"
         )
-    return Running(agent, sender, spool, health, writer, source.wake_fd)
+    return ReadyAgent(agent, sender, spool, health, writer, source.wake_fd)
 
 
 def _event_builder(config: Config, health: Health, point: StartPoint) -> EventBuilder:

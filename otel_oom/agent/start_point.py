@@ -1,4 +1,4 @@
-"""Where an agent starts: loads the spool that an earlier agent left, and decides from its checkpoint."""
+"""Loads the spool that an earlier agent left, and decides from its checkpoint where this agent starts."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class StartPoint:
 
     crashed: the stored checkpoint of an agent that did not end as it should in this boot
     has_new_identity: the identity has changed since the stored checkpoint
-    has_backlog: the kernel log may hold records that are older than this agent
+    reads_backlog: the log is read from before this agent's start
     """
 
     machine: MachineIdentity
@@ -38,7 +38,7 @@ class StartPoint:
     crashed: Checkpoint | None
     sees_host_pids: bool
     has_new_identity: bool
-    has_backlog: bool
+    reads_backlog: bool
 
 
 def load_spool(config: Config) -> tuple[SpoolWriter | None, Stored | None]:
@@ -97,7 +97,7 @@ def find_start_point(stored: Stored | None, config: Config, health: Health, wall
         previous if has_crashed else None,
         sees_host_pids,
         has_new_identity=known_machine is not None and not checkpoint.identity.is_of_machine(known_machine.instance_id),
-        has_backlog=config.from_ring or checkpoint.cursor is not None,
+        reads_backlog=config.from_ring or checkpoint.cursor is not None,
     )
 
 

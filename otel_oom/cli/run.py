@@ -26,7 +26,7 @@ def run(arguments: argparse.Namespace) -> int:
     settings = load_config(os.environ, is_root=os.geteuid() == 0, **flags)
     memory_protection.bound_threads()  # before the first of them
     problems = [memory_protection.lower_oom_score(settings.oom_score_adj)]
-    agent = start.start(settings)
+    agent = start.prepare(settings)
     problems += [agent.warm_up(), memory_protection.lock_memory()]
     for problem in filter(None, problems):
         log.warning("%s", problem)

@@ -63,7 +63,7 @@ def _show_one(receiver: Receiver, kill: Callable[[], object], source: Source | N
     settings = load_config({"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.endpoint}, spool="none")
     # The exporters read the environment themselves: they must find this receiver, whatever the user has set.
     with _environment(OTEL_EXPORTER_OTLP_ENDPOINT=receiver.endpoint):
-        agent = start.start(settings, source=source)
+        agent = start.prepare(settings, source=source)
     thread = threading.Thread(target=agent.run, name="agent")
     thread.start()
     try:

@@ -4,8 +4,8 @@ Source: mm/oom_kill.c, mm/memcontrol.c.
 
 Rules:
 - A cgroup's creator chooses its name (255 bytes, any but `/` and newline), a process chooses its own (15 bytes). Both
-  may hold every word of the kernel. So a line is cut only where the kernel's words can stand, counted from its ends.
-- If two cuts are possible, the victim's cgroup must be the limit's or below it. Then other lines of the report decide.
+  may hold every word of the kernel. So a line is split only where the kernel's words can be, seen from its ends.
+- With two possible splits, the victim's cgroup must be the limit's or below it. Then other lines of the report decide.
 - If nothing decides, the result is None.
 - A line may come in fragments: the caller has joined them. A line without its end gives only what is certain.
 - Time is bounded by the length of a line, which `oom_report` limits.
@@ -24,8 +24,8 @@ from otel_oom.kernel.oom_lines import TASK_COMM_BYTES, is_comm
 # oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),cpuset=/,mems_allowed=0,global_oom,task_memcg=/,task=v,pid=9,uid=0
 # (5.0+ and RHEL 8; without CONFIG_CPUSETS there is no cpuset part, without CONFIG_MEMCG no memcg parts)
 SUMMARY: Final = "oom-kill:constraint="
-_SUMMARY_BEGINS: Final = re.compile(r"oom-kill:constraint=(?P<constraint>\w+),(?P<middle>.*)")
-_SUMMARY: Final = re.compile(rf"{_SUMMARY_BEGINS.pattern},pid= *(?P<pid>\d{{1,10}}),uid= *(?P<user_id>\d{{1,10}})")
+_SUMMARY_WITHOUT_END: Final = re.compile(r"oom-kill:constraint=(?P<constraint>\w+),(?P<middle>.*)")
+_SUMMARY: Final = re.compile(rf"{_SUMMARY_WITHOUT_END.pattern},pid= *(?P<pid>\d{{1,10}}),uid= *(?P<user_id>\d{{1,10}})")
 _LIMIT: Final = ",oom_memcg="
 _GLOBAL: Final = ",global_oom,task_memcg="
 _TASK_MEMCG: Final = ",task_memcg="
@@ -39,7 +39,7 @@ _AS_A_RESULT: Final = " killed as a result of limit of "
 # Memory cgroup stats for /g: cache:0KB rss:20260KB … unevictable:0KB  (3.8-5.2; for /g and then for each descendant)
 STATS: Final = "Memory cgroup stats for "
 _STATS: Final = re.compile(r"Memory cgroup stats for (?P<path>/.*):(?: cache:\d+KB(?: \w+:\d+KB)*)?")
-# A cut `/g: cache:0KB rss:` looks like the whole 5.3+ line of a cgroup named `g: cache:0KB rss`.
+# A truncated `/g: cache:0KB rss:` looks like the whole 5.3+ line of a cgroup named `g: cache:0KB rss`.
 _AMBIGUOUS_STATS_PATH: Final = re.compile(r".*: cache(?::\d+KB(?: \w+:\d+KB)* \w+)?")
 
 HEADS: Final = (SUMMARY, TASK_IN, STATS)
@@ -68,7 +68,7 @@ def summary(text: str, *, comm: str | None = None, oom_memcg: str | None = None)
     """Parse a whole `oom-kill:` line. None if it is another line, or has no end.
 
     comm, oom_memcg: the victim's name from the kill line, and the path from `Memory cgroup stats for`, if known, both
-    escaped. They decide if the text alone allows two cuts.
+    escaped. They decide if the text alone allows two splits.
     """
     line = _SUMMARY.fullmatch(text)
     if line is None:
@@ -85,8 +85,8 @@ def summary(text: str, *, comm: str | None = None, oom_memcg: str | None = None)
 
 
 def summary_without_end(text: str, *, comm: str | None = None) -> Summary | None:
-    """Parse an `oom-kill:` line whose end a terminal cut off, or which was lost between other records."""
-    head = _SUMMARY_BEGINS.fullmatch(text)
+    """Parse an `oom-kill:` line without its end: a terminal truncated it, or it was lost between other records."""
+    head = _SUMMARY_WITHOUT_END.fullmatch(text)
     if head is None:
         return None
     limit, victim = _parts(head["middle"])
@@ -96,11 +96,11 @@ def summary_without_end(text: str, *, comm: str | None = None) -> Summary | None
     else:
         rest = victim or ""
     end = f"{comm},pid="
-    # The cut end is, for example, `,task=py`, `,task=python3,pi` or `,task=python3,pid=99`.
+    # The truncated end is, for example, `,task=py`, `,task=python3,pi` or `,task=python3,pid=99`.
     window = max(0, len(rest) - len(end) - len(_TASK) - 24)
     names = (
         (path, name)
-        for path, name in _cuts(rest, _TASK, window)
+        for path, name in _splits(rest, _TASK, window)
         if name and (name.startswith(end) or end.startswith(name))
     )
     fits = [path for path, _ in names] if comm is not None else []
@@ -122,7 +122,7 @@ def task_in(text: str, *, oom_memcg: str | None = None) -> tuple[str, str] | Non
 
 
 def stats(text: str) -> str | None:
-    """Return the path of a `Memory cgroup stats for` line. None if it is cut, or may be cut inside its numbers."""
+    """Return the path of a `Memory cgroup stats for` line. None if it is, or may be, truncated inside its numbers."""
     line = _STATS.fullmatch(text)
     return line["path"] if line and not _AMBIGUOUS_STATS_PATH.fullmatch(line["path"]) else None
 
@@ -136,8 +136,8 @@ def _parts(middle: str) -> tuple[str | None, str | None]:
     return (middle[limit_at + len(_LIMIT) :], None) if limit_at >= 0 else (None, None)
 
 
-def _cuts(text: str, mark: str, begin: int = 0) -> Iterator[tuple[str, str]]:
-    """Yield each cut of a text in two at a mark at offset `begin` or later, the last one first."""
+def _splits(text: str, mark: str, begin: int = 0) -> Iterator[tuple[str, str]]:
+    """Yield each split of a text in two at a mark at offset `begin` or later, the last one first."""
     at = text.rfind(mark, begin)
     while at >= 0:
         yield text[:at], text[at + len(mark) :]
@@ -145,7 +145,7 @@ def _cuts(text: str, mark: str, begin: int = 0) -> Iterator[tuple[str, str]]:
 
 
 def _nested(text: str, mark: str, *, is_victim_first: bool, known: str | None = None) -> tuple[str, str] | None:
-    """Return the two paths around a mark, in the order of the text. None if two cuts are possible.
+    """Return the two paths around a mark, in the order of the text. None if two splits are possible.
 
     known: the limit's path, if another line gives it
     """
@@ -159,7 +159,7 @@ def _nested(text: str, mark: str, *, is_victim_first: bool, known: str | None = 
         return None
     first, last = text[: fits[0]], text[fits[0] + len(mark) :]
     if is_victim_first and known is not None and known != last and known.startswith(last):
-        return None  # the line is cut
+        return None  # the line is truncated
     return first, last
 
 
@@ -167,7 +167,7 @@ def _is_below(text: str, end: int, begin: int, *, is_victim_first: bool) -> bool
     """Return whether the victim's path is the limit's or below it. The paths are `text[:end]` and `text[begin:]`."""
     size = len(text) - begin if is_victim_first else end
     if size > (end if is_victim_first else len(text) - begin):
-        return False  # decides most cuts without a copy of the path
+        return False  # decides most splits without a copy of the path
     limit = text[begin:] if is_victim_first else text[:end]
     victim_at, victim_end = (0, end) if is_victim_first else (begin, len(text))
     if size == victim_end - victim_at:
@@ -178,5 +178,5 @@ def _is_below(text: str, end: int, begin: int, *, is_victim_first: bool) -> bool
 def _task_memcg(body: str, comm: str | None) -> str | None:
     """Return the path in `<task_memcg>,task=<comm>`. If comm does not decide, the shortest possible name is taken."""
     begin = max(0, len(body) - 4 * TASK_COMM_BYTES - len(_TASK))
-    cuts = [(path, name) for path, name in _cuts(body, _TASK, begin) if is_comm(name)]
-    return next((path for path, name in cuts if name == comm), cuts[0][0] if cuts else None)
+    splits = [(path, name) for path, name in _splits(body, _TASK, begin) if is_comm(name)]
+    return next((path for path, name in splits if name == comm), splits[0][0] if splits else None)

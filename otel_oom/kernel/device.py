@@ -1,11 +1,11 @@
-"""The kernel log device: the only module that opens and reads it. One read(2) is one record.
+"""The kernel log device: one record for each read(2). `otel-oom parse` does not use it, and reads a file instead.
 
 Rules:
 - THE STAMP IS THE WALL CLOCK RIGHT AFTER THE READ. The record's own time is never used for a stamp. That clock stands
   still while a virtual machine is suspended, and stays behind by the time slept until the next boot. To derive a stamp
   from it, for more precision, would bring back the error that this agent exists to prevent.
-- Every loss is counted exactly. The sequence numbers of one boot have no gaps, so a gap is the number of records that
-  were overwritten before the read (EPIPE), or did not fit into the buffer (EINVAL consumes the record).
+- Every loss is counted exactly, except before the first record. The sequence numbers of one boot have no gaps, so a gap
+  is the number of records that were overwritten before the read (EPIPE), or too long (EINVAL consumes the record).
 - Waiting is poll(2) on the device and on a pipe of this process. There is no polling by timer.
 - A hang-up or an error is a result (`Closed`): the caller logs it and opens the device again.
 
@@ -44,7 +44,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """`count` records were overwritten before they could be read.
+    """`count` records were overwritten before the read, or too long for the buffer.
 
     observed_ns: wall clock when the gap was read; first: sequence of the first lost record, None if unknown
     """

@@ -4,8 +4,10 @@ Rules:
 - Each kill line is one kill, with or without a report around it: the kernel limits the rate of reports (ten in 5 s),
   not the rate of kill lines. The rest of a report adds facts. None: the kernel did not print it.
 - One exception: memory.oom.group prints its first victim twice, see `oom_group`. The second line is a `Repeat`.
-- A kill is held until the next record or `settle()`: a group line may follow, which gives the kill its group_id.
-- A report belongs to the next kill line of its scope. Their pids may differ: the leader thread may have exited.
+- A kill is held, because a group line may follow, which gives it its group_id. It is released by that line, by the next
+  kill line, opener or no-killable line, or by `release_held()`.
+- The next kill line ends a report. If their scopes differ, the report is dropped: it belongs to another kill. Their
+  pids may differ: the leader thread may have exited.
 - The log's clock is used for one decision only: whether two records are close enough to belong together.
 """
 
@@ -46,9 +48,9 @@ class Assembler:
 
     @property
     def begin(self) -> int | None:
-        """Sequence of the first record that a restart must read again. None: no report and no episode is open."""
+        """Sequence from which a restart must read: of the open report, or of the last episode. None: neither."""
         begins = [self._episode.begin_sequence] if self._episode else []
-        begins += [self._report.opened.sequence] if self._report else []
+        begins += [self._report.first_record.sequence] if self._report else []
         return min(begins, default=None)
 
     def feed(self, record: Record, observed_ns: int) -> tuple[Finding, ...]:
@@ -65,12 +67,12 @@ class Assembler:
             if self._report is not None:
                 self._report.read(record)
             return ()
-        if text.startswith(oom_lines.VERDICTS):
+        if text.startswith(oom_lines.RESULT_LINE_BEGINNINGS):
             if line := parse_kill_line(text):
                 return self._kill(record, observed_ns, line)
             if oom_lines.NO_KILLABLE.match(text):
                 self._report = None
-                return (*self.settle(), NoVictim(record, observed_ns))
+                return (*self.release_held(), NoVictim(record, observed_ns))
             if oom_lines.ALREADY_EXITING.fullmatch(text):
                 self._report = None
                 return ()
@@ -81,7 +83,7 @@ class Assembler:
         self._read(record)
         return ()
 
-    def settle(self) -> tuple[OomKill, ...]:
+    def release_held(self) -> tuple[OomKill, ...]:
         """Return the kill that is held for a group line, if any: to be called when there is nothing more to read."""
         held, self._held = self._held, None
         return () if held is None else (held,)
@@ -94,15 +96,15 @@ class Assembler:
             self._episode = replace(self._episode, has_gap=True)
 
     def _give_up_report(self, now_us: int) -> None:
-        if self._report is not None and self._report.is_over(now_us):
+        if self._report is not None and self._report.count_record(now_us):
             self._report = None
 
     def _open(self, record: Record, opener: Opener) -> tuple[OomKill, ...]:
         self._episode = None
         self._report = Report(
-            record, self._page_size, record.monotonic_us, opener=opener, line=[record.text], caller=record.caller
+            record, self._page_size, record.monotonic_us, opener=opener, open_line=[record.text], caller=record.caller
         )
-        return self.settle()
+        return self.release_held()
 
     def _read(self, record: Record) -> None:
         text = record.text
@@ -124,7 +126,7 @@ class Assembler:
         self._episode = replace(episode, is_group=True)
         if self._held is not None:  # else it was returned before its group line came, without a group_id
             self._held = replace(self._held, group_id=self._held.uid)
-        return self.settle()
+        return self.release_held()
 
     def _kill(self, record: Record, observed_ns: int, line: KillLine) -> tuple[Finding, ...]:
         report, self._report = self._report, None
@@ -134,14 +136,14 @@ class Assembler:
         boot_id = self._boot_id
         kill = interpret(line, report, default_scope, record=record, observed_ns=observed_ns, boot_id=boot_id)
         # Nothing below can fail. If `interpret` fails on a report, the held kill is still held.
-        released = self.settle()
+        released = self.release_held()
         if episode is not None and episode.first.scope != kill.scope:
             episode = None
         if episode is not None and episode.is_repeat(line.pid):
             return (*released, Repeat(record))
         if episode is not None and episode.is_group:
             return (*released, episode.member(kill))
-        begin_sequence = record.sequence if report is None else report.opened.sequence
+        begin_sequence = record.sequence if report is None else report.first_record.sequence
         self._episode = Episode.begin(kill, begin_sequence, earlier=episode)
         self._held = kill
         return released

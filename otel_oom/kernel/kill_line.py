@@ -14,7 +14,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from otel_oom.kernel.oom_lines import CAUSE, TASK_COMM_BYTES, is_comm, size
+from otel_oom.kernel.oom_lines import CAUSE, TASK_COMM_BYTES, is_comm, number, size
 
 # Memory cgroup out of memory: Killed process 2110 (python3) total-vm:67880kB, anon-rss:20480kB, file-rss:1056kB, shmem-rss:0kB, UID:0 pgtables:80kB oom_score_adj:0
 # (5.4+; 5.4.0 to 5.4.9 print bytes as kB in pgtables; 5.1-5.3 end after shmem-rss)
@@ -66,7 +66,7 @@ def parse_kill_line(text: str) -> KillLine | None:
     pid, cause, user_id = int(beginning["pid"]), beginning["cause"], beginning["user_id"]
     rest = _REST.fullmatch(beginning["rest"])
     if rest is None:
-        return KillLine(cause, pid, _comm_without_tail(beginning["rest"]), user_id=size(user_id, 1))
+        return KillLine(cause, pid, _comm_without_tail(beginning["rest"]), user_id=number(user_id))
     numbers = rest["numbers"]
     sizes = dict(_SIZE.findall(numbers))
     user = _UID.search(numbers) or _WORD_UID.search(rest["words"])
@@ -80,7 +80,7 @@ def parse_kill_line(text: str) -> KillLine | None:
         rss_file=size(sizes.get("file-rss")),
         rss_shmem=size(sizes.get("shmem-rss")),
         pgtables=size(sizes.get("pgtables")),
-        user_id=size(user[1] if user else user_id, 1),
+        user_id=number(user[1] if user else user_id),
         score_adj=int(score_adj[1]) if score_adj else None,
     )
 

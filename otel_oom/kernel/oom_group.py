@@ -12,10 +12,10 @@ Source: mm/oom_kill.c: oom_kill_process() calls __oom_kill_process() for the vic
 it for each process of the cgroup. Each call prints a kill line and increments oom_kill in /proc/vmstat.
 
 Rules:
-- An episode is the first kill and the lines that may belong to its group.
+- An episode is a kill line and the lines after it that may belong to its group.
 - Inside an episode, a second kill line with the pid of the first line, or of its `oom-kill:` line, is the repeat. Its
   sizes and its name may differ: the memory is being freed, and the leader thread may have another name.
-- An episode ends with a line of another report, with a kill of another scope, or after 5 s.
+- An episode ends with the opener of another report, with a kill of another scope, or after 5 s.
 - The group line may be lost in a gap. So after a gap, every earlier pid of the episode can be repeated.
 """
 

@@ -43,7 +43,7 @@ class OomKill:
 
     @property
     def pid(self) -> int:
-        """The victim's pid, in the first pid namespace."""
+        """The victim's pid, in the initial pid namespace."""
         return self.line.pid
 
     @property

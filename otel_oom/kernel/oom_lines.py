@@ -50,7 +50,7 @@ POLICY_CAUSES: Final = {
     "No available memory (MPOL_BIND)": "memory_policy",
     "No available memory in cpuset": "cpuset",
 }
-VERDICTS: Final = (
+RESULT_LINE_BEGINNINGS: Final = (
     "Killed process ",
     MEMCG_CAUSE,
     "Out of memory",
@@ -135,9 +135,14 @@ def is_comm(text: str) -> bool:
     return len(text) <= TASK_COMM_BYTES or (len(text) <= 4 * TASK_COMM_BYTES and len(unescape(text)) <= TASK_COMM_BYTES)
 
 
-def size(digits: str | None, unit: int = 1024) -> int | None:
-    """Return digits * unit, in bytes. None for no digits, and for more than INT64_MAX: a counter that wrapped."""
+def number(digits: str | None, unit: int = 1) -> int | None:
+    """Return digits * unit. None for no digits, and for more than INT64_MAX: a counter that wrapped."""
     return value if digits and len(digits) < 20 and (value := int(digits) * unit) <= INT64_MAX else None
+
+
+def size(kib: str | None) -> int | None:
+    """Return a size in bytes, None as `number`. kib: the kernel prints KiB as `kB`."""
+    return number(kib, 1024)
 
 
 def limit(digits: str) -> int | None:
@@ -146,7 +151,7 @@ def limit(digits: str) -> int | None:
     These are 9007199254740988 (PAGE_COUNTER_MAX with 4 KiB pages), 9007199254740991 and 18014398509481983 (byte
     counters, until 3.18) and 8589934588 (32-bit kernels).
     """
-    kb = size(digits, 1)
+    kb = number(digits)
     return None if kb is None or kb >= 2**52 or kb == 8589934588 else kb * 1024
 
 

@@ -24,7 +24,7 @@ from otel_oom.kernel.text_escapes import printable
 
 Completeness = Literal["full", "partial", "suppressed"]
 
-_TOP_TASKS: Final = 5
+TOP_TASKS: Final = 5
 _MAX_FRAGMENTS: Final = 16  # a path of 4 KiB comes in 5
 _MAX_LINE_CHARS: Final = 40_000  # two escaped paths of 4 KiB, and the rest of the line
 _MAX_SILENT_RECORDS: Final = 5_000
@@ -68,10 +68,10 @@ class Context:
 class Report:
     """A report that is being read: the facts that a kill may need.
 
-    opened: its first record; page_size: bytes; last_us: the log's clock at the last record of this report, µs
+    first_record: its first record; page_size: bytes; last_us: the log's clock at the last record of this report, µs
     """
 
-    opened: Record
+    first_record: Record
     page_size: int
     last_us: int
     silent_records: int = 0
@@ -83,31 +83,31 @@ class Report:
     """Usage and limit of the memory cgroup, bytes."""
     heads: dict[str, list[str]] = field(default_factory=dict)
     """By first words: each line with a path, and its fragments. The kernel prints a long path as fragments."""
-    line: list[str] | None = None
+    open_line: list[str] | None = None
     """The last of these lines, or the opener: the next fragment continues it."""
     caller: str | None = None
     """The thread or CPU that printed it, if the kernel prints that. A fragment of another one belongs elsewhere."""
     announced: str | None = None
     """The cause in the announcement of a kill (until 5.0)."""
-    row: re.Pattern[str] | None = None
+    row_pattern: re.Pattern[str] | None = None
     """The pattern of the task table's rows, None before its header."""
-    rows: int = 0
+    row_count: int = 0
     tasks: list[tuple[int, int, Task]] = field(default_factory=list)
     """The largest tasks, as a heap."""
     sizes: dict[str, int | None] = field(default_factory=dict)
     """Sizes of the machine's memory and swap, by field of `Context`, bytes."""
 
-    def is_over(self, now_us: int) -> bool:
+    def count_record(self, now_us: int) -> bool:
         """Count a record, and return whether it is too late for this report, or of another boot."""
         self.silent_records += 1
         return self.silent_records > _MAX_SILENT_RECORDS or abs(now_us - self.last_us) > _MAX_SILENT_US
 
     def after_loss(self) -> Report:
         """Return this report without the facts that were read before a gap."""
-        return Report(self.opened, self.page_size, self.last_us, self.silent_records, has_gap=True)
+        return Report(self.first_record, self.page_size, self.last_us, self.silent_records, has_gap=True)
 
     def read(self, record: Record) -> None:
-        """Take the facts of a line, or of a fragment of one. Lines of other origin are ignored."""
+        """Take the facts of a line, or of a fragment of one. Other lines are ignored."""
         if self._read(record):
             self.silent_records, self.last_us = 0, record.monotonic_us
 
@@ -117,16 +117,16 @@ class Report:
         if oom_lines.CPUSET in text and self.opener and text.startswith(f"{self.opener.comm}{oom_lines.CPUSET}"):
             return True  # until 4.20 this line begins with a process's name, which may look like any other line
         if head := _head(text, is_fragment=record.is_fragment):
-            parts, self.line, self.caller = self.heads.get(head), [text], record.caller
-            # Another subsystem's line may begin with the same words: the next line replaces it. Statistics come for the
-            # cgroup, then for each descendant: only the first line may be used, even if it is cut.
+            parts, self.open_line, self.caller = self.heads.get(head), [text], record.caller
+            # Another subsystem's line may begin with the same words: a later line replaces one that does not parse.
+            # Statistics come for the cgroup, then for each descendant: only the first line counts, even truncated.
             if parts is None or (head != cgroup_lines.STATS and _READ[head]("".join(parts)) is None):
-                self.heads[head] = self.line
+                self.heads[head] = self.open_line
             return True
         if record.is_fragment or text.startswith(cgroup_lines.CONTINUATIONS):
             return self._continue(record)
-        if self.row is not None and text.startswith("["):
-            row = self.row.fullmatch(text)
+        if self.row_pattern is not None and text.startswith("["):
+            row = self.row_pattern.fullmatch(text)
             return row is not None and self._task(row)
         if line := oom_lines.MEMCG_USAGE.fullmatch(text):
             self.usage = (oom_lines.size(line["usage"]), oom_lines.limit(line["limit"]))
@@ -140,42 +140,42 @@ class Report:
             self.announced = line["cause"]
         elif line := oom_lines.TABLE_HEADER.fullmatch(text):
             pattern = oom_lines.row_pattern(tuple(line["columns"].split()))
-            self.row = pattern if "rss" in pattern.groupindex else None
+            self.row_pattern = pattern if "rss" in pattern.groupindex else None
         else:
             return self._memory(text)
         return True
 
     def _continue(self, record: Record) -> bool:
-        parts = self.line
+        parts = self.open_line
         if parts is None or record.caller != self.caller:
             return False
         if len(parts) == _MAX_FRAGMENTS or sum(map(len, parts)) + len(record.text) > _MAX_LINE_CHARS:
             return False
         parts.append(record.text)
-        if parts[0] == self.opened.text and self.opener and self.opener.order is None:
+        if parts[0] == self.first_record.text and self.opener and self.opener.order is None:
             self.opener = oom_lines.parse_opener("".join(parts)) or self.opener
         return True
 
     def _task(self, row: re.Match[str]) -> bool:
-        rss = oom_lines.size(row["rss"], self.page_size)
+        rss = oom_lines.number(row["rss"], self.page_size)
         if rss is None:
             return False
-        self.rows += 1
-        if len(self.tasks) == _TOP_TASKS and rss <= self.tasks[0][0]:  # of equal tasks the first ones stay
+        self.row_count += 1
+        if len(self.tasks) == TOP_TASKS and rss <= self.tasks[0][0]:  # of equal tasks the first ones stay
             return True
-        score_adj = oom_lines.size(row["oom_score_adj"], 1) if "oom_score_adj" in row.re.groupindex else None
+        score_adj = oom_lines.number(row["oom_score_adj"]) if "oom_score_adj" in row.re.groupindex else None
         task = Task(pid=int(row["pid"]), comm=printable(row["name"]), rss=rss, score_adj=score_adj or 0)
-        keep = heapq.heappush if len(self.tasks) < _TOP_TASKS else heapq.heapreplace
-        keep(self.tasks, (rss, -self.rows, task))  # Task is never compared
+        keep = heapq.heappush if len(self.tasks) < TOP_TASKS else heapq.heapreplace
+        keep(self.tasks, (rss, -self.row_count, task))  # Task is never compared
         return True
 
     def _memory(self, text: str) -> bool:
         if line := oom_lines.SWAP.fullmatch(text):
             self.sizes[f"swap_{line['which'].lower()}"] = oom_lines.size(line["kb"])
         elif line := oom_lines.RAM_PAGES.fullmatch(text):
-            self.sizes["memory_total"] = oom_lines.size(line["pages"], self.page_size)
+            self.sizes["memory_total"] = oom_lines.number(line["pages"], self.page_size)
         elif line := oom_lines.FREE_PAGES.match(text):
-            self.sizes["memory_free"] = oom_lines.size(line["pages"], self.page_size)
+            self.sizes["memory_free"] = oom_lines.number(line["pages"], self.page_size)
         else:
             return False
         return True

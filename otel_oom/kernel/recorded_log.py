@@ -1,4 +1,4 @@
-"""A recorded kill as a `Source`: for the demo without access to the kernel log, and for the rehearsal of a kill."""
+"""A recorded kill as a `Source`: for the demo without access to the kernel log, and for the warm-up."""
 
 from __future__ import annotations
 

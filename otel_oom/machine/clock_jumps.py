@@ -21,7 +21,7 @@ _TRIES: Final = 3
 
 
 class ClockJumps:
-    """wall_ns: ns since the Unix epoch; monotonic_ns: ns of CLOCK_MONOTONIC."""
+    """Compares two clocks. wall_ns: ns since the Unix epoch; monotonic_ns: ns of CLOCK_MONOTONIC."""
 
     def __init__(self, wall_ns: Callable[[], int], monotonic_ns: Callable[[], int]) -> None:
         self._wall_ns = wall_ns

@@ -19,14 +19,14 @@ from typing import Final
 from otel_oom.machine.identity import MachineIdentity
 from otel_oom.totals import ResourceIdentity
 
-SETTLES_S: Final = 60.0
+IDENTITY_READ_S: Final = 60.0
 _UUID_CHARACTERS: Final = 36
 
 
 class ForkDetection:
     """Compares the identity under which the agent exports with the machine's.
 
-    read_machine: the machine's identity, None where it cannot be read now; it does not wait for a disk
+    read_machine: the machine's identity, None where it cannot be read now, within 50 ms
     is_always: every fork record starts a new identity
     unique_suffix: a part of the instance id that no other copy has, or an empty text
     now_s: when the agent started, monotonic seconds
@@ -43,12 +43,12 @@ class ForkDetection:
         self._read_machine = read_machine
         self._is_always = is_always
         self._unique_suffix = unique_suffix
-        self._until_s = now_s + SETTLES_S
+        self._until_s = now_s + IDENTITY_READ_S
 
     def changed_identity(self, identity: ResourceIdentity, now_s: float, *, is_forked: bool) -> ResourceIdentity | None:
         """The new identity to export under, None if it has not changed. identity: the current one."""
         if is_forked:
-            self._until_s = now_s + SETTLES_S
+            self._until_s = now_s + IDENTITY_READ_S
         if now_s > self._until_s:
             return None
         machine = self._read_machine()

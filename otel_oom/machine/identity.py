@@ -65,7 +65,7 @@ def read_machine_identity(identity_file: Path | None = None) -> MachineIdentity:
 class BackgroundRead:
     """Reads the machine's identity in a thread, at most one at a time.
 
-    The requirement: the identity file may be on a disk that hangs, and the loop of the kernel log must not wait for it.
+    Reason: the identity file may be on a disk that hangs. The loop of the kernel log waits for it at most 50 ms.
     """
 
     def __init__(self, read: Callable[[], MachineIdentity | None]) -> None:

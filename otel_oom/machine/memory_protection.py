@@ -62,7 +62,7 @@ def lock_memory() -> str | None:
     Call it when all modules are loaded. It takes no additional memory. Returns None, or a warning with its remedy.
     """
     gc.collect()
-    gc.freeze()  # no later collection looks at the objects of now
+    gc.freeze()  # later collections skip the objects that exist now
     libc = ctypes.CDLL(None, use_errno=True)
     with suppress(AttributeError):  # not in musl
         libc.malloc_trim(0)

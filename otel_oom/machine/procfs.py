@@ -20,7 +20,7 @@ def oom_kills(path: str = "/proc/vmstat") -> int | None:
 
 
 def sees_host_pids() -> bool:
-    """Return whether this is the first pid namespace: only there do the kernel log's pids name the same processes."""
+    """Return whether this is the initial pid namespace: only there are the pids those of the kernel log."""
     try:
         return Path("/proc/self/ns/pid").stat().st_ino == _INITIAL_PID_NAMESPACE
     except OSError:

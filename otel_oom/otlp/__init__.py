@@ -8,5 +8,5 @@ Rules:
 - The SDK's own exporters provide the whole configuration (endpoint, headers, TLS, compression). This package makes the
   request itself, because their `export()` hides its result: it counts 3xx as success, never reads a partial success,
   gives up after ten seconds, and measures them with the wall clock.
-- An event leaves the queue only when the collector accepted it, or refused this event alone and for good.
+- An event leaves the queue only when the collector accepted it, or rejected this event alone, permanently.
 """

@@ -11,7 +11,7 @@ Rules:
   the older ones are not repeated, because a backend reads a decrease as a reset.
 - No failed request loses a count. A cumulative collection is replaced by a newer one, which holds the same counts.
 - With delta temporality an unanswered collection is repeated unchanged: a collector may have accepted it, and a
-  metrics backend drops a second point with the same time. After a refused one, the next delta covers its interval too.
+  metrics backend drops a second point with the same time. After a rejected one, the next delta covers its interval too.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import Final, Literal, NamedTuple
 from otel_oom.health import Health
 from otel_oom.otlp import point_times
 from otel_oom.otlp.export_outcome import Outcome
-from otel_oom.otlp.metric_values import Values, kill_values, own_values, retired_values
+from otel_oom.otlp.metric_values import Values, kill_counts, own_values, retired_values
 from otel_oom.otlp.point_times import Moment, PointTimes
 from otel_oom.spool.spool import Spool
 from otel_oom.totals import RetiredSeries, Series, Totals
@@ -37,7 +37,7 @@ class State(NamedTuple):
     series: Series
     down_reason: str | None
     is_durable: bool | None
-    reconnect_epoch: int
+    reconnects: int
 
 
 class DeltaStart(NamedTuple):
@@ -69,7 +69,7 @@ class Collection:
 
     @property
     def is_required(self) -> bool:
-        """Whether it is repeated even after a refusal. Not with delta temporality: a delta needs no earlier total."""
+        """Whether it is repeated even after a rejection. Not with delta temporality: a delta needs no earlier total."""
         return self.kind == "opening" and self.delta_start is None
 
 
@@ -116,7 +116,7 @@ class MetricSchedule:
     def state(self) -> State:
         """The newest state that may be exported."""
         health = self._health
-        return State(self._spool.exportable, health.down_reason, health.is_durable, health.reconnect_epoch)
+        return State(self._spool.exportable, health.down_reason, health.is_durable, health.reconnects)
 
     @property
     def due_s(self) -> float:
@@ -130,7 +130,7 @@ class MetricSchedule:
 
     @property
     def is_done(self) -> bool:
-        """Whether nothing is left to send: the newest state was accepted, or refused for good."""
+        """Whether nothing is left to send: the newest state was accepted, or rejected permanently."""
         is_repeating = self._is_delta and self._pending is not None
         is_free = self._opening is None and self._spool.retired is None and not is_repeating
         is_newest = self._exported.series.totals == self._spool.totals  # none wait for the disk
@@ -146,7 +146,7 @@ class MetricSchedule:
             self._change_identity(state.series, now)
         elif self._is_delta and self._pending is not None:
             return self._pending
-        elif state.reconnect_epoch != self._exported.reconnect_epoch and self._can_repeat:
+        elif state.reconnects != self._exported.reconnects and self._can_repeat:
             self._opening = self._exported.series.totals
         # A repeated opening has new times: after a long outage a collector would refuse the old ones for ever.
         totals = state.series.totals if self._opening is None else self._opening
@@ -154,17 +154,17 @@ class MetricSchedule:
         self._pending = Collection(
             "current" if self._opening is None else "opening",
             state._replace(series=Series(state.series.identity, totals)),
-            {**kill_values(totals, is_counting=self._is_counting), **self._own_values()},
+            {**kill_counts(totals, is_counting=self._is_counting), **self._own_values()},
             self._times,
             self._delta_start,
         )
         return self._pending
 
     def handle_outcome(self, collection: Collection, outcome: Outcome, now_s: float) -> None:
-        """The collector accepted a collection, or refused it for good. now_s: monotonic seconds."""
+        """The collector accepted a collection, or rejected it permanently. now_s: monotonic seconds."""
         self._finished_s = now_s
         if collection.kind == "retired":
-            self._spool.acknowledge(collection.series, 0)
+            self._spool.acknowledge(collection.series, 0)  # 0: its time is not that of the current series
             return
         self._opening, self._pending, self._exported = None, None, collection.state
         if outcome.result == "ok":
@@ -187,7 +187,7 @@ class MetricSchedule:
         """Where the first deltas begin: after the acknowledged kills, and after the agent's own current numbers."""
         if not self._is_delta:
             return None
-        kills = kill_values(acknowledged, is_counting=self._is_counting)
+        kills = kill_counts(acknowledged, is_counting=self._is_counting)
         return DeltaStart({**kills, **self._own_values()}, self._times)
 
     def _change_identity(self, series: Series, now: Moment) -> None:
@@ -203,6 +203,6 @@ class MetricSchedule:
         series = Series(retired.series.identity, start if opens else retired.series.totals)
         before, times = point_times.of_retired(retired, series.totals, is_delta=self._is_delta)
         values = retired_values(retired, series.totals, is_counting=self._is_counting)
-        delta_start = DeltaStart(kill_values(retired.acknowledged or start, is_counting=self._is_counting), before)
+        delta_start = DeltaStart(kill_counts(retired.acknowledged or start, is_counting=self._is_counting), before)
         state = self.state._replace(series=series)
         return Collection("retired", state, values, times, delta_start if self._is_delta else None)

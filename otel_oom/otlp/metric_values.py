@@ -22,7 +22,7 @@ Values: TypeAlias = Mapping[schema.Metric, Mapping[Attributes, float]]
 """The value of each series of each metric, in the order in which they are exported."""
 
 
-def kill_values(totals: Totals, *, is_counting: bool) -> Values:
+def kill_counts(totals: Totals, *, is_counting: bool) -> Values:
     """What the totals hold. is_counting: whether the kernel counts kills, so that unaccounted ones can be known."""
     return {
         schema.KILLS: {((schema.SCOPE.name, scope),): totals.kills.get(scope, 0) for scope in schema.SCOPES},
@@ -32,8 +32,8 @@ def kill_values(totals: Totals, *, is_counting: bool) -> Values:
 
 def retired_values(retired: RetiredSeries, totals: Totals, *, is_counting: bool) -> Values:
     """What `totals` of a retired series hold, of those series alone that have unacknowledged kills."""
-    unacknowledged = kill_values(retired.series.totals.beyond(retired.acknowledged), is_counting=is_counting)
-    values = kill_values(totals, is_counting=is_counting)
+    unacknowledged = kill_counts(retired.series.totals.beyond(retired.acknowledged), is_counting=is_counting)
+    values = kill_counts(totals, is_counting=is_counting)
     return {
         metric: {attributes: values[metric][attributes] for attributes, count in counts.items() if count}
         for metric, counts in unacknowledged.items()

@@ -5,7 +5,7 @@ Rules:
 - Logs and metrics fail, wait and recover independently. While logs fail, metrics that are due go first: logs that hang
   delay them by one attempt at most.
 - After a jump of the wall clock, or a fork, both signals reconnect and export at once: the machine may have slept.
-- A batch that is refused for good is halved until the one event at fault is alone; that event is given up.
+- A batch that is rejected permanently is halved until the one event at fault is alone; that event is given up.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Sender(threading.Thread):
         self._log_backoff = Backoff(is_loopback=self._logs_export.is_loopback, jitter=random.uniform)
         self._metric_backoff = Backoff(is_loopback=self._metrics_export.is_loopback, jitter=random.uniform)
         self._batch_events = _BATCH_EVENTS
-        self._reconnect_epoch = health.reconnect_epoch
+        self._reconnects = health.reconnects
         self._stop_at_s = math.inf
 
     def warm_up(self, events: Sequence[Event]) -> None:
@@ -115,7 +115,7 @@ class Sender(threading.Thread):
 
     def _turn(self) -> float:
         """Do what is due; returns when something will be due again, monotonic seconds."""
-        if self._reconnect_epoch != self._health.reconnect_epoch:
+        if self._reconnects != self._health.reconnects:
             self._reconnect()
         is_outage = self._log_backoff.is_outage
         if is_outage:
@@ -128,7 +128,7 @@ class Sender(threading.Thread):
         return min(due_s, self._log_backoff.due_s) if len(self._spool) else due_s
 
     def _reconnect(self) -> None:
-        self._reconnect_epoch = self._health.reconnect_epoch
+        self._reconnects = self._health.reconnects
         self._logs.reconnect()
         self._metrics.reconnect()
         self._log_backoff.hurry()
@@ -163,7 +163,7 @@ class Sender(threading.Thread):
         if outcome.dropped:
             dropped = min(outcome.dropped, len(batch))
             self._health.event_dropped("rejected", dropped, f"partial success: {outcome.why}")
-        self._spool.settle(len(batch), refused)
+        self._spool.remove_first(len(batch), refused)
         self._batch_events = min(self._batch_events * 2, _BATCH_EVENTS)
 
     def _send_metrics(self) -> None:
@@ -181,7 +181,7 @@ class Sender(threading.Thread):
     ) -> bool:
         """Count and log the outcome, and set the backoff. Returns whether it is final; if not, the request is repeated.
 
-        is_required: repeat even a refused request
+        is_required: repeat even a rejected request
         """
         if outcome.clock_offset_s is not None:
             self._health.clock_compared(outcome.clock_offset_s)

@@ -23,6 +23,8 @@ from otel_oom.parse.text_window import Window
 
 _SILENT: Final = 1_000  # lines passed over in a row; more of them are fed as empty records
 
+_NOT_OBSERVED: Final = 0  # a text has no observation time
+
 
 class Feeder:
     """Feeds an assembler the lines of a window."""
@@ -59,11 +61,11 @@ class Feeder:
             return ()
         offset = window.data_offset + start
         if not has_marker:  # outside a report such a line has no meaning
-            return assembler.feed(plain_record(line, text, offset, us), 0) if assembler.is_open else ()
+            return assembler.feed(plain_record(line, text, offset, us), _NOT_OBSERVED) if assembler.is_open else ()
         self.openers += b" invoked oom-killer" in text
         if text != GROUP_MARKER:
             text = text.rstrip()
-        return assembler.feed(text_record(line, text, offset, window.number(start), us), 0)
+        return assembler.feed(text_record(line, text, offset, window.number(start), us), _NOT_OBSERVED)
 
     def pass_over(self, offset: int) -> None:
         """Feed empty lines for the lines of a report that were passed over before an offset, if they are many."""
@@ -74,7 +76,7 @@ class Feeder:
         self._fed = window.data_offset + offset
         if self._silent > _SILENT:
             while self._silent and self._assembler.is_open:
-                self._assembler.feed(Record(6, 0, self._fed_us, "-", ""), 0)
+                self._assembler.feed(Record(6, 0, self._fed_us, "-", ""), _NOT_OBSERVED)
                 self._silent -= 1
 
     def _time(self, line: Line, around: LinesAround, *, has_marker: bool) -> int:

@@ -71,7 +71,7 @@ class KillSearch:
         while not window.is_last:
             window.slide()
             yield from self._search()
-        yield from self._assembler.settle()
+        yield from self._assembler.release_held()
 
     def _every_line(self) -> Iterator[Finding]:
         while self._window.is_ready(self._window.at):

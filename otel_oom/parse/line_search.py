@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from otel_oom.kernel import oom_lines
+from otel_oom.kernel.oom_report import TOP_TASKS
 from otel_oom.parse.structured_lines import parse_line
 
 _COMMON: Final = b"ill"  # in most markers: one search for it is faster than one search for each marker
@@ -53,9 +54,8 @@ _REPORT_IN_JSON: Final = (*_REPORT_OF_RECORDS, re.compile(rb"MESSAGE"))
 """In JSON: also every line with a message, because journald writes some messages as lists of numbers."""
 _HEADER: Final = re.compile(rb"pid(?<=[\[ ]pid) *\] +\w[\w ]* name\b")
 
-_TOP_TASKS: Final = 5
 _DIGITS: Final = b"0123456789 "
-_SIGNS_OF_A_WRITER: Final = (b"<", b";", b'"')  # a level, a record of /dev/kmsg, JSON: numbers in them say who wrote
+_SIGNS_OF_A_WRITER: Final = (b"<", b";", b'"')  # of `<3>`, /dev/kmsg, JSON: a number in such a prefix says who wrote it
 _DIGITS_OF_A_SIZE: Final = 15  # in pages: no address space has more
 
 
@@ -121,7 +121,7 @@ def _largest(rows: list[re.Match[bytes]]) -> list[re.Match[bytes]]:
     prefixes = {data[data.rfind(b"\n", 0, row.start()) + 1 : row.start()].translate(None, _DIGITS) for row in rows}
     if len(prefixes) > 1 or any(sign in next(iter(prefixes)) for sign in _SIGNS_OF_A_WRITER):
         return rows  # rows of user space must not take the place of the kernel's
-    largest = sorted(rows, key=lambda row: int(row["rss"]), reverse=True)[:_TOP_TASKS]
+    largest = sorted(rows, key=lambda row: int(row["rss"]), reverse=True)[:TOP_TASKS]
     if len(largest[0]["rss"]) > _DIGITS_OF_A_SIZE:
         return rows  # a counter that wrapped is no size
     return [*largest, rows[-1]]

@@ -7,7 +7,7 @@ Rules:
 - A log record's time is the wall clock at the read of the kill line. The kernel log's own time is only an attribute,
   never a stamp, a filter or an order: that clock stops while a machine is suspended.
 - An attribute is absent if the kernel did not print its value: absent is not zero.
-- Sizes are bytes (`By`). Every record carries `event.name` beside its EventName, which some stores drop.
+- Sizes are bytes (`By`). Every log record carries `event.name` beside its EventName, which some backends drop.
 - A metric has no pid, name, cgroup or container: their cardinality is unbounded.
 """
 

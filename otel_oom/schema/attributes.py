@@ -25,7 +25,7 @@ _ALL: Final = tuple(EVENTS)
 _WITH_RECORD: Final = (OOM_KILL, NO_VICTIM, AGENT_KILLED)
 _OF_VICTIM: Final = (OOM_KILL, AGENT_KILLED)
 
-EVENT_NAME: Final = Attribute("event.name", "string", "Equal to the record's EventName.", events=_ALL)
+EVENT_NAME: Final = Attribute("event.name", "string", "Equal to the log record's EventName.", events=_ALL)
 RECORD_UID: Final = Attribute(
     "log.record.uid", "string", "Equal in every delivery of this event: count distinct uids.", events=_ALL
 )
@@ -42,7 +42,7 @@ SCOPE: Final = Attribute("oom.scope", "string", "`system` or `cgroup`: whose mem
 CONSTRAINT: Final = Attribute(
     "oom.constraint", "string", "`none`, `memcg`, `cpuset`, `memory_policy`, or the kernel's own word in lower case."
 )
-PID: Final = Attribute("process.pid", "int", "The victim, in the host's pid namespace.", events=_OF_VICTIM)
+PID: Final = Attribute("process.pid", "int", "The victim, in the initial pid namespace.", events=_OF_VICTIM)
 TGID: Final = Attribute("oom.victim.tgid", "int", "Its thread group, where the kernel names another thread.")
 REAL_USER_ID: Final = Attribute("process.real_user.id", "int", "The victim's user id, in the initial user namespace.")
 COMM: Final = Attribute("oom.victim.comm", "string", r"The victim's name: up to 15 bytes that it chose itself.")
@@ -92,10 +92,12 @@ REPORT: Final = Attribute(
     "oom.report", "string", "`full`, `partial`, or `suppressed`: the kernel prints ten reports in 5 s."
 )
 BACKLOG: Final = Attribute("oom.backlog", "bool", "True: older than the agent's start, found in the ring.")
-EXECUTABLE_NAME: Final = Attribute("process.executable.name", "string", "If /proc still knew the victim.")
-EXECUTABLE_PATH: Final = Attribute("process.executable.path", "string", "If /proc still knew the victim.")
-PARENT_PID: Final = Attribute("process.parent_pid", "int", "If /proc still knew the victim.")
-CREATION_TIME: Final = Attribute("process.creation.time", "string", "ISO 8601; if /proc still knew the victim.")
+EXECUTABLE_NAME: Final = Attribute("process.executable.name", "string", "The victim's program, if /proc still had it.")
+EXECUTABLE_PATH: Final = Attribute("process.executable.path", "string", "Path of that program, if /proc still had it.")
+PARENT_PID: Final = Attribute("process.parent_pid", "int", "The victim's parent, if /proc still had it.")
+CREATION_TIME: Final = Attribute(
+    "process.creation.time", "string", "The victim's start (ISO 8601), if /proc still had it."
+)
 COMMAND_LINE: Final = Attribute("process.command_line", "string", "Only with `--command-line`: it may hold secrets.")
 KMSG_SEQUENCE: Final = Attribute("oom.kmsg.sequence", "int", "Number of the kernel log's record.", events=_WITH_RECORD)
 KMSG_TIMESTAMP: Final = Attribute(

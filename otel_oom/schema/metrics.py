@@ -49,7 +49,8 @@ RECORDS: Final = Metric(
     "otel_oom.records",
     "counter",
     "{record}",
-    "Records of the kernel log. `refused`: looks like OOM, but user space wrote it.",
+    "Records of the kernel log. `malformed`: could not be parsed or processed. `refused`: looks like OOM, but"
+    " user space wrote it.",
     ((OUTCOME, get_args(RecordOutcome)),),
 )
 SPOOL_EVENTS: Final = Metric("otel_oom.spool.events", "updowncounter", "{event}", "Events not yet delivered.")
@@ -77,8 +78,8 @@ UP: Final = Metric(
     "otel_oom.up",
     "gauge",
     "",
-    "Heartbeat: 1, or 0 while the kernel log cannot be read. A second series names the `reason`, as the log"
-    " line does; it is 1 afterwards.",
+    "Heartbeat: 1, or 0 while the kernel log cannot be read. After a failure there is also one"
+    " series for each `reason`, as in the log line: 0 while it holds, 1 afterwards.",
     ((REASON, ()),),
 )
 

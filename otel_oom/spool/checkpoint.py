@@ -2,13 +2,13 @@
 
 Rules:
 - Totals and their start time continue over a restart within one boot. In a new boot, and where uncounted records are
-  missing from the log, they begin again at 0 with a new start time: a store then sees a reset, not a decrease.
+  missing from the log, they begin again at 0 with a new start time: a metrics backend then sees a reset, no decrease.
 - Unacknowledged counts from before a new boot are carried over: they are the first increase of the new totals.
 - The kernel's counter is compared with all that was read in this boot, across restarts and resets.
 - Two totals never share a series: totals continue only under the identity that they were exported with. If the
   identity has changed (a copy of a disk, a fork of a running VM), totals begin again at 0 under the new one.
 - Unacknowledged counts are then exported under the old identity with stored timestamps, identical in every copy. A
-  store that has newer points of that series drops them.
+  metrics backend that has newer points of that series drops them.
 """
 
 from __future__ import annotations
@@ -28,9 +28,10 @@ class Checkpoint:
     identity: under which the totals are exported
     cursor: sequence of the record from which a restart reads, None before the first; never inside a report or group
     first_uncounted: sequence of the first record that `totals` and `lines` do not contain
-    base: the kernel's counter when counting began, None if not known; lines: kill lines read since then
+    base: the kernel's counter less `lines` and `totals.unaccounted`, once all lines are read; None if not known
+    lines: kill lines read since the last reset
     log_epoch_ns: wall clock at the kernel log's time 0, as first seen in this boot, ns since the Unix epoch
-    exported_ns: the latest time of any metric point
+    exported_ns: the latest time of any acknowledged metric point
     agent_pid: of the agent that wrote this, 0 in another pid namespace than the kernel log's
     is_ended: the agent ended as it should, and `totals` contains all that it exported
     acknowledged: the totals that a collector accepted, None before the first
@@ -72,7 +73,7 @@ class Checkpoint:
         base = None if self.base is None else self.base + self.lines + self.totals.unaccounted
         carried_over = self.totals.beyond(self.acknowledged)
         if self.carried_over is not None:
-            carried_over = carried_over.plus_all(self.carried_over, 0)
+            carried_over = carried_over.plus_all(self.carried_over, 0)  # 0: without an observation time
         has_counts = carried_over.unaccounted or any(carried_over.kills.values())
         return replace(
             self,
@@ -108,7 +109,8 @@ def resume(stored: Checkpoint | None, now: Checkpoint) -> Checkpoint:
     # A stored time over a day ahead came from a wrong clock: ignore it.
     is_sane = stored.exported_ns - now.totals.start_ns < _DAY_NS
     exported_ns = stored.exported_ns if is_sane else 0
-    if stored.boot_id != now.boot_id:  # read the log from its start; the kernel's counter was 0
+    # In a new boot: read the log from its start; the kernel's counter was 0. Of `before`, no totals are used: start 0.
+    if stored.boot_id != now.boot_id:
         is_same = stored.identity.is_of_machine(now.identity.instance_id)
         before = stored.with_reset_totals(0) if is_same else stored.under_new_identity(now.identity, 0)
         return replace(

@@ -28,7 +28,7 @@ class QueueChanges:
     """What a commit must change on disk.
 
     added: undelivered events by number; removed: numbers of stored events that left the queue
-    refused: events that a collector refused for good, each with its reason
+    refused: events that a collector rejected permanently, each with its reason
     """
 
     added: Sequence[tuple[int, Event]]
@@ -99,7 +99,7 @@ class EventQueue:
         return dropped
 
     def peek(self, max_events: int, max_bytes: int) -> tuple[Event, ...]:
-        """The oldest events of one identity, at least one if there is any. They stay until `settle`."""
+        """The oldest events of one identity, at least one if there is any. They stay until `remove_first`."""
         batch: list[Event] = []
         for entry in islice(self._entries, max_events):
             max_bytes -= entry.size
@@ -109,10 +109,10 @@ class EventQueue:
         self._dropped_since_peek = 0
         return tuple(batch)
 
-    def settle(self, count: int, refused: Sequence[tuple[Event, str]] = ()) -> bool:
+    def remove_first(self, count: int, refused: Sequence[tuple[Event, str]] = ()) -> bool:
         """Remove the first `count` events of the last `peek`. Those that were dropped since then are gone already.
 
-        refused: those of them that the collector refused for good, each with its reason. They are stored as refused.
+        refused: those of them that the collector rejected permanently, each with its reason. They stay on disk.
 
         Returns whether stored events were removed, or events refused, since the last commit.
         """

@@ -2,7 +2,7 @@
 
 Rules:
 - With a writer, only committed totals are exported: a crash must not take back what a collector has seen.
-- A disk that fails holds totals back not at all. A disk that hangs holds them back for one second.
+- Totals do not wait for a disk that fails. They wait one second for a disk that hangs.
 - Totals keep the resource identity that they were counted under.
 """
 
@@ -19,13 +19,13 @@ _MAX_BEHIND_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class InStep:
-    """The newest totals are on disk, or no disk is wanted."""
+class OnDisk:
+    """The newest totals are on disk, or there is no spool."""
 
 
 @dataclass(frozen=True, slots=True)
-class Behind:
-    """The disk has to store newer totals. since_s: monotonic seconds."""
+class WaitingForDisk:
+    """Newer totals wait for their commit. since_s: monotonic seconds."""
 
     since_s: float
 
@@ -35,7 +35,7 @@ class DiskFailing:
     """The disk fails or hangs. Totals do not wait for it."""
 
 
-DiskState: TypeAlias = InStep | Behind | DiskFailing
+DiskState: TypeAlias = OnDisk | WaitingForDisk | DiskFailing
 
 
 class ExportableTotals:
@@ -50,7 +50,7 @@ class ExportableTotals:
         self.number = 0
         """Number of the newest totals. A checkpoint in which only the cursor moved has no new number."""
         self._has_writer = has_writer
-        self._disk: DiskState = InStep()
+        self._disk: DiskState = OnDisk()
         self._exportable = (0, checkpoint.series)
         self._acknowledged = checkpoint.acknowledged
         self._acknowledged_ns = checkpoint.exported_ns
@@ -64,7 +64,7 @@ class ExportableTotals:
     @property
     def held_until_s(self) -> float:
         """When `check_disk` lets totals go that wait for the disk; inf: none wait."""
-        return self._disk.since_s + _MAX_BEHIND_S if isinstance(self._disk, Behind) else math.inf
+        return self._disk.since_s + _MAX_BEHIND_S if isinstance(self._disk, WaitingForDisk) else math.inf
 
     @property
     def retired(self) -> RetiredSeries | None:
@@ -91,19 +91,19 @@ class ExportableTotals:
         self._export_newest()
 
     def move(self, checkpoint: Checkpoint, now_s: float) -> None:
-        """A checkpoint with newer totals."""
+        """Take a checkpoint with newer totals. They are exportable after their commit, or at once without a disk."""
         self.checkpoint = checkpoint
         self.number += 1
-        self._is_behind(now_s)
-        if not isinstance(self._disk, Behind):
+        self._wait_for_disk(now_s)
+        if not isinstance(self._disk, WaitingForDisk):
             self._export_newest()
 
     def move_cursor(self, checkpoint: Checkpoint) -> None:
-        """A checkpoint with the same totals."""
+        """Take a checkpoint with the same totals."""
         self.checkpoint = checkpoint
 
     def acknowledge(self, series: Series, newest_ns: int) -> None:
-        """A collector accepted these totals, or refused them for good. newest_ns: the latest time of any point."""
+        """A collector accepted these totals (or rejected a retired series). newest_ns: the latest time of any point."""
         if series.key == self.checkpoint.series.key:
             self._acknowledged, self._acknowledged_ns = series.totals, newest_ns
         else:  # of a retired series: the request may have been sent before the identity changed
@@ -118,14 +118,14 @@ class ExportableTotals:
         self._retired = (*retired, *self._retired)
 
     def to_commit(self, now_s: float) -> Checkpoint:
-        """The newest checkpoint, with what was acknowledged. From now on the disk has to answer."""
-        self._is_behind(now_s)
+        """The newest checkpoint, with what was acknowledged, for a commit. From now_s on, totals wait for the disk."""
+        self._wait_for_disk(now_s)
         return self._with_acknowledged()
 
     def committed(self, number: int, checkpoint: Checkpoint, now_s: float) -> None:
         """Totals with this number are durable, and may be exported."""
-        self._disk = InStep() if number == self.number else Behind(now_s)
-        if number > self._exportable[0]:  # otherwise newer ones were exported while the disk failed
+        self._disk = OnDisk() if number == self.number else WaitingForDisk(now_s)
+        if number > self._exportable[0]:  # else newer ones were exported while the disk failed
             self._exportable = (number, checkpoint.series)
 
     def commit_failed(self) -> None:
@@ -133,9 +133,9 @@ class ExportableTotals:
         self._disk = DiskFailing()
         self._export_newest()
 
-    def _is_behind(self, now_s: float) -> None:
-        if self._has_writer and isinstance(self._disk, InStep):
-            self._disk = Behind(now_s)
+    def _wait_for_disk(self, now_s: float) -> None:
+        if self._has_writer and isinstance(self._disk, OnDisk):
+            self._disk = WaitingForDisk(now_s)
 
     def _export_newest(self) -> None:
         self._exportable = (self.number, self.checkpoint.series)

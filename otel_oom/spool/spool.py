@@ -3,8 +3,8 @@
 Rules:
 - Events and checkpoint change in one step: an export contains both or neither, and so does a commit.
 - An event keeps the resource identity that was current at `put`.
-- No thread waits for another one: the reader puts and goes on. The sender takes copies and settles them later. The
-  writer takes what is not on disk yet and reports each commit. Only in `hand_over` does the writer wait for the reader.
+- No thread waits for another one: the reader puts and goes on. The sender takes copies and removes them later.
+  The writer takes what is not on disk yet and reports each commit. Only in `wait_taken` does it wait for the reader.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from otel_oom.spool.exportable_totals import ExportableTotals
 from otel_oom.telemetry.event import Event
 from otel_oom.totals import ResourceIdentity, RetiredSeries, Series, Totals
 
-_MAX_UNSAVED_RECORDS: Final = 500  # a quarter of the smallest ring: what was read must not pass for lost after a crash
+_MAX_UNSAVED_RECORDS: Final = 500  # a quarter of the smallest ring: overwritten records after the cursor look lost
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Commit(QueueChanges):
 
 
 class Spool:
-    """Between the reader (`put`), the sender (`peek`, `settle`, `wait`) and the writer (`unsaved`, `saved`).
+    """Between the reader (`put`), the sender (`peek`, `remove_first`, `wait`) and the writer (`take_unsaved`, `saved`).
 
     checkpoint: where the agent begins; stored: events that an earlier agent left on disk, by number
     has_writer: a writer will follow; wake_reader: ends the reader's wait for the kernel log
@@ -64,7 +64,7 @@ class Spool:
         self._is_due = True
         self._saved_to = checkpoint.first_uncounted
         self._wake_reader = wake_reader
-        self.earlier: Checkpoint | None = None
+        self.earlier_checkpoint: Checkpoint | None = None
         """The checkpoint that the writer hands over to the reader. The writer waits for `earlier_taken`."""
 
     def __len__(self) -> int:
@@ -97,7 +97,7 @@ class Spool:
 
     @property
     def newest_number(self) -> int:
-        """Grows with every event."""
+        """Number of the newest event so far, delivered or not."""
         return self._queue.newest_number
 
     def wait(self, seen: int, timeout_s: float | None) -> int:
@@ -153,7 +153,7 @@ class Spool:
     def earlier_taken(self) -> None:
         """What was handed over is in the spool now, and may be overwritten on disk."""
         with self._lock:
-            self.earlier = None
+            self.earlier_checkpoint = None
             self._due.notify_all()
 
     # For the sender.
@@ -168,21 +168,18 @@ class Spool:
             self._health.spool_down("the disk does not answer")
 
     def peek(self, max_events: int, max_bytes: int) -> tuple[Event, ...]:
-        """The oldest events of one identity, at least one if there is any. They stay until `settle`."""
+        """See `EventQueue`."""
         with self._lock:
             return self._queue.peek(max_events, max_bytes)
 
-    def settle(self, count: int, refused: Sequence[tuple[Event, str]] = ()) -> None:
-        """Remove the first `count` events of the last `peek`: a collector accepted or refused them.
-
-        refused: those that the collector refused for good, each with its reason. They are stored as refused.
-        """
+    def remove_first(self, count: int, refused: Sequence[tuple[Event, str]] = ()) -> None:
+        """See `EventQueue`. A collector accepted or rejected these events."""
         with self._lock:
-            if self._queue.settle(count, refused):
+            if self._queue.remove_first(count, refused):
                 self._write_soon()
 
     def acknowledge(self, series: Series, newest_ns: int) -> None:
-        """A collector accepted these totals, or refused them for good. newest_ns: the latest time of any point."""
+        """See `ExportableTotals`."""
         with self._lock:
             self._totals.acknowledge(series, newest_ns)
             self._write_soon()
@@ -192,7 +189,7 @@ class Spool:
     def hand_over(self, earlier: Checkpoint) -> None:
         """Give the reader an earlier agent's checkpoint, once."""
         with self._lock:
-            self.earlier = earlier
+            self.earlier_checkpoint = earlier
         self._wake_reader()
 
     def wait_taken(self, timeout_s: float, is_stopping: Callable[[], bool]) -> bool:
@@ -201,16 +198,16 @@ class Spool:
         False: timeout_s is over, or is_stopping returned true after a `wake`.
         """
         with self._lock:
-            self._due.wait_for(lambda: self.earlier is None or is_stopping(), timeout_s)
-            return self.earlier is None
+            self._due.wait_for(lambda: self.earlier_checkpoint is None or is_stopping(), timeout_s)
+            return self.earlier_checkpoint is None
 
     def wait_unsaved(self, timeout_s: float) -> bool:
         """Sleep until something is to be written, at most timeout_s; returns whether there is."""
         with self._lock:
             return self._due.wait_for(lambda: self._is_due, timeout_s)
 
-    def unsaved(self, *, replaces_all: bool) -> Commit:
-        """What is to be written now. It counts as stored: after a failure, call with `replaces_all`."""
+    def take_unsaved(self, *, replaces_all: bool) -> Commit:
+        """Return what is to be written. It counts as stored from now on: after a failure, call with `replaces_all`."""
         with self._lock:
             self._is_due = False
             changes = self._queue.take_changes(replaces_all=replaces_all)

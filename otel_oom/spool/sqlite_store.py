@@ -126,7 +126,7 @@ class SqliteStore:
         """Close the file, and release the lock unless keep_lock."""
         if self._database is not None:
             database, self._database = self._database, None
-            with suppress(sqlite3.Error):  # the WAL could not be merged; the next opening merges it
+            with suppress(sqlite3.Error):  # SQLite could not merge the WAL; the next `open` merges it
                 database.close()
         if self._lock >= 0 and not keep_lock:
             os.close(self._lock)
@@ -157,7 +157,7 @@ class SqliteStore:
             pid = os.pread(lock, 32, 0).decode("ascii", "replace").strip()
             os.close(lock)
             if _has_ended(pid):
-                raise OSError(f"what is left of process {pid} holds it until its disk answers") from error
+                raise OSError(f"process {pid} has ended, but holds it until its disk answers") from error
             raise StoreHeldError(pid) from error
         except OSError:
             os.close(lock)
@@ -190,7 +190,7 @@ class SqliteStore:
 
 
 def _has_ended(pid: str) -> bool:
-    """Whether a process ended, except for a thread that waits for a disk: it cannot be killed, and keeps its lock."""
+    """Whether a process has ended, although a thread of it that waits for a disk still exists and keeps the lock."""
     try:
         return Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(") ")[2][:1] in {"Z", "X"}
     except OSError:

@@ -2,6 +2,8 @@
 
 Rules:
 - The keys are part of the format: they stay when a field is renamed. A changed key needs a new `sqlite_store.FORMAT`.
+- Keys of earlier names: origin = identity, uncounted = first_uncounted, told = acknowledged, owed = carried_over,
+  former = retired.
 - A text of another form raises ValueError, LookupError, TypeError or AttributeError: the caller treats the file as
   damaged.
 """

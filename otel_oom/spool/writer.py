@@ -2,8 +2,8 @@
 
 Rules:
 - Events go to the sender at once. What was delivered before the commit is never written.
-- The writer gathers changes for `_GATHER_S` and commits them together. A moved cursor alone is no reason to commit: it
-  is written with other changes, with heartbeats, and after a quarter of the smallest kernel log.
+- The writer gathers changes for `_GATHER_S` and commits them together. A moved cursor alone is committed with
+  heartbeats, and every 500 records: that is a quarter of the smallest kernel log.
 - A disk that fails is logged, shown in a metric and tried again. The first commit that succeeds then writes all that is
   undelivered, so nothing depends on what the failure left behind.
 - A spool that could not be opened in time is taken over when it opens. Nothing is committed before the reader has taken
@@ -47,7 +47,7 @@ class SpoolWriter(threading.Thread):
         """Why `load` returned None."""
 
     def load(self, timeout_s: float) -> Stored | None:
-        """Start the thread and wait for what the store holds. None: it could not be read in this time, see `failure`.
+        """Start the thread and return what the store holds. None: it could not be read in timeout_s, see `failure`.
 
         Raises: StoreHeldError.
         """
@@ -95,7 +95,7 @@ class SpoolWriter(threading.Thread):
         replaces_all = self._is_late
         if self._is_late and self._stored is not None:
             self._take_over(spool, self._stored)
-        while spool.earlier is None:  # otherwise the stop came first, and a commit would overwrite it
+        while spool.earlier_checkpoint is None:  # else the stop came first, and a commit would overwrite it
             is_last = self._is_stopping.is_set()
             is_open = self._write(spool, is_open=is_open, replaces_all=replaces_all)
             replaces_all = not is_open
@@ -115,7 +115,7 @@ class SpoolWriter(threading.Thread):
                 if not self._take_over(spool, stored):
                     self._store.close(keep_lock=True)
                     return False
-            commit = spool.unsaved(replaces_all=replaces_all)
+            commit = spool.take_unsaved(replaces_all=replaces_all)
             self._store.commit(commit)
         except Exception as error:  # noqa: BLE001 whatever it is, this thread goes on
             self._store.close(keep_lock=True)

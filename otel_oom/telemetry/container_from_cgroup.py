@@ -1,7 +1,7 @@
 r"""The owner in a cgroup's path: container, runtime, Kubernetes pod, systemd unit. No I/O.
 
 Rules:
-- Only the path is read, name by name. A name has a known form as a whole, or says nothing.
+- Only the path is read, name by name. A name counts only if the whole name has a known form.
 - For each fact the innermost name that gives it wins. Id and runtime come from one name: a bare id below a pod does
   not give its runtime, whatever other names the path holds.
 - A cgroup's creator chooses its name, so a path can lie. No path raises, none takes more than linear time, and no

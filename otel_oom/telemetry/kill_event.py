@@ -16,8 +16,8 @@ _PID, _COMM, _RSS, _SCORE_ADJ = schema.TOP_TASK_KEYS
 
 
 @dataclass(frozen=True, slots=True)
-class Sighting:
-    """The facts about a kill that its records do not hold.
+class LiveFacts:
+    """Facts about a kill that only the running system has, and the kernel log does not.
 
     skew_s: how far the kernel log's clock is behind the wall clock, seconds; None: unknown
     is_backlog: the kill is older than the agent's start
@@ -29,14 +29,14 @@ class Sighting:
     process: Mapping[str, Scalar] | None = None
 
 
-def kill_event(kill: OomKill, sighting: Sighting) -> Event:
+def kill_event(kill: OomKill, live: LiveFacts) -> Event:
     """Return the `system_oom_kill` event of one kill."""
-    attributes = event_attributes(schema.OOM_KILL, kill.uid, kill.boot_id, kill_values(kill, sighting))
-    attributes.update(sighting.process or {})
+    attributes = event_attributes(schema.OOM_KILL, kill.uid, kill.boot_id, kill_attributes(kill, live))
+    attributes.update(live.process or {})
     return Event(schema.OOM_KILL, kill.observed_ns, kill_body(kill), attributes)
 
 
-def kill_values(kill: OomKill, sighting: Sighting) -> dict[schema.Attribute, Value | None]:
+def kill_attributes(kill: OomKill, live: LiveFacts) -> dict[schema.Attribute, Value | None]:
     """Return the event's values. None: unknown."""
     context = kill.context
     # The cgroup whose limit was hit is the victim's or one above it. So its owner is the victim's owner as well.
@@ -74,10 +74,10 @@ def kill_values(kill: OomKill, sighting: Sighting) -> dict[schema.Attribute, Val
         schema.TOP_TASKS: tuple(_task(task) for task in context.top_tasks) or None,
         schema.GROUP_ID: kill.group_id,
         schema.REPORT: context.completeness,
-        schema.BACKLOG: sighting.is_backlog or None,
+        schema.BACKLOG: live.is_backlog or None,
         schema.KMSG_SEQUENCE: kill.record.sequence,
         schema.KMSG_TIMESTAMP: kill.record.monotonic_us / 1e6,
-        schema.KMSG_SKEW: sighting.skew_s,
+        schema.KMSG_SKEW: live.skew_s,
         schema.RECORD_ORIGINAL: kill.record.text,
     }
 

@@ -19,10 +19,10 @@ from support.klog import CAPTURES
 from support.sources import Script
 
 from otel_oom import schema
-from otel_oom.agent.start import Running
+from otel_oom.agent.start import ReadyAgent
 from otel_oom.machine import procfs
 from otel_oom.telemetry.event import Event
-from otel_oom.telemetry.kill_event import Sighting, kill_event
+from otel_oom.telemetry.kill_event import LiveFacts, kill_event
 
 BURST = 20
 
@@ -30,7 +30,7 @@ BURST = 20
 def storm(count: int) -> Iterator[Event]:
     """Real kills of a storm, the first with its report, all others without one. Their uids are numbers."""
     (capture,) = [path for path in CAPTURES if path.stem == "v618-storm"]
-    first, *others = [kill_event(kill, Sighting(skew_s=0.001)) for kill in corpus.kills(capture.read_bytes())]
+    first, *others = [kill_event(kill, LiveFacts(skew_s=0.001)) for kill in corpus.kills(capture.read_bytes())]
     for number, event in enumerate(islice(chain([first], cycle(others)), count)):
         yield replace(event, attributes={**event.attributes, schema.RECORD_UID.name: uid(number)})
 
@@ -39,7 +39,7 @@ def uid(number: int) -> str:
     return f"{number:036}"
 
 
-def queue(agent: Running, count: int) -> None:
+def queue(agent: ReadyAgent, count: int) -> None:
     """Put events into the spool in bursts, as the reader does."""
     events = storm(count)
     while burst := list(islice(events, BURST)):

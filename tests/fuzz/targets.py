@@ -44,7 +44,7 @@ def record(data: bytes) -> int:
         raw = text_escapes.unescape(parsed.text)
         assert raw == text_escapes.unescape(text_escapes.escape(raw))
     assembler = Assembler("boot", PAGE_SIZE)
-    found = (*assembler.feed(parsed, 1), *assembler.settle())
+    found = (*assembler.feed(parsed, 1), *assembler.release_held())
     if not oom_lines.OOM_MARKER.search(data):
         assert found == ()
         assert not assembler.is_open
@@ -95,10 +95,10 @@ def _run(steps: Iterable[stream.Step], *, bursts: bool) -> tuple[list[Finding], 
         elif step == stream.LOST:
             machine.lost()
         elif bursts:
-            settled = machine.settle()
+            settled = machine.release_held()
             released += len(settled)
             found += settled
-    return [*found, *machine.settle()], released
+    return [*found, *machine.release_held()], released
 
 
 def _is_unnamed_first(one: Finding, other: Finding) -> bool:

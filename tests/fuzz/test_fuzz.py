@@ -108,8 +108,8 @@ def test_a_broken_rule_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
 class Twice(Assembler):
     """Returns each kill twice."""
 
-    def settle(self) -> tuple[OomKill, ...]:
-        return super().settle() * 2
+    def release_held(self) -> tuple[OomKill, ...]:
+        return super().release_held() * 2
 
 
 def test_a_slow_input_is_noticed() -> None:

@@ -124,7 +124,7 @@ def test_totals_that_are_given_up_are_logged(caplog: pytest.LogCaptureFixture) -
     Health().changed_identity(ResourceIdentity("copy"), MAX_RETIRED_SERIES - 1)
     assert len(caplog.messages) == 1
     Health().changed_identity(ResourceIdentity("copy"), MAX_RETIRED_SERIES)
-    assert "undelivered kills: the oldest are given up" in caplog.messages[1]
+    assert "undelivered kills: from now on the oldest is given up" in caplog.messages[1]
 
 
 def test_the_device_is_down_until_it_is_up(caplog: pytest.LogCaptureFixture) -> None:

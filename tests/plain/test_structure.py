@@ -158,7 +158,7 @@ def test_every_package_says_what_it_is_for() -> None:
         pytest.param(
             "from otel_oom.agent import start\nfrom otel_oom.config.settings import load_config\n"
             "from otel_oom.kernel.recorded_log import RecordedLog\n"
-            "start.start(load_config({}), source=RecordedLog())",
+            "start.prepare(load_config({}), source=RecordedLog())",
             {"grpc", "requests", "http.server", "urllib3", "http.client", "ssl", "_hashlib"},
             id="an agent over HTTP",
         ),

@@ -61,7 +61,7 @@ class Rig:
     health: Health = field(default_factory=Health)
     counted: int | None = None
     look: Callable[[OomKill], Mapping[str, Scalar]] = lambda _: {}
-    has_backlog: bool = False
+    reads_backlog: bool = False
     checkpoint: Checkpoint | None = None
     previous_pid: int = 0
     source_at: Callable[[int], Script] = lambda _: Script()
@@ -97,7 +97,7 @@ class Rig:
             ),
             forks,
             kernel_kills=lambda: self.counted,
-            has_backlog=self.has_backlog,
+            reads_backlog=self.reads_backlog,
             source_at=self.source_at,
             wall_ns=self.wall_ns,
         )

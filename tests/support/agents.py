@@ -63,14 +63,14 @@ class AgentProcess:
 @contextmanager
 def agent_thread(
     settings: Mapping[str, str], *, source: Source | None = None, wall_ns: Clock | None = None
-) -> Iterator[start.Running]:
+) -> Iterator[start.ReadyAgent]:
     """The agent in a thread. settings: OTEL_* variables, seen by the agent and by the SDK's exporters alike."""
     theirs = dict(os.environ)
     os.environ.clear()
     os.environ.update(environment(**settings))
     try:
         clock = {} if wall_ns is None else {"wall_ns": wall_ns}
-        agent = start.start(load_config(os.environ), source=source, **clock)
+        agent = start.prepare(load_config(os.environ), source=source, **clock)
     finally:
         os.environ.clear()
         os.environ.update(theirs)

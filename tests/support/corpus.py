@@ -43,7 +43,7 @@ def findings(capture: bytes, boot_id: str = "boot", page_size: int = 4096) -> li
         record = kmsg_record.parse(raw)
         assert isinstance(record, kmsg_record.Record), record
         found += assembler.feed(record, observed_ns=1)
-    return [*found, *assembler.settle()]
+    return [*found, *assembler.release_held()]
 
 
 def kills(capture: bytes) -> list[OomKill]:

@@ -82,7 +82,7 @@ def findings(lines: Iterable[Line], *, page_size: int = 4096, boot_id: str = "bo
             assembler.lost()
         else:
             found += assembler.feed(one, observed_ns=one.sequence)
-    return [*found, *assembler.settle()]
+    return [*found, *assembler.release_held()]
 
 
 def kills(lines: Iterable[Line], *, page_size: int = 4096) -> list[OomKill]:

@@ -79,7 +79,7 @@ def test_a_kill_counts_even_if_no_event_can_be_made_of_it(
 )
 def test_the_agent_before_this_one_was_a_victim(previous_pid: int, names: list[str]) -> None:
     stored = replace(FIRST, cursor=70, first_uncounted=75)
-    rig = Rig(checkpoint=stored, has_backlog=True, previous_pid=previous_pid).run(kill(75), kill(76))
+    rig = Rig(checkpoint=stored, reads_backlog=True, previous_pid=previous_pid).run(kill(75), kill(76))
     assert rig.names == names
     acknowledged = [event for event in rig.events if event.name == schema.AGENT_KILLED]
     for event in acknowledged:
@@ -91,7 +91,7 @@ def test_the_agent_before_this_one_was_a_victim(previous_pid: int, names: list[s
 
 def test_a_pid_that_is_used_again_is_not_the_agent() -> None:
     again = kill(76).replace(b"1076", b"1075")
-    rig = Rig(checkpoint=FIRST, has_backlog=True, previous_pid=1075).run(kill(75), again)
+    rig = Rig(checkpoint=FIRST, reads_backlog=True, previous_pid=1075).run(kill(75), again)
     assert rig.names.count(schema.AGENT_KILLED) == 1
     live = Rig(checkpoint=FIRST, previous_pid=1075)
     with live.running():

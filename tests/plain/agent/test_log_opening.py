@@ -34,7 +34,7 @@ class Log:
 
 def stopped_at(log: Log, upto: int, checkpoint: Checkpoint) -> Rig:
     """An agent that has read so far, and is gone."""
-    rig = Rig(checkpoint=checkpoint, has_backlog=checkpoint is not FIRST)
+    rig = Rig(checkpoint=checkpoint, reads_backlog=checkpoint is not FIRST)
     return rig.run(*log.since(checkpoint.cursor, upto))
 
 
@@ -84,7 +84,7 @@ def resumed(*readings: Reading | bytes, counted: int | None = None, **fields: in
         FIRST, totals=Totals(5).plus("cgroup", 7).plus_unaccounted(1), cursor=70, first_uncounted=75, lines=2
     )
     checkpoint = replace(stored, **fields)  # type: ignore[arg-type]  # numbers all
-    return Rig(checkpoint=checkpoint, has_backlog=True, counted=counted).run(*readings)
+    return Rig(checkpoint=checkpoint, reads_backlog=True, counted=counted).run(*readings)
 
 
 def test_records_that_were_counted_before_are_context_only() -> None:
@@ -147,7 +147,7 @@ def test_unacknowledged_kills_of_another_boot_are_the_first_increase_of_new_tota
     stored = replace(
         FIRST, boot_id="before", totals=totals, acknowledged=Totals(5).plus("cgroup", 7), cursor=70, first_uncounted=75
     )
-    rig = Rig(checkpoint=resume(stored, NEXT), has_backlog=True, counted=1)
+    rig = Rig(checkpoint=resume(stored, NEXT), reads_backlog=True, counted=1)
     agent = rig.open()
     assert (rig.spool.exportable.totals.kills, rig.spool.exportable.totals.start_ns) == ({}, 9_000), "0 first"
     rig.source.put(kill(3))
@@ -156,7 +156,7 @@ def test_unacknowledged_kills_of_another_boot_are_the_first_increase_of_new_tota
     assert rig.spool.totals.unaccounted == 1
     assert rig.spool.checkpoint.carried_over is None
     assert (rig.spool.checkpoint.base, rig.spool.checkpoint.lines) == (-1, 1), "carried over: of no base"
-    again = Rig(checkpoint=resume(rig.spool.checkpoint, NEXT), has_backlog=True, counted=1).run()
+    again = Rig(checkpoint=resume(rig.spool.checkpoint, NEXT), reads_backlog=True, counted=1).run()
     assert again.kills == {"cgroup": 2}
 
 
@@ -174,7 +174,7 @@ def test_a_gap_while_it_runs_resets_no_totals() -> None:
 def test_after_a_crash_the_first_export_holds_what_the_log_holds() -> None:
     """The agent before may have exported it from memory, while its disk hung: a total must not go back."""
     rig = Rig(
-        checkpoint=replace(FIRST, totals=Totals(5).plus("cgroup", 7), cursor=70, first_uncounted=75), has_backlog=True
+        checkpoint=replace(FIRST, totals=Totals(5).plus("cgroup", 7), cursor=70, first_uncounted=75), reads_backlog=True
     )
     rig.source.put(kill(75), kill(76))
     agent = rig.open()

@@ -66,7 +66,7 @@ def test_a_jump_of_the_wall_clock_is_an_event(jump_s: float) -> None:
     assert (jump.name, killed.name) == (schema.CLOCK_JUMPED, schema.OOM_KILL)
     assert jump.attributes[schema.CLOCK_JUMP.name] == pytest.approx(jump_s, abs=0.1)
     assert jump.observed_ns == pytest.approx(time.time_ns() + step_ns, abs=5e9), "by the clock as it is now"
-    assert rig.health.reconnect_epoch == 1
+    assert rig.health.reconnects == 1
 
 
 def test_what_the_kernel_counted_and_did_not_print_is_published(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,7 +112,7 @@ def test_a_kill_while_the_log_is_read_is_not_missing_later(monkeypatch: pytest.M
 
 
 def test_what_was_there_before_the_start_is_backlog() -> None:
-    rig = Rig(has_backlog=True)
+    rig = Rig(reads_backlog=True)
     rig.source.put(kill(1))
     with rig.running():
         assert eventually(lambda: len(rig.events) == 1)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otel_oom.agent.reconciliation import APART_S, Reconciliation
+from otel_oom.agent.reconciliation import MIN_SURPLUS_AGE_S, Reconciliation
 
 BASE = 100
 
@@ -14,7 +14,7 @@ BASE = 100
 def look(reconciliation: Reconciliation, counted: int, lines: int, now_s: float) -> int:
     """lines: all that were read so far."""
     reconciliation.add_lines(lines - reconciliation.lines)
-    return reconciliation.look(counted, now_s)
+    return reconciliation.compare(counted, now_s)
 
 
 def published(*looks: tuple[float, int, int]) -> list[int]:
@@ -63,7 +63,7 @@ def test_what_is_published_was_counted_and_not_seen(steps: list[tuple[float, int
         so_far += look(reconciliation, BASE + counted, lines, now_s)
         assert so_far <= silent, "what is on its way is not missing"
     for _ in range(3):
-        now_s += APART_S
+        now_s += MIN_SURPLUS_AGE_S
         so_far += look(reconciliation, BASE + counted, lines + late, now_s)
     assert so_far == silent
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,7 +14,7 @@ from support.agents import environment
 from support.sources import Script
 
 from otel_oom.agent import start
-from otel_oom.agent.start import Running
+from otel_oom.agent.start import ReadyAgent
 from otel_oom.config.settings import load_config
 from otel_oom.errors import NoSpoolError, SpoolHeldError, UsageError
 from otel_oom.machine.identity import read_machine_identity
@@ -36,10 +37,10 @@ def store(directory: Path, checkpoint: Checkpoint) -> None:
 
 
 @pytest.fixture
-def begin(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Running]:
+def begin(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., ReadyAgent]:
     """Starts an agent on the spool in tmp_path, over a log that holds two kills; nothing runs yet."""
 
-    def begin(**variables: str) -> Running:
+    def begin(**variables: str) -> ReadyAgent:
         for name in [name for name in os.environ if name.startswith("OTEL_")]:
             monkeypatch.delenv(name)
         source = Script()
@@ -47,7 +48,7 @@ def begin(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Runn
         settings = environment(OTEL_OOM_SPOOL=str(tmp_path / "spool"), **variables)
         for name, value in variables.items():
             monkeypatch.setenv(name, value)
-        running = start.start(load_config(settings), source=source)
+        running = start.prepare(load_config(settings), source=source)
         assert running.writer is not None
         running.writer.stop(10.0)
         return running
@@ -70,7 +71,7 @@ def begin(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Runn
     ],
 )
 def test_which_totals_are_exported_first(
-    stored: Checkpoint | None, exported: int, tmp_path: Path, begin: Callable[..., Running]
+    stored: Checkpoint | None, exported: int, tmp_path: Path, begin: Callable[..., ReadyAgent]
 ) -> None:
     if stored is not None:
         store(tmp_path / "spool", stored)
@@ -79,7 +80,7 @@ def test_which_totals_are_exported_first(
 
 
 def test_kills_from_before_an_identity_change_belong_to_the_old_identity(
-    tmp_path: Path, begin: Callable[..., Running]
+    tmp_path: Path, begin: Callable[..., ReadyAgent]
 ) -> None:
     before = ResourceIdentity("another")
     store(tmp_path / "spool", replace(STORED, identity=before, is_ended=True))
@@ -91,7 +92,7 @@ def test_kills_from_before_an_identity_change_belong_to_the_old_identity(
 
 
 def test_an_identity_file_that_cannot_be_read_yet_is_no_identity_change(
-    tmp_path: Path, begin: Callable[..., Running], caplog: pytest.LogCaptureFixture
+    tmp_path: Path, begin: Callable[..., ReadyAgent], caplog: pytest.LogCaptureFixture
 ) -> None:
     before = ResourceIdentity("another")
     store(tmp_path / "spool", replace(STORED, identity=before, is_ended=True))
@@ -100,7 +101,7 @@ def test_an_identity_file_that_cannot_be_read_yet_is_no_identity_change(
     assert any("cannot be read" in message for message in caplog.messages)
 
 
-def test_without_a_spool_the_series_is_of_this_run_alone(begin: Callable[..., Running], tmp_path: Path) -> None:
+def test_without_a_spool_the_series_is_of_this_run_alone(begin: Callable[..., ReadyAgent], tmp_path: Path) -> None:
     (tmp_path / "spool").write_text("a file is in its place")
     first, second = begin(), begin()
     identities = {one.spool.exportable.identity.instance_id for one in (first, second)}
@@ -109,13 +110,15 @@ def test_without_a_spool_the_series_is_of_this_run_alone(begin: Callable[..., Ru
     assert first.health.is_durable is False
 
 
-def test_a_required_spool_that_cannot_be_opened_ends_the_start(begin: Callable[..., Running], tmp_path: Path) -> None:
+def test_a_required_spool_that_cannot_be_opened_ends_the_start(
+    begin: Callable[..., ReadyAgent], tmp_path: Path
+) -> None:
     (tmp_path / "spool").write_text("a file is in its place")
     with pytest.raises(NoSpoolError, match="cannot open the spool"):
         begin(OTEL_OOM_SPOOL_REQUIRED="true")
 
 
-def test_a_start_that_fails_gives_the_spool_back(begin: Callable[..., Running], tmp_path: Path) -> None:
+def test_a_start_that_fails_gives_the_spool_back(begin: Callable[..., ReadyAgent], tmp_path: Path) -> None:
     holder = SqliteStore(tmp_path / "spool")
     holder.open()
     with pytest.raises(SpoolHeldError, match=f"pid {os.getpid()}"):
@@ -132,12 +135,12 @@ def test_a_start_that_fails_gives_the_spool_back(begin: Callable[..., Running], 
         (True, []),
         (
             False,
-            ["not in the host's pid namespace: records come without executable and parent (docker run --pid=host)"],
+            ["not in the initial pid namespace: events come without executable and parent (docker run --pid=host)"],
         ),
     ],
 )
 def test_another_pid_namespace_is_a_warning(
-    begin: Callable[..., Running],
+    begin: Callable[..., ReadyAgent],
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
     *,
@@ -146,7 +149,7 @@ def test_another_pid_namespace_is_a_warning(
 ) -> None:
     monkeypatch.setattr("otel_oom.machine.procfs.sees_host_pids", lambda: sees_host_pids)
     begin()
-    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == warnings
+    assert [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING] == warnings
 
 
 @pytest.mark.parametrize(
@@ -154,7 +157,7 @@ def test_another_pid_namespace_is_a_warning(
     [(True, []), (False, ["the spool's disk does not answer, and may hold this process until it does"])],
 )
 def test_a_disk_that_hangs_at_the_stop_is_a_warning(
-    begin: Callable[..., Running],
+    begin: Callable[..., ReadyAgent],
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
     *,
@@ -166,5 +169,5 @@ def test_a_disk_that_hangs_at_the_stop_is_a_warning(
     caplog.clear()
     running.stop()
     running.run()
-    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == warnings
+    assert [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING] == warnings
     assert running.spool.checkpoint.is_ended

@@ -18,7 +18,7 @@ answer([warning, event.name, event.attributes])
 """
 
 
-def test_a_rehearsal_makes_a_whole_event_and_looks_at_a_process() -> None:
+def test_a_warm_up_makes_a_whole_event_and_looks_at_a_process() -> None:
     warning, name, attributes = answer(_WARM_UP)
     assert [warning, name] == [None, "system_oom_kill"]
     assert attributes["oom.report"] == "full"
@@ -33,19 +33,19 @@ def test_a_rehearsal_makes_a_whole_event_and_looks_at_a_process() -> None:
         ("ValueError(1)", "ValueError(1); please report it"),
     ],
 )
-def test_a_rehearsal_that_fails_is_a_warning(error: str, expected: str) -> None:
+def test_a_warm_up_that_fails_is_a_warning(error: str, expected: str) -> None:
     script = f"""
 from otel_oom.agent.warm_up import warm_up
 from otel_oom.machine.identity import read_machine_identity
 def refuse(events): raise {error}
 answer(warm_up(refuse, read_machine_identity()))
 """
-    assert answer(script) == f"the first kill was not rehearsed, and may need memory that is not there: {expected}"
+    assert answer(script) == f"the warm-up failed, so the first kill may need memory that is not there: {expected}"
 
 
 @pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
 @pytest.mark.parametrize("answers", [True, False], ids=["delivered", "refused"])
-def test_after_a_rehearsal_a_kill_and_its_delivery_import_nothing(protocol: str, *, answers: bool) -> None:
+def test_after_a_warm_up_a_kill_and_its_delivery_import_nothing(protocol: str, *, answers: bool) -> None:
     script = f"""
 import socket
 from otel_oom.agent.warm_up import warm_up
@@ -77,7 +77,7 @@ answer([outcome.result, receiver.logs.qsize(), sorted(set(sys.modules) - before)
     assert answer(script) == expected
 
 
-def test_a_rehearsal_sends_nothing() -> None:
+def test_a_warm_up_sends_nothing() -> None:
     script = """
 from otel_oom.agent.warm_up import warm_up
 from otel_oom.config.settings import load_config

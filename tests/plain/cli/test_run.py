@@ -21,14 +21,14 @@ from otel_oom.cli.main import main
 from otel_oom.kernel.recorded_log import RecordedLog
 recording = RecordedLog()
 recording.play()
-start.start = functools.partial(start.start, source=recording)
+start.prepare = functools.partial(start.prepare, source=recording)
 sys.exit(main(["run"]))
 """
 _STOPPED_WHILE_IT_STARTS = """
 import signal, sys
 from otel_oom.agent import start
 from otel_oom.cli.main import main
-start.start = lambda config: signal.raise_signal(signal.{name})
+start.prepare = lambda config: signal.raise_signal(signal.{name})
 sys.exit(main(["run"]))
 """
 _SIGNALS = pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -10,7 +10,7 @@ from support.documents import README, ROOT, prose
 
 from otel_oom.demo.kill_sandbox import LIMIT_MIB
 from otel_oom.machine.clock_jumps import MIN_JUMP_NS
-from otel_oom.machine.fork_detection import SETTLES_S
+from otel_oom.machine.fork_detection import IDENTITY_READ_S
 from otel_oom.spool.event_queue import MAX_BYTES, MAX_EVENTS
 
 MEASURED = re.compile(r"\d[\d.,]*(?: or \d+)? (?:MiB|ms|% of a core|of \d+)")
@@ -44,7 +44,7 @@ def test_the_figures_of_other_programs_are_those_of_the_comparison() -> None:
     ("page", "sentence"),
     [
         ("delivery", f"up to {MAX_EVENTS:,} events or {MAX_BYTES >> 20} MiB"),
-        ("copies", f"for {'one minute' if SETTLES_S == 60 else f'{SETTLES_S:.0f} s'}"),
+        ("copies", f"for {'one minute' if IDENTITY_READ_S == 60 else f'{IDENTITY_READ_S:.0f} s'}"),
         ("time", f"by more than {MIN_JUMP_NS / 1e9:g} s"),
     ],
 )

@@ -67,5 +67,5 @@ def test_an_input_that_once_failed_works(crash: Path) -> None:
     for line in crash.read_bytes().splitlines():
         if isinstance(record := kmsg_record.parse(line), kmsg_record.Record):
             found += assembler.feed(record, 1)
-    found += assembler.settle()
+    found += assembler.release_held()
     assert all("Killed process " in one.record.text for one in found if not isinstance(one, NoVictim))

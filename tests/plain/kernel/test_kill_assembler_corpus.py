@@ -20,7 +20,7 @@ def read(file: str) -> bytes:
 def findings(text: bytes) -> list[Finding]:
     assembler = Assembler("boot", 4096)
     found = [finding for record in posted_log_text.records(text) for finding in assembler.feed(record, 1)]
-    return [*found, *assembler.settle()]
+    return [*found, *assembler.release_held()]
 
 
 def kills(found: list[Finding]) -> list[OomKill]:

@@ -102,8 +102,8 @@ def run(stream: list[Record | None], settle_at: Callable[[int], bool] = lambda _
         else:
             found += assembler.feed(replace(one, sequence=number), number)
         if settle_at(number):
-            found += assembler.settle()
-    return [*found, *assembler.settle()]
+            found += assembler.release_held()
+    return [*found, *assembler.release_held()]
 
 
 def kill_lines(stream: list[Record | None]) -> int:
@@ -283,4 +283,4 @@ def test_no_line_raises(line: str, tail: str) -> None:
     report.read(klog.record(line + tail))
     killed = parse_kill_line(klog.killed())
     assert killed is not None
-    assert interpret(killed, report, record=report.opened, observed_ns=1, boot_id="boot").scope == "cgroup"
+    assert interpret(killed, report, record=report.first_record, observed_ns=1, boot_id="boot").scope == "cgroup"

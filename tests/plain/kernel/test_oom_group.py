@@ -68,7 +68,7 @@ def test_the_first_is_held_back_until_a_line_or_settle_decides() -> None:
     (first,) = assembler.feed(group, 1)
     assert isinstance(first, OomKill)
     assert first.uid == first.group_id
-    assert assembler.settle() == ()
+    assert assembler.release_held() == ()
 
 
 def test_a_first_victim_that_was_already_released_still_gives_the_group_id() -> None:
@@ -76,7 +76,7 @@ def test_a_first_victim_that_was_already_released_still_gives_the_group_id() -> 
     found = []
     for record in klog.numbered([klog.killed(), klog.group(), *MEMBERS, klog.killed()]):
         assert record is not None
-        found += [*assembler.feed(record, 1), *assembler.settle()]
+        found += [*assembler.feed(record, 1), *assembler.release_held()]
     kills = [one for one in found if isinstance(one, OomKill)]
     expected = [(100, None), (101, kills[0].uid), (102, kills[0].uid)]
     assert expected == [(kill.pid, kill.group_id) for kill in kills]

@@ -11,7 +11,7 @@ from support.agent_rig import IDENTITY, Rig, kill, line
 from support.waiting import eventually
 
 from otel_oom.kernel import vm_fork_line
-from otel_oom.machine.fork_detection import SETTLES_S, ForkDetection
+from otel_oom.machine.fork_detection import IDENTITY_READ_S, ForkDetection
 from otel_oom.machine.identity import MachineIdentity
 from otel_oom.totals import ResourceIdentity, Totals
 
@@ -27,7 +27,7 @@ def instance_ids(rig: Rig) -> list[str]:
     found = []
     while batch := rig.spool.peek(10_000, 1 << 30):
         found += [event.identity.instance_id for event in batch if event.identity]
-        rig.spool.settle(len(batch))
+        rig.spool.remove_first(len(batch))
     return found
 
 
@@ -76,9 +76,9 @@ def test_an_identity_that_changes_later_is_found_for_a_minute() -> None:
     world = World()
     assert world.changed_identity(100.0, is_forked=True) is None
     world.machine = COPY
-    assert world.changed_identity(100.0 + SETTLES_S, is_forked=False) == COPY.resource_identity()
+    assert world.changed_identity(100.0 + IDENTITY_READ_S, is_forked=False) == COPY.resource_identity()
     world.machine = IDENTITY
-    assert world.changed_identity(101.0 + SETTLES_S, is_forked=False) is None, "not for ever"
+    assert world.changed_identity(101.0 + IDENTITY_READ_S, is_forked=False) is None, "not for ever"
 
 
 def test_an_identity_that_cannot_be_read_is_no_change() -> None:
@@ -100,10 +100,10 @@ def test_a_machine_id_that_is_being_written_is_no_change() -> None:
 def test_the_identity_may_change_for_a_minute_after_the_start() -> None:
     forks = ForkDetection(lambda: COPY, is_always=False, unique_suffix=str, now_s=100.0)
     assert (
-        forks.changed_identity(IDENTITY.resource_identity(), 100.0 + SETTLES_S, is_forked=False)
+        forks.changed_identity(IDENTITY.resource_identity(), 100.0 + IDENTITY_READ_S, is_forked=False)
         == COPY.resource_identity()
     )
-    assert forks.changed_identity(IDENTITY.resource_identity(), 101.0 + SETTLES_S, is_forked=False) is None
+    assert forks.changed_identity(IDENTITY.resource_identity(), 101.0 + IDENTITY_READ_S, is_forked=False) is None
     own = IDENTITY.resource_identity(unique_suffix="run")
     same = ForkDetection(lambda: IDENTITY, is_always=False, unique_suffix=str, now_s=100.0)
     assert same.changed_identity(own, 100.0, is_forked=True) is None, "the suffix of one run is no change"
@@ -167,7 +167,7 @@ def test_what_could_not_be_passed_on_keeps_the_old_identity(monkeypatch: pytest.
 def test_a_fork_of_the_same_machine_changes_nothing() -> None:
     rig = Rig().run(kill(1), fork(2), kill(3))
     assert (rig.kills, rig.spool.retired) == ({"cgroup": 2}, None)
-    assert rig.health.reconnect_epoch == 1, "but the connections may be dead"
+    assert rig.health.reconnects == 1, "but the connections may be dead"
     assert instance_ids(rig) == ["instance"] * 2
 
 
@@ -192,7 +192,7 @@ def test_the_sender_is_woken_by_a_fork_without_a_kill() -> None:
 def test_only_the_kernel_says_that_it_was_forked(forged: bytes) -> None:
     rig = Rig(machine=COPY).run(kill(1), forged, kill(3))
     assert rig.spool.checkpoint.identity == ResourceIdentity("instance")
-    assert (rig.kills, rig.health.reconnect_epoch) == ({"cgroup": 2}, 0)
+    assert (rig.kills, rig.health.reconnects) == ({"cgroup": 2}, 0)
 
 
 def test_a_fork_that_was_read_before_a_restart_is_an_old_one() -> None:
@@ -203,8 +203,8 @@ def test_a_fork_that_was_read_before_a_restart_is_an_old_one() -> None:
 
 def test_the_kernels_counter_is_compared_with_all_kills_across_a_fork(monkeypatch: pytest.MonkeyPatch) -> None:
     """Kills from before the fork, also unaccounted ones, count under the old identity."""
-    monkeypatch.setattr("otel_oom.agent.loop._LOOK_S", 0.01)
-    monkeypatch.setattr("otel_oom.agent.reconciliation.APART_S", 0.02)
+    monkeypatch.setattr("otel_oom.agent.loop._COMPARE_S", 0.01)
+    monkeypatch.setattr("otel_oom.agent.reconciliation.MIN_SURPLUS_AGE_S", 0.02)
     rig = Rig(machine=COPY, counted=10)
     with rig.running():
         rig.counted = 13

@@ -33,7 +33,7 @@ def test_events_stay_until_they_are_settled() -> None:
     put(queue, "01", "02", "03")
     assert uids(queue.peek(2, 1 << 20)) == ["01", "02"]
     assert uids(queue.peek(2, 1 << 20)) == ["01", "02"]
-    queue.settle(2)
+    queue.remove_first(2)
     assert (everything(queue), len(queue)) == (["03"], 1)
 
 
@@ -52,7 +52,7 @@ def test_events_that_were_dropped_during_a_request_are_not_settled_again(arrivin
     put(queue, "01", "02", "03", "04")
     assert len(queue.peek(3, 1 << 20)) == 3
     put(queue, *[f"a{number}" for number in range(arriving)])
-    queue.settle(3)
+    queue.remove_first(3)
     assert everything(queue) == left
 
 
@@ -82,7 +82,7 @@ def test_it_behaves_as_a_bounded_queue(max_events: int, max_sizes: int, steps: l
             assert in_flight == list(model)[:count]
         elif in_flight:
             done, in_flight = in_flight[:count], []
-            queue.settle(len(done))
+            queue.remove_first(len(done))
             while model and model[0] in done:
                 model.popleft()
         assert (len(queue), dropped) == (len(model), expected)
@@ -96,7 +96,7 @@ def test_what_is_stored_and_what_the_next_commit_must_change() -> None:
     assert [(number, one.uid) for number, one in changes.added] == [(8, "a"), (9, "b")]
     put(queue, "c")
     (refused,) = queue.peek(1, 1)
-    queue.settle(1, [(refused, "HTTP 400")])
+    queue.remove_first(1, [(refused, "HTTP 400")])
     changes = queue.take_changes(replaces_all=False)
     assert ([one.uid for _, one in changes.added], changes.removed) == (["c"], [7])
     assert [(one.uid, why) for one, why in changes.refused] == [("old", "HTTP 400")]
@@ -108,4 +108,4 @@ def test_what_is_stored_and_what_the_next_commit_must_change() -> None:
 
 def test_without_a_writer_nothing_is_noted_for_one() -> None:
     queue = EventQueue([(7, event("old"))])
-    assert not queue.settle(len(queue.peek(1, 1)), [(event("old"), "HTTP 400")])
+    assert not queue.remove_first(len(queue.peek(1, 1)), [(event("old"), "HTTP 400")])

@@ -27,10 +27,10 @@ def test_under_a_new_identity_nothing_is_acknowledged() -> None:
     last = RetiredSeries(Series(ResourceIdentity("instance"), acknowledged.plus("cgroup", 7)), acknowledged, 6)
     queue.change_identity(ResourceIdentity("copy"), 9)
     assert (queue.exportable, queue.retired) == (Series(ResourceIdentity("copy"), Totals(9)), last)
-    change = queue.unsaved(replaces_all=False)
+    change = queue.take_unsaved(replaces_all=False)
     assert (change.checkpoint.retired, change.checkpoint.acknowledged) == ((last,), None)
     queue.acknowledge(last.series, 7)
-    assert queue.unsaved(replaces_all=False).checkpoint.retired == ()
+    assert queue.take_unsaved(replaces_all=False).checkpoint.retired == ()
     assert queue.retired is None
 
 
@@ -50,10 +50,10 @@ def test_a_request_from_before_an_identity_change_acknowledges_the_old_series() 
     queue.change_identity(ResourceIdentity("copy"), 9)
     queue.acknowledge(Series(ResourceIdentity("instance"), totals), 7)
     assert queue.retired is None
-    assert queue.unsaved(replaces_all=False).checkpoint.acknowledged is None, "nothing of the new series"
+    assert queue.take_unsaved(replaces_all=False).checkpoint.acknowledged is None, "nothing of the new series"
     queue.change_identity(ResourceIdentity("instance"), 20)
     queue.acknowledge(Series(ResourceIdentity("copy"), Totals(9)), 21)
-    assert queue.unsaved(replaces_all=False).checkpoint.acknowledged is None
+    assert queue.take_unsaved(replaces_all=False).checkpoint.acknowledged is None
 
 
 def test_an_identity_that_returns_has_another_series() -> None:
@@ -67,7 +67,7 @@ def test_an_identity_that_returns_has_another_series() -> None:
         Series(ResourceIdentity("instance"), Totals(20)),
     )
     queue.acknowledge(first, 30)
-    change = queue.unsaved(replaces_all=False)
+    change = queue.take_unsaved(replaces_all=False)
     assert (change.checkpoint.retired, change.checkpoint.acknowledged) == ((), None)
 
 
@@ -75,14 +75,14 @@ def test_a_commit_of_older_totals_takes_no_export_back() -> None:
     spool = Spool(Health(), first_checkpoint(), has_writer=True)
     totals = spool.totals.plus("cgroup", 1)
     spool.put([event("a")], replace(spool.checkpoint, totals=totals))
-    older = spool.unsaved(replaces_all=False)
+    older = spool.take_unsaved(replaces_all=False)
     spool.put([event("b")], replace(spool.checkpoint, totals=totals.plus("cgroup", 2)))
     spool.not_saved("hanging")
     assert spool.exportable.totals.kills == {"cgroup": 2}
     spool.saved(older)
     assert spool.exportable.totals.kills == {"cgroup": 2}
     assert spool.held_until_s < math.inf
-    newer = spool.unsaved(replaces_all=False)
+    newer = spool.take_unsaved(replaces_all=False)
     assert [one.uid for _, one in newer.added] == ["b"]
     spool.saved(newer)
     assert (spool.exportable.totals.kills, spool.held_until_s) == ({"cgroup": 2}, math.inf)

@@ -82,7 +82,7 @@ def test_an_event_keeps_the_identity_of_its_put() -> None:
     batches = []
     while batch := queue.peek(10, 1 << 20):
         batches.append((batch[0].identity, uids(batch)))
-        queue.settle(len(batch))
+        queue.remove_first(len(batch))
     assert batches == [
         (ResourceIdentity("instance"), ["01", "02"]),
         (copy, ["03"]),
@@ -112,7 +112,7 @@ def test_a_hand_over_ends_when_the_reader_has_taken_it() -> None:
 
     def read() -> None:
         woken.wait(10.0)
-        assert queue.earlier is earlier
+        assert queue.earlier_checkpoint is earlier
         queue.earlier_taken()
 
     reader = threading.Thread(target=read)
@@ -120,7 +120,7 @@ def test_a_hand_over_ends_when_the_reader_has_taken_it() -> None:
     queue.hand_over(earlier)
     assert queue.wait_taken(10.0, lambda: False)
     reader.join()
-    assert queue.earlier is None
+    assert queue.earlier_checkpoint is None
 
 
 def test_a_hand_over_ends_with_its_time_or_a_stop() -> None:
@@ -138,4 +138,4 @@ def test_a_hand_over_ends_with_its_time_or_a_stop() -> None:
     began_s = time.monotonic()
     assert not queue.wait_taken(10.0, is_stopping.is_set)
     assert time.monotonic() - began_s < 5.0
-    assert queue.earlier is not None, "it is not lost"
+    assert queue.earlier_checkpoint is not None, "it is not lost"

@@ -18,10 +18,10 @@ def test_the_wait_ends_when_the_checkpoint_is_taken() -> None:
     spool.hand_over(first_checkpoint())
     writer = threading.Thread(target=lambda: outcomes.append(spool.wait_taken(HOUR_S, lambda: False)), daemon=True)
     writer.start()
-    assert spool.earlier is not None
+    assert spool.earlier_checkpoint is not None
     writer.join(0.1)  # it waits
     assert outcomes == []
     spool.earlier_taken()
     writer.join(10.0)
     assert outcomes == [True]
-    assert spool.earlier is None
+    assert spool.earlier_checkpoint is None

@@ -61,7 +61,7 @@ class Rig:
         self.spool.put([event(uid) for uid in uids], replace(self.spool.checkpoint, totals=totals))
 
     def deliver(self, count: int) -> None:
-        self.spool.settle(len(self.spool.peek(count, 1 << 30)))
+        self.spool.remove_first(len(self.spool.peek(count, 1 << 30)))
 
     @property
     def exportable(self) -> int:
@@ -228,7 +228,7 @@ def test_refused_events_are_kept_even_if_the_disk_fails_first(tmp_path: Path, ga
         gate.error = OSError("full")
         rig.put("a", "b")
         (first,) = rig.spool.peek(1, 1 << 30)
-        rig.spool.settle(1, [(first, "HTTP 400")])
+        rig.spool.remove_first(1, [(first, "HTTP 400")])
         assert eventually(lambda: rig.health.is_durable is False)
         gate.error = None
         assert eventually(lambda: rig.on_disk() == (["b"], 2))
@@ -323,7 +323,7 @@ def test_nothing_is_written_before_the_reader_has_taken_the_earlier_checkpoint(
     assert eventually(lambda: rig.queued == ["new", "old"])
     time.sleep(0.3)
     assert (rig.on_disk(), rig.health.is_durable) == ((["old"], 1), False)
-    assert rig.spool.earlier
+    assert rig.spool.earlier_checkpoint
     rig.spool.earlier_taken()
     assert eventually(lambda: rig.on_disk() == (["new", "old"], 1))
     assert rig.writer.stop(10)
@@ -341,7 +341,7 @@ def test_a_checkpoint_that_is_taken_late_is_handed_over_once(tmp_path: Path, mon
 
     def take_between_two_waits(why: str, *arguments: Any) -> None:
         nonlocal taken
-        if rig.spool.earlier is not None:
+        if rig.spool.earlier_checkpoint is not None:
             taken += 1
             rig.spool.earlier_taken()
         not_saved(why, *arguments)
@@ -351,7 +351,7 @@ def test_a_checkpoint_that_is_taken_late_is_handed_over_once(tmp_path: Path, mon
     is_open.set()
     assert eventually(lambda: rig.on_disk() == (["new", "old"], 1))
     assert rig.writer.stop(10)
-    assert (taken, rig.spool.earlier) == (1, None)
+    assert (taken, rig.spool.earlier_checkpoint) == (1, None)
 
 
 @pytest.mark.parametrize("fails_first", [False, True])
@@ -372,7 +372,7 @@ def test_a_stop_before_the_reader_has_taken_the_earlier_checkpoint_writes_nothin
     rig.takes_earlier = False
     rig.put("new")
     is_open.set()
-    assert eventually(lambda: rig.spool.earlier is not None)
+    assert eventually(lambda: rig.spool.earlier_checkpoint is not None)
     began_s = time.monotonic()
     assert rig.writer.stop(10)
     assert time.monotonic() - began_s < 0.9, "it does not wait for the reader"

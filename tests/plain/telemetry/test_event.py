@@ -11,7 +11,7 @@ from otel_oom import schema
 from otel_oom.kernel.oom_kill import NoVictim, event_uid
 from otel_oom.telemetry import kill_event, other_events
 from otel_oom.telemetry.event import Event
-from otel_oom.telemetry.kill_event import Sighting
+from otel_oom.telemetry.kill_event import LiveFacts
 
 NOW_NS = 1_790_000_000 * 10**9
 KILL = klog.kills(klog.memcg_report())[0]
@@ -20,7 +20,7 @@ NO_VICTIM = NoVictim(klog.record("Out of memory and no killable processes..."), 
 
 def events() -> list[Event]:
     return [
-        kill_event.kill_event(KILL, Sighting(skew_s=0.5, is_backlog=True, process={schema.PARENT_PID.name: 1})),
+        kill_event.kill_event(KILL, LiveFacts(skew_s=0.5, is_backlog=True, process={schema.PARENT_PID.name: 1})),
         other_events.no_victim_event(NO_VICTIM, "boot", 3),
         other_events.unaccounted_event(2, "boot", NOW_NS),
         other_events.records_lost_event(4, "boot", NOW_NS),
@@ -73,7 +73,7 @@ def test_the_values_of_a_kill() -> None:
 
 
 def test_an_unknown_value_is_left_out() -> None:
-    event = kill_event.kill_event(klog.kills(["Killed process 9 (x)"])[0], Sighting())
+    event = kill_event.kill_event(klog.kills(["Killed process 9 (x)"])[0], LiveFacts())
     names = {schema.RSS.name, schema.TGID.name, schema.KMSG_SKEW.name, schema.BACKLOG.name, schema.TOP_TASKS.name}
     assert set(event.attributes) & names == set()
 
