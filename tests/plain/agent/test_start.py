@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable
 from dataclasses import replace
@@ -146,7 +147,7 @@ def test_another_pid_namespace_is_a_warning(
 ) -> None:
     monkeypatch.setattr("otel_oom.machine.procfs.sees_host_pids", lambda: sees_host_pids)
     begin()
-    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == warnings
+    assert [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING] == warnings
 
 
 @pytest.mark.parametrize(
@@ -166,5 +167,5 @@ def test_a_disk_that_hangs_at_the_stop_is_a_warning(
     caplog.clear()
     running.stop()
     running.run()
-    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == warnings
+    assert [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING] == warnings
     assert running.spool.checkpoint.is_ended
