@@ -1,16 +1,9 @@
 """Runs one command and turns its errors into an exit code.
 
-Exit codes, from sysexits(3) where it has a fitting one:
-    0 success: `run` was stopped on request, `parse` read all inputs (with or without a kill)
-    1 `demo`: nothing arrived
-    2 wrong usage
-    66 `parse`: an input cannot be read
-    69 no kernel log device
-    70 a bug
-    73 `--spool-required`: the spool cannot be opened
-    75 another agent uses the spool
-    77 no permission to read the device
-    130 interrupted
+Exit codes (sysexits(3) where it has a fitting one): 0 success (`run`: stopped on request; `parse`: all inputs were
+read, with or without a kill), 1 `demo`: nothing arrived, 2 wrong usage, 66 `parse`: an input cannot be read, 69 no
+kernel log device, 70 a bug, 73 `--spool-required`: the spool cannot be opened, 75 another agent uses the spool, 77 no
+permission to read the device, 130 interrupted.
 """
 
 from __future__ import annotations

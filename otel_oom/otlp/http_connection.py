@@ -53,10 +53,9 @@ def check_headers(headers: Mapping[str, str]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Answer(BaseHTTPResult):
-    """The answer to one request: its status and reason, or `error` where there is none.
+    """The answer to one request, or `error`. body: its first 1 MiB.
 
     fields: of the header, with names in lower case; values of equal names are joined by a comma
-    body: its first 1 MiB, bytes
     """
 
     fields: Mapping[str, str] = field(default_factory=dict)

@@ -179,10 +179,7 @@ class Sender(threading.Thread):
     def _count_outcome(
         self, outcome: Outcome, export: ExportSettings, backoff: Backoff, *, is_required: bool = False
     ) -> bool:
-        """Count and log the outcome, and set the backoff. Returns whether it is final; if not, the request is repeated.
-
-        is_required: repeat even a rejected request
-        """
+        """Count and log the outcome, set the backoff; returns whether it is final. is_required: a rejection is not."""
         if outcome.clock_offset_s is not None:
             self._health.clock_compared(outcome.clock_offset_s)
         if outcome.result == "ok":

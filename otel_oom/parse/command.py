@@ -27,11 +27,9 @@ _FEWEST_COLUMNS, _MOST_COLUMNS = 40, 140
 
 
 def run(files: Sequence[str], output: str, page_size: int) -> int:
-    """Parse the files; returns the exit code: 0, or 66 if one cannot be read.
+    """Parse the files; returns the exit code: 0, or 66 if one cannot be read. Raises: UsageError.
 
     output: `text` or `json`; page_size: of the machine that wrote the text, bytes
-
-    Raises: UsageError.
     """
     if page_size < 1 or page_size & (page_size - 1):
         raise UsageError(

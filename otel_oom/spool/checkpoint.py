@@ -109,8 +109,7 @@ def resume(stored: Checkpoint | None, now: Checkpoint) -> Checkpoint:
     # A stored time over a day ahead came from a wrong clock: ignore it.
     is_sane = stored.exported_ns - now.totals.start_ns < _DAY_NS
     exported_ns = stored.exported_ns if is_sane else 0
-    # In a new boot: read the log from its start; the kernel's counter was 0. Of `before`, no totals are used: start 0.
-    if stored.boot_id != now.boot_id:
+    if stored.boot_id != now.boot_id:  # read the log from its start; the kernel's counter was 0. Start time 0: not used
         is_same = stored.identity.is_of_machine(now.identity.instance_id)
         before = stored.with_reset_totals(0) if is_same else stored.under_new_identity(now.identity, 0)
         return replace(
