@@ -80,6 +80,8 @@ class KillSearch:
     def _marked_lines(self) -> Iterator[Finding]:
         """The findings of this block, up to the first line whose continuation is not read yet."""
         window, assembler = self._window, self._assembler
+        if not window.is_ready(window.at):
+            return  # so that small blocks are not searched again and again
         end = window.whole_lines()
         for start in [*marker_lines(window.data, window.at, end), end]:
             if start < window.at:
