@@ -12,7 +12,7 @@ Rules:
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
 
 from otel_oom.health import Health
@@ -47,7 +47,7 @@ class ReadBatch:
     is_forked: the last record reports a fork of the virtual machine
     """
 
-    findings: tuple[OomKill | NoVictim, ...] = ()
+    findings: list[OomKill | NoVictim] = field(default_factory=list)
     lost: int = 0
     lost_ns: int = 0
     is_forked: bool = False
@@ -198,8 +198,8 @@ class Reader:
 
     def _add(self, findings: tuple[Finding, ...]) -> None:
         """Count kill lines. Adds the findings without repeats and without those counted before a restart."""
-        new = [finding for finding in findings if finding.record.sequence >= self._first_uncounted]
-        if new:
-            self.kill_lines += sum(isinstance(finding, OomKill | Repeat) for finding in new)
-            kept = [finding for finding in new if not isinstance(finding, Repeat)]
-            self.batch = replace(self.batch, findings=(*self.batch.findings, *kept))
+        for finding in findings:
+            if finding.record.sequence >= self._first_uncounted:
+                self.kill_lines += isinstance(finding, OomKill | Repeat)
+                if not isinstance(finding, Repeat):
+                    self.batch.findings.append(finding)

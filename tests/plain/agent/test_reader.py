@@ -58,7 +58,7 @@ def test_a_batch_stays_until_it_is_cleared() -> None:
     first = one.batch
     assert (one.batch, first.lost, sequences(one)) == (first, 2, [1, 4])
     one.clear_batch()
-    assert (one.batch.findings, one.batch.lost, one.kill_lines) == ((), 0, 2)
+    assert (one.batch.findings, one.batch.lost, one.kill_lines) == ([], 0, 2)
 
 
 def test_nothing_is_read_behind_a_fork_before_the_batch_is_cleared() -> None:

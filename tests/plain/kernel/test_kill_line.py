@@ -3,6 +3,7 @@
 import pytest
 from support import klog
 
+from otel_oom.kernel import kill_line
 from otel_oom.kernel.kill_line import KillLine, parse_kill_line
 
 MEMCG = "Memory cgroup out of memory"
@@ -99,3 +100,14 @@ def test_no_process_name_shifts_a_field(comm: str) -> None:
 )
 def test_other_lines_are_no_kill_lines(line: str) -> None:
     assert parse_kill_line(line) is None
+
+
+@pytest.mark.parametrize("comm", ["vic", "", "a) total-vm:1kB", "Killed process 1 (", ")", r"\x0a"])
+@pytest.mark.parametrize("sizes", ["67880", "99999999999999999999"], ids=["a size", "more than 64 bits"])
+def test_the_pattern_of_the_newest_form_gives_what_the_general_ones_give(comm: str, sizes: str) -> None:
+    text = (
+        f"Memory cgroup out of memory: Killed process 2110 ({comm}) total-vm:{sizes}kB, anon-rss:20480kB, "
+        "file-rss:1056kB, shmem-rss:0kB, UID:0 pgtables:80kB oom_score_adj:-999"
+    )
+    assert kill_line._NEWEST.fullmatch(text)
+    assert kill_line.parse_kill_line(text) == kill_line._parse_any_form(text)
