@@ -32,7 +32,7 @@ def _patterns(markers: Iterable[bytes]) -> tuple[re.Pattern[bytes], ...]:
     return re.compile(_COMMON + b"(?:" + b"|".join(together) + b")"), *alone
 
 
-_MARKERS: Final = _patterns(oom_lines.MARKERS)
+_MARKERS: Final = _patterns((*oom_lines.MARKERS, b"Task in /"))  # a wrap may cut the marker of this line, no other
 _NEAR: Final = 4 << 10  # a group's line follows its first kill line, and may have lost its end
 _MESSAGE: Final = b'"MESSAGE"'
 _AS_NUMBERS: Final = re.compile(_MESSAGE + rb" ?: ?\[")  # how journald writes a message that is not UTF-8
