@@ -131,7 +131,7 @@ class Health:
             "identity change",
             logging.WARNING,
             "the identity of this machine changed: continuing as instance %s",
-            identity.instance_id,
+            identity.service_instance_id,
         )
 
     def identity_file_unreadable(self, path: Path) -> None:
