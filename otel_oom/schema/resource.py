@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Final
 
 SCHEMA_URL: Final = "https://opentelemetry.io/schemas/1.44.0"
-"""The version of the semantic conventions that resource and scopes follow.
+"""The version of the semantic conventions that the resource and the log records follow."""
 
-Change it only together with a name: the Collector's Prometheus exporter (0.159) keeps series per schema URL of the
-scope. After a change it shows the old totals beside the new ones until they expire."""
+METRICS_SCHEMA_URL: Final = "https://opentelemetry.io/schemas/1.44.0"
+"""The same for the scope of metrics. It must not change with an upgrade: the Collector's Prometheus exporter (0.159)
+keeps a point per schema URL of the scope, and shows the old or the new total at random until the old one expires.
+Metrics have no name of the conventions, so a later version of them changes nothing."""
 
 SERVICE_NAME: Final = "service.name"
 SERVICE_VERSION: Final = "service.version"

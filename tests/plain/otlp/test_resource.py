@@ -39,6 +39,7 @@ def test_log_records_carry_the_schema_url_on_resource_and_scope() -> None:
 
 
 def test_metrics_carry_the_schema_url_on_resource_and_scope() -> None:
+    """The URL of their scope never changes: tests/collector/test_config.py shows why."""
     world = MetricWorld()
     data = metric_points.points(
         world.schedule.collect(world.now), resource_builder({})(OWN), boot_ns=0, agent_start_ns=0
