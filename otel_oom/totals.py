@@ -68,8 +68,8 @@ class Totals:
 class ResourceIdentity:
     """The resource attributes by which this machine differs from its copies.
 
-    instance_id: the machine's UUID. For one run or one fork alone, `/` and a random part follow: so the machine is
-        still recognized. As stored by versions before that, `-` and a random part.
+    instance_id: the machine's UUID. For one run or one fork, `/` and a random part follow: the machine is still
+        recognized. Earlier versions stored `-` and a random part.
     host_name, host_id: empty where there is none
     """
 
@@ -87,7 +87,7 @@ class ResourceIdentity:
         return replace(self, instance_id="/".join(filter(None, (self.instance_id[:_UUID_CHARACTERS], part))))
 
     def is_of_machine(self, instance_ids: str | tuple[str, ...]) -> bool:
-        """Whether it is an identity of that machine. instance_ids: without a random part; several as of versions."""
+        """Whether it is an identity of that machine. instance_ids: the machine's ids, without a random part."""
         return self.instance_id.startswith(instance_ids)
 
 

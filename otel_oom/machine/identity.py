@@ -43,7 +43,7 @@ class MachineIdentity:
 
     @property
     def instance_ids(self) -> tuple[str, str]:
-        """Those that a spool may hold for this machine: `instance_id`, and the id of earlier versions.
+        """The ids that a spool may hold for this machine: `instance_id`, and the one that earlier versions made.
 
         A stored identity is kept until the next boot, so that its totals continue in one series.
         """

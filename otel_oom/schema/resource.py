@@ -33,7 +33,7 @@ RESOURCE: Final = {
     ),
     HOST_NAME: "The machine's host name.",
     HOST_ID: "The machine id (/etc/machine-id).",
-    HOST_ARCH: "The machine's architecture: `amd64`, `arm64`, `ppc64` and others; as `uname -m` where none is given.",
+    HOST_ARCH: "The machine's architecture: `amd64`, `arm64`, `ppc64` and others; otherwise as `uname -m`.",
     OS_TYPE: "`linux`",
     OS_NAME: "The distribution: NAME of /etc/os-release. Absent without that file; of the image in a container.",
     OS_VERSION: "Its version: VERSION_ID of that file.",
