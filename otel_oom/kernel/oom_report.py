@@ -14,7 +14,7 @@ from __future__ import annotations
 import heapq
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 from otel_oom.kernel import cgroup_lines, oom_lines
@@ -133,9 +133,11 @@ class Report:
         elif line := oom_lines.CURRENT_TASK.fullmatch(text):
             if self.opener is None or self.trigger_pid is not None:
                 return False
-            if not line["rest"].startswith(f"{self.opener.comm} "):
+            comm = self.opener.comm
+            if not (line["rest"].startswith(comm) and line["rest"].startswith(oom_lines.AFTER_CURRENT_COMM, len(comm))):
                 return False
             self.trigger_pid = int(line["pid"] or line["old_pid"])
+            self.opener = replace(self.opener, comm=line["levels"] + comm)
         elif line := oom_lines.ANNOUNCE.fullmatch(text):
             self.announced = line["cause"]
         elif line := oom_lines.TABLE_HEADER.fullmatch(text):
@@ -174,7 +176,7 @@ class Report:
             self.sizes[f"swap_{line['which'].lower()}"] = oom_lines.size(line["kb"])
         elif line := oom_lines.RAM_PAGES.fullmatch(text):
             self.sizes["memory_total"] = oom_lines.number(line["pages"], self.page_size)
-        elif line := oom_lines.FREE_PAGES.match(text):
+        elif line := oom_lines.FREE_PAGES.fullmatch(text):
             self.sizes["memory_free"] = oom_lines.number(line["pages"], self.page_size)
         else:
             return False
@@ -203,7 +205,7 @@ class Report:
     @property
     def is_memcg(self) -> bool:
         """Whether a line was read that only the report of a memory cgroup has."""
-        if self.usage is not None or cgroup_lines.TASK_IN in self.heads:
+        if self.usage is not None or self.task_in() is not None:
             return True
         summary = self.summary(None)
         return summary is not None and summary.oom_memcg is not None
