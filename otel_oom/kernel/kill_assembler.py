@@ -21,7 +21,7 @@ from otel_oom.kernel.kill_facts import interpret
 from otel_oom.kernel.kill_line import KillLine, parse_kill_line
 from otel_oom.kernel.kmsg_record import FACILITY_KERNEL, Record
 from otel_oom.kernel.oom_group import Episode, GroupLine
-from otel_oom.kernel.oom_kill import Finding, NoVictim, OomKill, Repeat
+from otel_oom.kernel.oom_kill import Finding, Forged, NoVictim, OomKill, Repeat
 from otel_oom.kernel.oom_lines import Opener
 from otel_oom.kernel.oom_report import Report
 
@@ -32,11 +32,13 @@ class Assembler:
     """The state machine from records to findings.
 
     boot_id: of the boot whose log it is, a part of each uid; page_size: of that machine, bytes
+    is_excerpt: the records are those of a text, whose lines a person or a terminal may have cut
     """
 
-    def __init__(self, boot_id: str, page_size: int) -> None:
+    def __init__(self, boot_id: str, page_size: int, *, is_excerpt: bool = False) -> None:
         self._boot_id = boot_id
         self._page_size = page_size
+        self._is_excerpt = is_excerpt
         self._report: Report | None = None
         self._episode: Episode | None = None
         self._group_line = GroupLine()
@@ -76,12 +78,14 @@ class Assembler:
         if text.startswith(oom_lines.RESULT_LINE_BEGINNINGS):
             if line := parse_kill_line(text):
                 return self._kill(record, observed_ns, line)
-            if oom_lines.NO_KILLABLE.match(text):
+            if oom_lines.NO_KILLABLE.fullmatch(text):
                 self._report = None
                 return (*self.release_held(), NoVictim(record, observed_ns))
             if oom_lines.ALREADY_EXITING.fullmatch(text):
                 self._report = None
                 return ()
+            if "Killed process " in text or "no killable processes" in text:
+                return (Forged(record),)
         if opener := oom_lines.parse_opener(text):
             return self._open(record, opener)
         self._read(record)
@@ -120,7 +124,7 @@ class Assembler:
             ):
                 return
             # The opener was lost or is unreadable. The following lines still describe a kill.
-            self._report = Report(record, self._page_size, record.monotonic_us)
+            self._report = Report(record, self._page_size, record.monotonic_us, self._is_excerpt)
         self._report.read(record)
 
     def _near_episode(self, record: Record) -> Episode | None:

@@ -136,7 +136,9 @@ GROUP: Final = re.compile(rf"{GROUP_MARKER.decode()}.*(?: are going to be killed
 ALREADY_EXITING: Final = re.compile(rf"{CAUSE}: OOM victim \d+ \(.*\) is already exiting\. Skip killing the task")
 
 # Out of memory and no killable processes...                                  (4.19+; before 4.19 only as a panic's text)
-NO_KILLABLE: Final = re.compile(r"(?:Kernel panic - not syncing: )?Out of memory and no killable processes")
+NO_KILLABLE: Final = re.compile(
+    r"(?:Kernel panic - not syncing: )?Out of memory and no killable processes(?:\.\.\.)?(?:\\x0a)?"
+)
 
 
 def is_comm(text: str) -> bool:

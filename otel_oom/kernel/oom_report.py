@@ -74,6 +74,8 @@ class Report:
     first_record: Record
     page_size: int
     last_us: int
+    is_excerpt: bool = False
+    """Whether it was read from a text, whose lines a person or a terminal may have cut."""
     silent_records: int = 0
     """Number of records since the last one of this report."""
     has_gap: bool = False
@@ -104,7 +106,9 @@ class Report:
 
     def after_loss(self) -> Report:
         """Return this report without the facts that were read before a gap."""
-        return Report(self.first_record, self.page_size, self.last_us, self.silent_records, has_gap=True)
+        return Report(
+            self.first_record, self.page_size, self.last_us, self.is_excerpt, self.silent_records, has_gap=True
+        )
 
     def read(self, record: Record) -> None:
         """Take the facts of a line, or of a fragment of one. Other lines are ignored."""
@@ -192,6 +196,8 @@ class Report:
         for end in range(len(parts), 0, -1):
             if found := cgroup_lines.summary("".join(parts[:end]), comm=comm, oom_memcg=memcg):
                 return found
+        if self.opener is None and not self.is_excerpt:
+            return None  # any user's text may stand in place of the end
         return cgroup_lines.summary_without_end("".join(parts), comm=comm)
 
     def task_in(self) -> tuple[str, str] | None:

@@ -15,7 +15,7 @@ from support import klog
 from support.klog import Line, fragment
 
 from otel_oom.kernel import text_escapes
-from otel_oom.kernel.oom_kill import Finding, OomKill
+from otel_oom.kernel.oom_kill import Finding, Forged, OomKill
 
 EVERY: Final = int(os.environ.get("OTEL_OOM_EVERY_NAME", "41"))
 """Each how many sequences are tried; 1 tries all. A prime, so that names, lines and places are mixed."""
@@ -96,6 +96,7 @@ STREAMS: Final[dict[str, Sequence[Line]]] = {
 
 def facts(found: Sequence[Finding]) -> list[object]:
     """The findings without the numbers of their records, which an additional line moves."""
+    found = [one for one in found if not isinstance(one, Forged)]  # nobody is told that a user chose this name
     numbers = {one.uid: number for number, one in enumerate(found) if isinstance(one, OomKill)}
     return [
         {
