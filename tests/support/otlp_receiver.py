@@ -90,7 +90,7 @@ class OtlpReceiver:
     """A context that listens on a port that the kernel chooses."""
 
     def __init__(
-        self, protocol: Protocol, *, certificate: tuple[Path, Path] | None = None, address: str = "127.0.0.1"
+        self, protocol: Protocol, *, certificate: tuple[Path, ...] | None = None, address: str = "127.0.0.1"
     ) -> None:
         self.protocol = protocol
         self.script = Script()
