@@ -114,6 +114,10 @@ class OtlpReceiver:
         """Variables of an agent that exports to this receiver."""
         return {"OTEL_EXPORTER_OTLP_PROTOCOL": self.protocol, "OTEL_EXPORTER_OTLP_ENDPOINT": self.endpoint}
 
+    def secure(self, certificate: tuple[Path, ...]) -> None:
+        """Speak TLS from the next start on."""
+        self._certificate = certificate
+
     def start(self) -> None:
         """Listen. After `stop`: on the same port as before."""
         kind: Any = HttpServer if self.protocol == "http/protobuf" else GrpcServer
