@@ -7,6 +7,7 @@ Source: OTLP specification, "OTLP/gRPC Response" (success, partial success, fail
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import threading
 from collections.abc import Iterable
@@ -31,6 +32,9 @@ from otel_oom.config.otlp_export import ExportSettings
 from otel_oom.errors import UsageError
 from otel_oom.otlp.export_outcome import KEY_REMEDY, Outcome, accepted, encoded
 from otel_oom.otlp.tls_files import pem
+
+# GRPC_VERBOSITY also hides the line of a failed check in the C core, which ends the process (SIGABRT).
+faulthandler.enable()
 
 _CHANNEL_OPTIONS: Final = (
     ("grpc.primary_user_agent", f"otel-oom/{__version__} {_USER_AGENT_HEADER_VALUE}"),
