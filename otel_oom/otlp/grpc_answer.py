@@ -1,36 +1,89 @@
-"""What the failure of a gRPC call means.
+"""What the answer to a gRPC call means.
 
-Source: OTLP specification, "OTLP/gRPC Response" (failures, throttling).
+Source: OTLP specification, "OTLP/gRPC Response" (success, partial success, failures, throttling). What is no answer of
+a gRPC server is only in the library's own words (grpcio 1.85.3, against a raw HTTP/2 server):
+
+    Received http2 header with status: 404                              an HTTP status other than 200
+    Stream removed (Data frame with END_STREAM flag received)           HTTP 200 with a body and no grpc-status
+    No status received                                                  HTTP 200 without a body and a grpc-status
+    Exception deserializing response!                                   a message that is not OTLP's
 """
 
 from __future__ import annotations
 
-from typing import Final
+import re
+from typing import Any, Final
 
 from google.protobuf.message import DecodeError
 from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
 from grpc import Call, StatusCode
 
-from otel_oom.otlp.export_outcome import KEY_REMEDY, Outcome
+from otel_oom.otlp import remedies, tls_failure
+from otel_oom.otlp.export_outcome import Outcome, accepted
 
-_NOT_GRPC_REMEDY: Final = (
-    "if it speaks HTTP, set OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf, or name the collector's gRPC port"
-)
+_HTTP_STATUS: Final = re.compile(r"Received http2 header with status: (\d+)")
+_NO_STATUS: Final = re.compile("END_STREAM flag received|No status received")
+_NOT_HTTP2: Final = re.compile("http1.x server|Failed parsing HTTP/2")
+_PROXY_LOGIN: Final = re.compile("proxy returned response code 407", re.IGNORECASE)
+_CLOSED: Final = re.compile("failed to connect to all addresses.*(Socket closed|Connection reset by peer)")
+_KEY_CODES: Final = frozenset({StatusCode.UNAUTHENTICATED, StatusCode.PERMISSION_DENIED})
+_PATH_CODES: Final = frozenset({StatusCode.UNIMPLEMENTED, StatusCode.NOT_FOUND})
+_HTTP_PASSING: Final = frozenset({408, 425, 429})
 
 
-def failure(call: Call) -> Outcome:
-    """The outcome of a call that failed."""
+def answered(call: Call, message: Any) -> Outcome:
+    """The outcome of a call with the status OK. message: the response, None if there is none."""
+    if message is None:  # grpcio takes a status without a message for a success
+        return _not_grpc(f"{call.code().name}: the answer has no response message")
+    return accepted(message.partial_success)
+
+
+def failed(call: Call, *, is_tls: bool) -> Outcome:
+    """The outcome of any other call. is_tls: whether the channel uses TLS."""
     code, details = call.code(), call.details() or ""
-    if "http1.x server" in details or "Failed parsing HTTP/2" in details:
-        return Outcome("retry", f"{code.name}: the answer is not gRPC", remedy=_NOT_GRPC_REMEDY)
+    if status := _HTTP_STATUS.search(details):
+        return _http_status(code, int(status[1]))
+    if _NOT_HTTP2.search(details):
+        return _not_grpc(f"{code.name}: the answer is not gRPC")
+    if _NO_STATUS.search(details):
+        return _not_grpc(f"{code.name}: the answer is HTTP without a gRPC status", remedies.NOT_A_COLLECTOR)
+    if "deserializing response" in details:
+        return _not_grpc(f"{code.name}: the answer is no OTLP message", remedies.NOT_A_COLLECTOR)
     innermost = details.rpartition("; last error: ")[2].rpartition("Failed to connect to remote host: ")[2]
     why = f"{code.name}: {innermost}"
     # RESOURCE_EXHAUSTED is two things: throttling, and a message larger than the server takes.
     if code is StatusCode.INVALID_ARGUMENT or (code is StatusCode.RESOURCE_EXHAUSTED and "larger than max" in details):
         return Outcome("rejected", why)
-    remedy = KEY_REMEDY if code in {StatusCode.UNAUTHENTICATED, StatusCode.PERMISSION_DENIED} else ""
+    if code is StatusCode.UNAVAILABLE:
+        return _unavailable(call, why, details, is_tls=is_tls)
+    remedy = remedies.KEY if code in _KEY_CODES else remedies.PATH if code in _PATH_CODES else remedies.SERVER
+    return Outcome("retry", why, _retry_after_s(call), remedy=remedy, needs_operator=remedy is not remedies.SERVER)
+
+
+def _unavailable(call: Call, why: str, details: str, *, is_tls: bool) -> Outcome:
+    """No connection, or a server that answers so."""
+    remedy = tls_failure.remedy(details) if is_tls else ""
+    if _PROXY_LOGIN.search(details):
+        remedy = remedies.PROXY
+    if remedy:
+        return Outcome("retry", why, remedy=remedy, needs_operator=True)
+    # The library does not give the server's alert. A server that restarts closes connections as well.
+    if _CLOSED.search(details):
+        remedy = remedies.CLOSED_AFTER_HANDSHAKE if is_tls else remedies.NOT_PLAIN
     return Outcome("retry", why, _retry_after_s(call), remedy=remedy)
+
+
+def _http_status(code: StatusCode, status: int) -> Outcome:
+    why = f"{code.name}: HTTP {status} instead of a gRPC answer"
+    if status >= 500 or status in _HTTP_PASSING:
+        return Outcome("retry", why, remedy=remedies.SERVER)
+    remedy = {401: remedies.KEY, 403: remedies.KEY, 407: remedies.PROXY}.get(status, remedies.NOT_GRPC)
+    return _not_grpc(why, remedy)
+
+
+def _not_grpc(why: str, remedy: str = remedies.NOT_GRPC) -> Outcome:
+    return Outcome("retry", why, remedy=remedy, needs_operator=True)
 
 
 def _retry_after_s(call: Call) -> float | None:

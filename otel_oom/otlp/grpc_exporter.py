@@ -21,8 +21,8 @@ from opentelemetry.exporter.otlp.proto.grpc.exporter import OTLPExporterMixin
 from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter
 
 from otel_oom.config.otlp_export import ExportSettings
-from otel_oom.otlp.export_outcome import Outcome, accepted, encoded
-from otel_oom.otlp.grpc_answer import failure
+from otel_oom.otlp.export_outcome import Outcome, encoded
+from otel_oom.otlp.grpc_answer import answered, failed
 
 _CHANNEL_OPTIONS: Final = (
     ("grpc.use_local_subchannel_pool", 1),
@@ -46,6 +46,7 @@ class _GrpcExporter(OTLPExporterMixin[Any, Any, Any, Any]):
 
     def __init__(self, export: ExportSettings) -> None:
         super().__init__(**_arguments(export))
+        self._is_tls = not export.is_insecure
 
     def send(self, data: Any) -> Outcome:
         """Call Export once."""
@@ -59,11 +60,11 @@ class _GrpcExporter(OTLPExporterMixin[Any, Any, Any, Any]):
             self.reconnect()
             return Outcome("retry", "timed out", is_silent=True)
         if call.code() is StatusCode.OK:
-            return accepted(call.result().partial_success)
+            return answered(call, call.result())
         is_silent = call.code() is StatusCode.UNAVAILABLE  # in most cases; a server may answer so too
         if is_silent:
             self.reconnect()
-        return replace(failure(call), is_silent=is_silent)
+        return replace(failed(call, is_tls=self._is_tls), is_silent=is_silent)
 
     def reconnect(self) -> None:
         """Open a new channel for the next request: the old one may be dead without a sign of it.

@@ -6,14 +6,18 @@ Source: OTLP specification, "OTLP/HTTP Response" (success, partial success, fail
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+import zlib
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
-from google.protobuf.message import DecodeError
 from h11 import RemoteProtocolError
 from opentelemetry.exporter.otlp.common.http import _extract_retry_after
 
-from otel_oom.otlp.export_outcome import KEY_REMEDY, OK, Outcome, accepted
+from otel_oom.otlp import remedies, tls_failure
+from otel_oom.otlp.export_outcome import Outcome, accepted
+from otel_oom.otlp.http_acceptance import accepted_message
+from otel_oom.otlp.server_words import server_words
 
 if TYPE_CHECKING:
     from opentelemetry.exporter.http.transport._base import BaseHTTPResult
@@ -25,45 +29,66 @@ if TYPE_CHECKING:
 _TOO_LARGE: Final = 413
 _BAD_REQUEST: Final = frozenset({400, 422})
 _OTLP_TYPES: Final = frozenset({"application/x-protobuf", "application/json", "application/octet-stream"})
-_EVIDENCE: Final = 200  # bytes of an answer that is not OTLP: its first line names the cause
+# After these, waiting may help: request timeout, too early, too many requests. After other 4xx only an operator can.
+_PASSING: Final = frozenset({408, 425, 429})
+_BODY_BYTES: Final = 1 << 20  # of a compressed answer
 
 _REMEDIES: Final = {
     400: "the answer is not OTLP; if the port speaks TLS, write https://",
-    401: KEY_REMEDY,
-    403: KEY_REMEDY,
-    404: "OTEL_EXPORTER_OTLP_ENDPOINT names the base URL, to which v1/logs and v1/metrics are added",
+    401: remedies.KEY,
+    403: remedies.KEY,
+    404: remedies.PATH,
+    405: remedies.PATH,
+    406: remedies.NOT_A_COLLECTOR,
+    407: remedies.PROXY,
+    410: remedies.PATH,
+    415: remedies.NOT_A_COLLECTOR,
+    501: remedies.NOT_A_COLLECTOR,
 }
-_NOT_HTTP_REMEDY: Final = "if it speaks gRPC, set OTEL_EXPORTER_OTLP_PROTOCOL=grpc, or name the collector's HTTP port"
 _ERRNO: Final = re.compile(r"\[Errno -?\d+\] ")
 
 
-def answered(result: BaseHTTPResult, response: type[Any]) -> Outcome:
-    """The outcome of an answer. response: class of the message of a success."""
+def answered(result: BaseHTTPResult, response: type[Any], url: str) -> Outcome:
+    """The outcome of an answer. response: class of the message of an acceptance; url: of the request."""
     status = result.status_code or 0
-    if 200 <= status < 300:
-        return _partial_success(result.content(), response)
+    kind = _media_type(result)
+    body = _body(result)
+    message = accepted_message(status, kind, body, response)
+    if message is not None:
+        return accepted(message.partial_success)
     why = f"HTTP {status} {result.reason or ''}".strip()
-    if status == _TOO_LARGE or (status in _BAD_REQUEST and _is_otlp(result.headers())):
-        return Outcome("rejected", why)
-    if status in _BAD_REQUEST:
-        why = f"{why}: {result.content()[:_EVIDENCE].decode(errors='replace')}".rstrip(": \r\n")
+    words = server_words(kind, body)
+    if 200 <= status < 300:
+        return _other_answer(f"{why}, but the answer is not a collector's", words or kind or "no text")
     if 300 <= status < 400:
         where = result.headers().get("location", "another place")
-        return Outcome("retry", f"{why}: to {where}", remedy="OTEL_EXPORTER_OTLP_ENDPOINT must name the final place")
-    return Outcome("retry", why, _extract_retry_after(result), remedy=_REMEDIES.get(status, ""))
+        return Outcome("retry", f"{why}: to {where}", remedy=remedies.MOVED, needs_operator=True)
+    why = f"{why}: {words}" if words else why
+    if status == _TOO_LARGE or (status in _BAD_REQUEST and kind in _OTLP_TYPES):
+        return Outcome("rejected", why)
+    remedy = _REMEDIES.get(status, remedies.SERVER)
+    if remedy is remedies.PATH:
+        remedy = f"nothing takes OTLP at {urlsplit(url).path or '/'} there; {remedy}"
+    needs_operator = (status < 500 and status not in _PASSING) or status == 501
+    return Outcome("retry", why, _extract_retry_after(result), remedy=remedy, needs_operator=needs_operator)
 
 
-def _is_otlp(headers: Mapping[str, str]) -> bool:
-    """By the content type, without its parameters (`; charset=utf-8`)."""
-    return headers.get("content-type", "").partition(";")[0].strip().lower() in _OTLP_TYPES
+def _other_answer(why: str, words: str) -> Outcome:
+    return Outcome("retry", f"{why}: {words}", remedy=remedies.NOT_A_COLLECTOR, needs_operator=True)
 
 
-def _partial_success(content: bytes, response: type[Any]) -> Outcome:
-    try:
-        partial = response.FromString(content).partial_success
-    except DecodeError:
-        return OK  # accepted, with a body in another form
-    return accepted(partial)
+def _media_type(result: BaseHTTPResult) -> str:
+    """Without its parameters (`; charset=utf-8`); empty if there is none."""
+    return result.headers().get("content-type", "").partition(";")[0].strip().lower()
+
+
+def _body(result: BaseHTTPResult) -> bytes:
+    """The body, decompressed. The request asks for `identity`, but not every proxy reads that; requests decodes."""
+    body = result.content()
+    if result.headers().get("content-encoding", "").strip().lower() in {"gzip", "x-gzip", "deflate"}:
+        with suppress(zlib.error):
+            return zlib.decompressobj(wbits=47).decompress(body, _BODY_BYTES)  # 47: gzip or zlib
+    return body
 
 
 def no_answer(error: Exception | None) -> Outcome:
@@ -74,10 +99,19 @@ def no_answer(error: Exception | None) -> Outcome:
     # Compared by module name, because plain HTTP loads neither ssl nor http.client.
     module = type(cause).__module__
     if isinstance(cause, RemoteProtocolError) or (module == "http.client" and not isinstance(cause, OSError)):
-        return Outcome("retry", "the answer is not HTTP", remedy=_NOT_HTTP_REMEDY)
+        return Outcome("retry", "the answer is not HTTP", remedy=remedies.NOT_HTTP, needs_operator=True)
     if module == "ssl":
-        why = f"TLS: {getattr(cause, 'verify_message', '') or getattr(cause, 'reason', '') or cause}"
-    elif isinstance(cause, OSError) and cause.strerror:
+        words = str(getattr(cause, "verify_message", "") or getattr(cause, "reason", "") or cause)
+        remedy = tls_failure.remedy(words)
+        needs_operator = bool(remedy)
+        if (
+            "EOF occurred" in words
+        ):  # after the handshake: the server's alert may be lost. One that restarts does so, too
+            remedy = remedies.CLOSED_AFTER_HANDSHAKE
+        return Outcome("retry", f"TLS: {words}", remedy=remedy, is_silent=True, needs_operator=needs_operator)
+    if "Tunnel connection failed: 407" in str(cause):
+        return Outcome("retry", str(cause), remedy=remedies.PROXY, needs_operator=True)
+    if isinstance(cause, OSError) and cause.strerror:
         why = cause.strerror
     elif "timed out" in str(cause):
         why = "timed out"

@@ -127,4 +127,4 @@ def _post(client: _OTLPHTTPClient, data: bytes, response: type[Any]) -> Outcome:
     # The offset is inexact after a slow answer, and wrong if the clock was set during the request.
     is_exact = took_s < _EXACT_S and abs((answered_ns - asked_ns) / 1e9 - took_s) < _EXACT_S
     offset = offset_s(result.headers().get("date"), asked_ns, answered_ns) if is_exact else None
-    return replace(answered(result, response), clock_offset_s=offset)
+    return replace(answered(result, response, client._endpoint), clock_offset_s=offset)
