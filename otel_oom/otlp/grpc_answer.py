@@ -11,6 +11,7 @@ a gRPC server is only in the library's own words (grpcio 1.85.3, against a raw H
 
 from __future__ import annotations
 
+import logging
 import re
 from typing import Any, Final
 
@@ -21,6 +22,9 @@ from grpc import Call, StatusCode
 
 from otel_oom.otlp import remedies, tls_failure
 from otel_oom.otlp.export_outcome import Outcome, accepted
+
+# grpcio logs a traceback for each message that is not OTLP's, without a limit. The outcome says it.
+logging.getLogger("grpc._common").setLevel(logging.CRITICAL)
 
 _HTTP_STATUS: Final = re.compile(r"Received http2 header with status: (\d+)")
 _NO_STATUS: Final = re.compile("END_STREAM flag received|No status received")

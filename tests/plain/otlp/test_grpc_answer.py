@@ -72,6 +72,7 @@ def test_what_is_no_acceptance_keeps_the_data(
         assert not rig.health.dropped
         assert {outcome for _, outcome in rig.health.exports} == {"retry"}
         assert server.requests >= 4
+    assert {record.name for record in caplog.records} == {"otel_oom"}, "no line of the library, and no traceback"
     assert f"cannot deliver logs, will retry: {why}; {remedy}" in caplog.messages
     assert f"cannot deliver metrics, will retry: {why}; {remedy}" in caplog.messages
 
