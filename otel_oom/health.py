@@ -60,12 +60,12 @@ class Health:
         self._log.log("failed", logging.ERROR, "a kernel log record was not understood: %r: %r", error, raw[:200])
 
     def record_refused(self, record: Record) -> None:
-        """User space wrote a line that looks like OOM into the kernel log."""
+        """User space wrote a line that looks like OOM into the kernel log, or chose the text of one."""
         self.records["refused"] += 1
         self._log.log(
             "refused",
             logging.WARNING,
-            "refused a kernel log record that user space wrote (facility %d): %s",
+            "refused a kernel log record that user space wrote or chose (facility %d): %s",
             record.facility,
             record.text[:120],
         )
@@ -131,7 +131,7 @@ class Health:
             "identity change",
             logging.WARNING,
             "the identity of this machine changed: continuing as instance %s",
-            identity.instance_id,
+            identity.service_instance_id,
         )
 
     def identity_file_unreadable(self, path: Path) -> None:

@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "uuid5": set(),
     "rate_limited_log": set(),
     "schema": set(),
-    "totals": set(),
+    "totals": {"uuid5"},
     "kernel": {"errors", "schema", "uuid5"},
     "telemetry": {"kernel", "schema", "totals"},
     "config": {"errors", "schema"},
