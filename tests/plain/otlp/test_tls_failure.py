@@ -13,7 +13,7 @@ from typing import Literal
 
 import grpc
 import pytest
-from support.certificates import certificate
+from support.dated_certificates import certificate
 from support.otlp_receiver import Protocol
 from support.pipelines import sending
 from support.waiting import eventually

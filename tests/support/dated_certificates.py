@@ -1,4 +1,4 @@
-"""Certificates of tests, made by openssl: each signs itself."""
+"""Certificates of tests with given names and dates, made by openssl: each signs itself."""
 
 from __future__ import annotations
 
