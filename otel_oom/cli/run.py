@@ -24,6 +24,8 @@ def run(arguments: argparse.Namespace) -> int:
     logging.getLogger("opentelemetry.util.re").addFilter(_replace_header_warning)
     flags = {setting.name: getattr(arguments, setting.name) for setting in options.OWN}
     settings = load_config(os.environ, is_root=os.geteuid() == 0, **flags)
+    for warning in dict.fromkeys((*settings.logs.warnings, *settings.metrics.warnings)):
+        log.warning("%s", warning)
     memory_protection.bound_threads()  # before the first of them
     problems = [memory_protection.lower_oom_score(settings.oom_score_adj)]
     agent = start.prepare(settings)

@@ -121,8 +121,8 @@ OWN: Final = (DEVICE, FROM_RING, SPOOL, SPOOL_REQUIRED, OOM_SCORE_ADJ, IDENTITY_
 ENDPOINT: Final = Setting(
     f"{_OTLP}ENDPOINT",
     "http://localhost:4318",
-    "URL of the collector. Over HTTP, `/v1/logs` and `/v1/metrics` are appended to it; the URL of one signal is used"
-    " as it is",
+    "URL of the collector. Over HTTP, `/v1/logs` and `/v1/metrics` are appended to its path; the URL of one signal is"
+    " used as it is. gRPC also takes its own forms, such as `unix:///run/collector.sock` and `dns:///host:4317`",
     default_note="`http://localhost:4318`, with gRPC `http://localhost:4317`",
 )
 PROTOCOL: Final = Setting(
@@ -135,8 +135,8 @@ PROTOCOL: Final = Setting(
 TIMEOUT: Final = Setting(
     f"{_OTLP}TIMEOUT",
     "4000",
-    "time limit of one request with its answer, in milliseconds",
-    difference="the specification's default is 10000",
+    "time limit of one request with its answer, in milliseconds; `0`: one hour",
+    difference="the specification's default is 10000, and its `0` is no limit",
 )
 COMPRESSION: Final = Setting(
     f"{_OTLP}COMPRESSION",
@@ -148,6 +148,7 @@ INSECURE: Final = Setting(
     f"{_OTLP}INSECURE",
     "false",
     "`true`: no TLS for a gRPC endpoint that is written without `http://` or `https://`",
+    difference="a unix socket has no TLS unless `false` is set",
 )
 _ONE_EXPORTER: Final = "one exporter; a list is refused at the start"
 LOGS_EXPORTER: Final = Setting(
@@ -187,7 +188,7 @@ STANDARD: Final = (
         default_note="those of the system",
     ),
     Setting(f"{_OTLP}CLIENT_CERTIFICATE", "", "file with the client's certificate (PEM), for mutual TLS"),
-    Setting(f"{_OTLP}CLIENT_KEY", "", "file with the private key (PEM) of the client's certificate"),
+    Setting(f"{_OTLP}CLIENT_KEY", "", "file with its private key (PEM, without a passphrase)"),
     INSECURE,
     Setting(
         f"{_OTLP}METRICS_TEMPORALITY_PREFERENCE",

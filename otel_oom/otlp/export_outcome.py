@@ -71,7 +71,7 @@ class Exporter(Protocol, Generic[Data_contra]):
     """One way to a collector for one signal. `send` makes one attempt.
 
     The timeout bounds the whole attempt, with two exceptions over HTTP. The lookup of a name takes as long as the C
-    library takes. Behind a proxy (or with a credential provider) each wait on the socket is bounded, not their sum.
+    library takes. With a credential provider each wait on the socket is bounded, not their sum.
     """
 
     def send(self, data: Data_contra) -> Outcome:

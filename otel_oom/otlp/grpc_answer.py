@@ -29,7 +29,7 @@ logging.getLogger("grpc._common").setLevel(logging.CRITICAL)
 _HTTP_STATUS: Final = re.compile(r"Received http2 header with status: (\d+)")
 _NO_STATUS: Final = re.compile("END_STREAM flag received|No status received")
 _NOT_HTTP2: Final = re.compile("http1.x server|Failed parsing HTTP/2")
-_PROXY_LOGIN: Final = re.compile("proxy returned response code 407", re.IGNORECASE)
+_PROXY: Final = re.compile(r"HTTP proxy returned response code (\d+)")
 _CLOSED: Final = re.compile("failed to connect to all addresses.*(Socket closed|Connection reset by peer)")
 _KEY_CODES: Final = frozenset({StatusCode.UNAUTHENTICATED, StatusCode.PERMISSION_DENIED})
 _PATH_CODES: Final = frozenset({StatusCode.UNIMPLEMENTED, StatusCode.NOT_FOUND})
@@ -67,9 +67,10 @@ def failed(call: Call, *, is_tls: bool) -> Outcome:
 
 def _unavailable(call: Call, why: str, details: str, *, is_tls: bool) -> Outcome:
     """No connection, or a server that answers so."""
+    if proxy := _PROXY.search(details):
+        remedy = remedies.of_proxy(int(proxy[1]))
+        return Outcome("retry", why, remedy=remedy, needs_operator=remedy is not remedies.PROXY_FAILS)
     remedy = tls_failure.remedy(details) if is_tls else ""
-    if _PROXY_LOGIN.search(details):
-        remedy = remedies.PROXY
     if remedy:
         return Outcome("retry", why, remedy=remedy, needs_operator=True)
     # The library does not give the server's alert. A server that restarts closes connections as well.

@@ -17,6 +17,7 @@ from opentelemetry.exporter.otlp.common.http import _extract_retry_after
 from otel_oom.otlp import remedies, tls_failure
 from otel_oom.otlp.export_outcome import Outcome, accepted
 from otel_oom.otlp.http_acceptance import accepted_message
+from otel_oom.otlp.http_proxy import ProxyError
 from otel_oom.otlp.server_words import server_words
 
 if TYPE_CHECKING:
@@ -109,8 +110,10 @@ def no_answer(error: Exception | None) -> Outcome:
         ):  # after the handshake: the server's alert may be lost. One that restarts does so, too
             remedy = remedies.CLOSED_AFTER_HANDSHAKE
         return Outcome("retry", f"TLS: {words}", remedy=remedy, is_silent=True, needs_operator=needs_operator)
-    if "Tunnel connection failed: 407" in str(cause):
-        return Outcome("retry", str(cause), remedy=remedies.PROXY, needs_operator=True)
+    if isinstance(cause, ProxyError):
+        remedy = remedies.of_proxy(cause.status or 0)
+        needs_operator = remedy is not remedies.PROXY_FAILS
+        return Outcome("retry", cause.strerror or "", remedy=remedy, is_silent=True, needs_operator=needs_operator)
     if isinstance(cause, OSError) and cause.strerror:
         why = cause.strerror
     elif "timed out" in str(cause):

@@ -76,11 +76,13 @@ def _of_header(raw: str) -> Iterator[str]:
 
 
 def _of_url(url: str) -> Iterator[str]:
+    """User and password as they are written, as they are meant, and as Basic authentication sends them."""
     user = _USER.search(url)
     if user:
-        for part in (user[1] or user[2], *(user[1] or "").partition(":")[2:]):
+        for part in (user[1] or user[2], unquote(user[1] or user[2])):
             yield part
-            yield unquote(part)
+            yield part.partition(":")[2]
+            yield base64.b64encode(part.encode()).decode()
     for pair in url.partition("?")[2].split("&"):
         value = pair.partition("=")[2]
         yield value

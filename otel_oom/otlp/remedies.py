@@ -16,6 +16,8 @@ NOT_GRPC: Final = "if it speaks HTTP, set OTEL_EXPORTER_OTLP_PROTOCOL=http/proto
 NOT_PLAIN: Final = "if the port speaks TLS, write https:// in OTEL_EXPORTER_OTLP_ENDPOINT"
 NOT_TLS: Final = "if the port does not speak TLS, write http:// in OTEL_EXPORTER_OTLP_ENDPOINT"
 PROXY: Final = "the proxy wants a login: write user and password into the URL of HTTPS_PROXY (HTTP_PROXY for http://)"
+PROXY_REFUSES: Final = "let the proxy pass this connection, or list the host in NO_PROXY"
+PROXY_FAILS: Final = "is this the right proxy? HTTPS_PROXY (HTTP_PROXY for http://) names it"
 SERVER: Final = "see the server's own log"
 ISSUER: Final = "if you trust its issuer, name the issuer's certificate in OTEL_EXPORTER_OTLP_CERTIFICATE"
 HOST_NAME: Final = "OTEL_EXPORTER_OTLP_ENDPOINT must name the host as the server's certificate does"
@@ -28,3 +30,10 @@ CLOSED_AFTER_HANDSHAKE: Final = (
     "if the server demands a client certificate, name it in OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE, "
     "and its key in OTEL_EXPORTER_OTLP_CLIENT_KEY"
 )
+
+
+def of_proxy(status: int) -> str:
+    """For a proxy's answer; PROXY_FAILS where waiting may help. status: of it, 0 if there was none."""
+    if status == 407:
+        return PROXY
+    return PROXY_REFUSES if 400 <= status < 500 else PROXY_FAILS

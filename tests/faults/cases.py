@@ -63,6 +63,7 @@ CASES: Final = (
         "own words", acts.answers(_REASON, Answer(StatusCode.INTERNAL, details=_DELTA), f": {_DELTA}; see the server")
     ),
     Case("warning", acts.warning),
+    Case("half a certificate", acts.half_a_certificate),
     Case("unavailable", acts.answers(Answer(503), Answer(StatusCode.UNAVAILABLE))),
     Case("retry later", acts.retry_later),
     Case("poisoned", acts.poisoned, given_up=1),

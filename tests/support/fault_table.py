@@ -50,6 +50,11 @@ FAULTS: Final = (
     ),
     Fault("warning", "accepts all with a partial success that has only a message", "Accepted, and logged."),
     Fault(
+        "half a certificate",
+        "demands a client certificate, and the agent has only the half of it: a variable or a file is missing",
+        "No start: exit code 2, and one line with the variable. After the correction all kills arrive.",
+    ),
+    Fault(
         "unavailable",
         "answers 503; UNAVAILABLE",
         "Kept, logged, sent again: the first record within 1.5 s of its return.",

@@ -18,7 +18,7 @@ from otel_oom.otlp import remedies
 from otel_oom.otlp.export_outcome import Outcome
 from otel_oom.otlp.http_acceptance import accepted_message
 from otel_oom.otlp.http_answer import answered
-from otel_oom.otlp.http_connection import Answer
+from otel_oom.otlp.http_exchange import Answer
 
 BOTH = pytest.mark.parametrize("response", [ExportLogsServiceResponse, ExportMetricsServiceResponse])
 HTML = "text/html; charset=utf-8"

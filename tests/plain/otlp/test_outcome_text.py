@@ -37,6 +37,7 @@ def shown(env: dict[str, str], why: str) -> str:
         ({"OTEL_EXPORTER_OTLP_HEADERS": f"a={KEY[:6]},b={KEY}"}, KEY),
         ({"OTEL_EXPORTER_OTLP_HEADERS": f"authorization=Basic !{KEY}"}, f"!{KEY}"),
         ({"OTEL_EXPORTER_OTLP_ENDPOINT": f"https://user:{KEY}@c:4318"}, f"user:{KEY} and {KEY}"),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": f"https://tenant:{KEY}@c:4318"}, f"Basic {BASIC}"),
         ({"OTEL_EXPORTER_OTLP_ENDPOINT": f"https://{KEY}@c:4318"}, KEY),
         ({"OTEL_EXPORTER_OTLP_ENDPOINT": f"u:{KEY}@c:4317"}, KEY),
         ({"OTEL_EXPORTER_OTLP_LOGS_ENDPOINT": f"https://c/v1/logs?a=b&key={KEY}"}, f"POST /v1/logs?key={KEY}"),

@@ -12,7 +12,7 @@ from support.backend_answers import JSON, PROTOBUF, TEXT
 from otel_oom.otlp import remedies
 from otel_oom.otlp.export_outcome import Outcome
 from otel_oom.otlp.http_answer import answered
-from otel_oom.otlp.http_connection import Answer
+from otel_oom.otlp.http_exchange import Answer
 from otel_oom.otlp.server_words import server_words
 
 DELTA = b'invalid temporality and type combination for metric "oom.kills"\n'
