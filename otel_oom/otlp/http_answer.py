@@ -102,14 +102,7 @@ def no_answer(error: Exception | None) -> Outcome:
     if isinstance(cause, RemoteProtocolError) or (module == "http.client" and not isinstance(cause, OSError)):
         return Outcome("retry", "the answer is not HTTP", remedy=remedies.NOT_HTTP, needs_operator=True)
     if module == "ssl":
-        words = str(getattr(cause, "verify_message", "") or getattr(cause, "reason", "") or cause)
-        remedy = tls_failure.remedy(words)
-        needs_operator = bool(remedy)
-        if (
-            "EOF occurred" in words
-        ):  # after the handshake: the server's alert may be lost. One that restarts does so, too
-            remedy = remedies.CLOSED_AFTER_HANDSHAKE
-        return Outcome("retry", f"TLS: {words}", remedy=remedy, is_silent=True, needs_operator=needs_operator)
+        return _tls_failure(str(getattr(cause, "verify_message", "") or getattr(cause, "reason", "") or cause))
     if isinstance(cause, ProxyError):
         remedy = remedies.of_proxy(cause.status or 0)
         needs_operator = remedy is not remedies.PROXY_FAILS
@@ -121,6 +114,14 @@ def no_answer(error: Exception | None) -> Outcome:
     else:
         why = _ERRNO.sub("", str(cause).rpartition(": ")[2]) or type(cause).__name__
     return Outcome("retry", why, is_silent=True)
+
+
+def _tls_failure(words: str) -> Outcome:
+    remedy = tls_failure.remedy(words)
+    needs_operator = bool(remedy)
+    if "EOF occurred" in words:  # a refusal without an alert; a server that restarts closes connections as well
+        remedy = remedies.CLOSED_AFTER_HANDSHAKE
+    return Outcome("retry", f"TLS: {words}", remedy=remedy, is_silent=True, needs_operator=needs_operator)
 
 
 def _wrapped(error: Exception | None) -> Exception | None:
