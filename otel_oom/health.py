@@ -168,6 +168,10 @@ class Health:
         self.exports[signal, "ok"] += 1
         self._recovered(f"export {signal}", f"{signal} are delivered again")
 
+    def export_warned(self, signal: schema.Signal, why: str) -> None:
+        """A request was accepted with a warning (partial success that rejects nothing)."""
+        self._log.log(f"warned {signal}", logging.WARNING, "the collector accepted %s with a warning: %s", signal, why)
+
     def points_rejected(self, count: int, why: str) -> None:
         """The collector accepted an export of metrics except some points (partial success)."""
         self._log.log("points", logging.WARNING, "the collector rejected %d metric point(s): %s", count, why)

@@ -28,10 +28,27 @@ FAULTS: Final = (
     Fault("slow", "answers slowly, within the timeout", "Nothing else waits; one request follows the other."),
     Fault("hang", "accepts requests and never answers", "Ended at the timeout, kept, logged, sent again."),
     Fault("drip", "answers byte by byte, without an end", "The timeout bounds the whole request."),
-    Fault("moved", "answers 301", "A failure: kept, logged with the place that it names, never followed."),
-    Fault("moved for now", "answers 307", "The same."),
-    Fault("no key", "answers 401; UNAUTHENTICATED", "Kept until the key is right, and logged."),
+    Fault(
+        "moved",
+        "answers 301, then itself",
+        "Kept, logged with the place that it names, never followed. Attempts are rare, up to 30 s apart. All arrive "
+        "within 5 s of the next kill.",
+    ),
+    Fault("moved for now", "answers 307, then itself", "The same."),
+    Fault("no key", "answers 401; UNAUTHENTICATED", "Kept until the key is right, logged, and as rare."),
     Fault("forbidden", "answers 403; PERMISSION_DENIED", "The same."),
+    Fault(
+        "web page",
+        "is a login page or a dashboard: 200 with text/html, over gRPC without a grpc-status",
+        "No acceptance: kept, logged with the page's title, and as rare.",
+    ),
+    Fault("garbage", "answers a success with bytes that are no OTLP message", "The same."),
+    Fault(
+        "own words",
+        "answers 500 with its reason; INTERNAL",
+        "Kept, logged with the reason, sent again: the first record within 1.5 s of its return.",
+    ),
+    Fault("warning", "accepts all with a partial success that has only a message", "Accepted, and logged."),
     Fault(
         "half a certificate",
         "demands a client certificate, and the agent has only the half of it: a variable or a file is missing",
