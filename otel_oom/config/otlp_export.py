@@ -6,13 +6,12 @@ Sources: OpenTelemetry environment variable specification; OTLP exporter specifi
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, cast
 from urllib.parse import urlsplit
 
-from otel_oom.config import options
-from otel_oom.config.environment import is_true, seconds, variable_and_value, word
+from otel_oom.config import standard_variables as options
+from otel_oom.config.environment import Environment, is_true, seconds, word
 from otel_oom.errors import UsageError
 from otel_oom.schema import Signal
 
@@ -75,10 +74,10 @@ class ExportSettings:
         return _url(self.endpoint)
 
 
-def read_export(env: Mapping[str, str], signal: Signal) -> ExportSettings:
+def read_export(env: Environment, signal: Signal) -> ExportSettings:
     """The settings of one signal; its own variables win over the common ones. Raises: UsageError."""
     exporter = word(env, _EXPORTERS[signal])
-    if variable_and_value(env, options.SDK_DISABLED)[1].lower() == "true":  # any other value is false (specification)
+    if is_true(env, options.SDK_DISABLED):
         exporter = "none"
     protocol = word(env, options.PROTOCOL, signal)
     default = _DEFAULT_ENDPOINTS[protocol]
@@ -98,7 +97,7 @@ def read_export(env: Mapping[str, str], signal: Signal) -> ExportSettings:
     )
 
 
-def _is_insecure(env: Mapping[str, str], signal: Signal, endpoint: str) -> bool:
+def _is_insecure(env: Environment, signal: Signal, endpoint: str) -> bool:
     """The scheme decides; the variable only applies to an endpoint without one (OTLP exporter specification)."""
     scheme = _url(endpoint).scheme
     return scheme == "http" or (scheme != "https" and is_true(env, options.INSECURE, signal))
