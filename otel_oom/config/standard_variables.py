@@ -1,6 +1,6 @@
 """Table of the OpenTelemetry variables that have an effect: default, meaning, and difference from the specification.
 
-Sources, as of version 1.56.0 of the specification: environment variables; OTLP exporter; metrics exporter OTLP.
+Sources: environment variable specification; OTLP exporter; metrics exporter OTLP. The tests name the versions.
 `variables_without_effect` lists all others.
 
 Rules:

@@ -1,7 +1,7 @@
 """Table of the OpenTelemetry variables that have no effect here: those that are refused, and those without a meaning.
 
-Together with `standard_variables` these are all variables of the specification, version 1.56.0, and all variables of
-the Python SDK, version 1.45, that its resource and its exporters read.
+Together with `standard_variables` these are all variables of the specification, and all of the Python SDK, version
+1.45, that its resource and its exporters read.
 
 Rules:
 - Every variable in these tables is hidden from the SDK (`environment.hide_from_sdk`), so that it has no effect there.
@@ -15,7 +15,7 @@ from typing import Final
 from otel_oom.config.setting import OTLP
 from otel_oom.config.standard_variables import STANDARD
 
-#: The specification wants all other variables to be ignored if it is set. Both names: before and since version 1.55.
+#: The specification wants all other variables to be ignored if it is set. The second name is the earlier one.
 CONFIG_FILES: Final = ("OTEL_CONFIG_FILE", "OTEL_EXPERIMENTAL_CONFIG_FILE")
 ENTITIES: Final = "OTEL_ENTITIES"
 
