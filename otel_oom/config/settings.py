@@ -112,7 +112,13 @@ def load_config(environment: Mapping[str, str], *, is_root: bool = True, **flags
         log_level=_LEVELS[word(env, LOG_LEVEL)],
         warnings=(),
     )
-    said = (*env.warnings, *unknown_variables.warnings(env), *_without_effect(env, config))
+    said = (
+        *env.warnings,
+        *logs.warnings,
+        *metrics.warnings,
+        *unknown_variables.warnings(env),
+        *_without_effect(env, config),
+    )
     return replace(config, warnings=tuple(dict.fromkeys(said)))
 
 

@@ -19,8 +19,8 @@ from otel_oom.config.setting import OTLP, STOPS, WARNS, Setting
 ENDPOINT: Final = Setting(
     f"{OTLP}ENDPOINT",
     "http://localhost:4318",
-    "URL of the collector. Over HTTP, `/v1/logs` and `/v1/metrics` are appended to it; the URL of one signal is used"
-    " as it is",
+    "URL of the collector. Over HTTP, `/v1/logs` and `/v1/metrics` are appended to its path; the URL of one signal is"
+    " used as it is. gRPC also takes its own forms, such as `unix:///run/collector.sock` and `dns:///host:4317`",
     STOPS,
     default_note="`http://localhost:4318`, with gRPC `http://localhost:4317`",
 )
@@ -42,9 +42,9 @@ HEADERS: Final = Setting(
 TIMEOUT: Final = Setting(
     f"{OTLP}TIMEOUT",
     "4000",
-    "time limit of one request with its answer, in milliseconds",
+    "time limit of one request with its answer, in milliseconds; `0`: one hour",
     WARNS,
-    difference="the specification's default is 10000",
+    difference="the specification's default is 10000, and its `0` is no limit",
 )
 COMPRESSION: Final = Setting(
     f"{OTLP}COMPRESSION",
@@ -71,7 +71,7 @@ CLIENT_CERTIFICATE: Final = Setting(
 CLIENT_KEY: Final = Setting(
     f"{OTLP}CLIENT_KEY",
     "",
-    "file with the private key (PEM) of the client's certificate",
+    "file with its private key (PEM, without a passphrase)",
     STOPS,
     is_of_sdk=True,
 )
@@ -80,6 +80,7 @@ INSECURE: Final = Setting(
     "false",
     "`true`: no TLS for a gRPC endpoint that is written without `http://` or `https://`",
     WARNS,
+    difference="a unix socket has no TLS unless `false` is set",
 )
 TEMPORALITY: Final = Setting(
     f"{OTLP}METRICS_TEMPORALITY_PREFERENCE",

@@ -5,13 +5,13 @@ Source: OTLP specification, "OTLP/HTTP Response" (success, partial success, fail
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from google.protobuf.message import DecodeError
@@ -25,10 +25,14 @@ from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExp
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
 
-from otel_oom.config.otlp_export import ExportSettings
+from otel_oom import __version__
+from otel_oom.config.otlp_export import ExportSettings, TlsFiles
+from otel_oom.errors import UsageError
 from otel_oom.otlp.export_outcome import KEY_REMEDY, OK, Outcome, accepted, encoded
-from otel_oom.otlp.http_connection import Connection, check_headers
+from otel_oom.otlp.http_connection import Connection
 from otel_oom.otlp.http_date_header import offset_s
+from otel_oom.otlp.http_exchange import check_headers
+from otel_oom.otlp.tls_files import ca_path, tls_context
 
 if TYPE_CHECKING:
     from ssl import SSLContext
@@ -36,6 +40,9 @@ if TYPE_CHECKING:
     from opentelemetry.exporter.http.transport._base import BaseHTTPResult
     from opentelemetry.exporter.otlp.common.http import _OTLPHTTPClient
     from opentelemetry.sdk.metrics.export import MetricsData
+
+_AGENT: Final = f"otel-oom/{__version__}"
+_SDK_AGENT: Final = "OTel-OTLP-Exporter-Python/"
 
 # These statuses mean that the request itself is at fault. Anything else (a wrong path, a missing key, a proxy) may be
 # corrected on the way, so the data is kept. 400 and 422 are a refusal only with a Status of OTLP, which the Collector
@@ -64,7 +71,12 @@ class _HttpExporter:
 
     def __init__(self, export: ExportSettings) -> None:
         super().__init__(**_arguments(export))
-        check_headers(self._client._headers)
+        headers = self._client._headers
+        if headers.get("user-agent", "").startswith(_SDK_AGENT):  # the user set no other
+            headers["user-agent"] = f"{_AGENT} {headers['user-agent']}"
+        if export.endpoint.authorization:
+            headers.setdefault("authorization", export.endpoint.authorization)
+        check_headers(headers)
 
     def reconnect(self) -> None:
         """Close the connection, if there is one: the next request opens a new one."""
@@ -94,46 +106,25 @@ class HttpMetrics(_HttpExporter, OTLPMetricExporter):
 
 
 def _arguments(export: ExportSettings) -> dict[str, Any]:
-    """Constructor arguments of the SDK's own exporters. They read other settings from the environment."""
-    lean = _lean_transport(os.environ, export)
-    return {
-        "endpoint": export.url,
-        "timeout": export.timeout_s,
-        "compression": Compression(export.compression),
-        **({"_transport": lean} if lean else {}),
-    }
+    """Constructor arguments of the SDK's own exporters. They read the headers from the environment."""
+    own: dict[str, Any] = {"endpoint": export.url, "timeout": export.timeout_s}
+    own["compression"] = Compression(export.compression)
+    if export.tls is not None:
+        tls_context(export.tls)  # so that a wrong file is an error at the start
+    if not any(name.endswith("_CREDENTIAL_PROVIDER") for name in os.environ):
+        # 10 MiB lighter than requests, the exporters' default, and with one deadline per request.
+        tls = partial(_renewed, export.tls) if export.tls is not None else None
+        return own | {"_transport": Connection(tls, export.proxy)}
+    # A credential provider returns a session of requests, which by default trusts the list of certifi.
+    return own | ({"certificate_file": ca_path(export.tls)} if export.tls is not None else {})
 
 
-def _lean_transport(env: Mapping[str, str], export: ExportSettings) -> Connection | None:
-    """Our own connection: 10 MiB lighter than requests, the exporters' default, and with one deadline per request.
-
-    None where only requests is able to: with a proxy, or with a credential provider.
-    """
-
-    def value(name: str) -> str | None:
-        return env.get(f"OTEL_EXPORTER_OTLP_{export.signal.upper()}_{name}") or env.get(f"OTEL_EXPORTER_OTLP_{name}")
-
-    proxies = {name.lower() for name, where in env.items() if where and name.lower().endswith("_proxy")} - {"no_proxy"}
-    if proxies or any(name.endswith("_CREDENTIAL_PROVIDER") for name in env):
-        return None
-    if not export.url.lower().startswith("https:"):
-        return Connection()
-    context = partial(_tls, value("CERTIFICATE"), value("CLIENT_CERTIFICATE"), value("CLIENT_KEY"))
-    context()  # so that a wrong file is an error at the start
-    return Connection(context)
-
-
-def _tls(verify: str | None, certificate: str | None, key: str | None) -> SSLContext:
-    """A context for https. verify: a file of trusted certificates, None for the system's. Raises: OSError (a file)."""
-    import ssl
-
-    for path in filter(None, (verify, certificate, key)):
-        Path(path).read_bytes()  # OpenSSL's errors do not name the file
-    context = ssl.create_default_context(cafile=verify)
-    context.set_alpn_protocols(["http/1.1"])
-    if certificate:
-        context.load_cert_chain(certificate, key)
-    return context
+def _renewed(files: TlsFiles) -> SSLContext:
+    """A context from the files as they are now. Raises: OSError."""
+    try:
+        return tls_context(files)
+    except UsageError as error:
+        raise OSError(errno.EINVAL, str(error)) from error
 
 
 def _post(client: _OTLPHTTPClient, data: bytes, response: type[Any]) -> Outcome:

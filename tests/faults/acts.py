@@ -9,6 +9,7 @@ from typing import Final
 
 from faults.scene import Scene
 from grpc import StatusCode
+from support.certificates import make_certificates
 from support.otlp_receiver import Request
 from support.otlp_servers import Answer
 from support.repeating_thread import repeating
@@ -146,6 +147,34 @@ def lost_answer(scene: Scene) -> None:
     scene.receiver.script.logs.extend([scene.choose(http, Answer(StatusCode.UNAVAILABLE, stores=True))] * 2)
     scene.kill(2)
     scene.receiver.wait(lambda: len(scene.receiver.delivered) - len(set(scene.receiver.delivered)) >= 2)
+
+
+def half_a_certificate(scene: Scene) -> None:
+    files = make_certificates(scene.directory)
+    *_, first = scene.kill()
+    scene.arrival_s(first)
+    assert scene.agent.terminate() == 0
+    scene.receiver.stop()
+    scene.receiver.secure(files.server_of_clients)
+    scene.receiver.start()
+    scene.kill(2)
+    right = {"CERTIFICATE": "ca.pem", "CLIENT_CERTIFICATE": "client.pem", "CLIENT_KEY": "client.key"}
+    for name, value in (
+        ("CERTIFICATE", "none.pem"),
+        ("CLIENT_CERTIFICATE", "none.pem"),
+        ("CLIENT_CERTIFICATE", ""),
+        ("CLIENT_KEY", "none.key"),
+        ("CLIENT_KEY", ""),
+    ):
+        wrong = {**right, name: value}
+        agent = scene.start_agent(
+            {f"OTEL_EXPORTER_OTLP_{key}": path and files.path(path) for key, path in wrong.items()}
+        )
+        assert agent.process.wait(30) == 2
+        (line,) = agent.said().splitlines()
+        assert f"OTEL_EXPORTER_OTLP_{name}" in line
+    scene.agent = scene.start_agent({f"OTEL_EXPORTER_OTLP_{key}": files.path(path) for key, path in right.items()})
+    scene.said("watching")
 
 
 def restarts(scene: Scene) -> None:

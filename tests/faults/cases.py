@@ -52,6 +52,7 @@ CASES: Final = (
     Case("moved for now", acts.answers(Answer(307), Answer(), _FINAL_PLACE), protocols=("http/protobuf",)),
     Case("no key", acts.answers(Answer(401), Answer(StatusCode.UNAUTHENTICATED), _KEY)),
     Case("forbidden", acts.answers(Answer(403), Answer(StatusCode.PERMISSION_DENIED), _KEY)),
+    Case("half a certificate", acts.half_a_certificate),
     Case("unavailable", acts.answers(Answer(503), Answer(StatusCode.UNAVAILABLE))),
     Case("retry later", acts.retry_later),
     Case("poisoned", acts.poisoned, given_up=1),

@@ -33,6 +33,11 @@ FAULTS: Final = (
     Fault("no key", "answers 401; UNAUTHENTICATED", "Kept until the key is right, and logged."),
     Fault("forbidden", "answers 403; PERMISSION_DENIED", "The same."),
     Fault(
+        "half a certificate",
+        "demands a client certificate, and the agent has only the half of it: a variable or a file is missing",
+        "No start: exit code 2, and one line with the variable. After the correction all kills arrive.",
+    ),
+    Fault(
         "unavailable",
         "answers 503; UNAVAILABLE",
         "Kept, logged, sent again: the first record within 1.5 s of its return.",

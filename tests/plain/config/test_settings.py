@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from otel_oom.config.otlp_export import TlsFiles
 from otel_oom.config.settings import load_config
 from otel_oom.errors import UsageError
 
@@ -19,9 +20,9 @@ E = "OTEL_EXPORTER_OTLP_"
     ("environment", "expected"),
     [
         ({}, {"device": "/dev/kmsg", "from_ring": False, "with_command_line": False, "heartbeat_s": 60.0}),
-        ({}, {"logs.endpoint": "http://localhost:4318", "logs.url": "http://localhost:4318/v1/logs"}),
+        ({}, {"logs.endpoint.shown": "http://localhost:4318", "logs.url": "http://localhost:4318/v1/logs"}),
         ({}, {"logs.timeout_s": 4.0, "logs.exporter": "otlp", "logs.compression": "none", "logs.is_loopback": True}),
-        ({f"{E}PROTOCOL": "grpc"}, {"logs.url": "http://localhost:4317", "logs.is_insecure": True}),
+        ({f"{E}PROTOCOL": "grpc"}, {"logs.url": "localhost:4317", "logs.tls": None}),
         ({f"{E}PROTOCOL": " GRPC "}, {"metrics.protocol": "grpc"}),
         ({f"{E}LOGS_PROTOCOL": "grpc"}, {"logs.protocol": "grpc", "metrics.protocol": "http/protobuf"}),
         ({f"{E}PROTOCOL": "", "OTEL_LOGS_EXPORTER": " "}, {"logs.protocol": "http/protobuf", "logs.exporter": "otlp"}),
@@ -30,12 +31,13 @@ E = "OTEL_EXPORTER_OTLP_"
         ({f"{E}LOGS_ENDPOINT": "http://c:1/x"}, {"logs.url": "http://c:1/x", "metrics.url": "http://localhost:4318/v1/metrics"}),
         ({f"{E}ENDPOINT": "http://[::1]:4318"}, {"logs.url": "http://[::1]:4318/v1/logs", "logs.is_loopback": True}),
         ({f"{E}ENDPOINT": "http://127.0.0.1"}, {"logs.is_loopback": True}),
-        ({f"{E}PROTOCOL": "grpc", f"{E}ENDPOINT": "c:4317"}, {"logs.url": "c:4317", "logs.is_insecure": False}),
-        ({f"{E}PROTOCOL": "grpc", f"{E}ENDPOINT": "[::1]:4317", f"{E}INSECURE": "true"}, {"logs.is_insecure": True}),
+        ({f"{E}PROTOCOL": "grpc", f"{E}ENDPOINT": "c:4317"}, {"logs.url": "c:4317", "logs.tls": TlsFiles()}),
+        ({f"{E}PROTOCOL": "grpc", f"{E}ENDPOINT": "[::1]:4317", f"{E}INSECURE": "true"}, {"logs.tls": None}),
         ({f"{E}PROTOCOL": "grpc", f"{E}ENDPOINT": "c:1", f"{E}INSECURE": "true", f"{E}LOGS_INSECURE": "false"},
-         {"logs.is_insecure": False, "metrics.is_insecure": True}),
-        ({f"{E}PROTOCOL": "grpc", f"{E}ENDPOINT": "https://c:1", f"{E}INSECURE": "true"}, {"logs.is_insecure": False}),
+         {"logs.tls": TlsFiles(), "metrics.tls": None}),
+        ({f"{E}PROTOCOL": "grpc", f"{E}ENDPOINT": "https://c:1", f"{E}INSECURE": "true"}, {"logs.tls": TlsFiles()}),
         ({f"{E}TIMEOUT": "2500", f"{E}METRICS_TIMEOUT": "1"}, {"logs.timeout_s": 2.5, "metrics.timeout_s": 0.001}),
+        ({f"{E}TIMEOUT": "0", f"{E}METRICS_TIMEOUT": "7"}, {"logs.timeout_s": 3600.0, "metrics.timeout_s": 0.007}),
         ({"OTEL_METRIC_EXPORT_INTERVAL": "1500"}, {"heartbeat_s": 1.5}),
         ({f"{E}COMPRESSION": "gzip", f"{E}LOGS_COMPRESSION": "deflate"},
          {"logs.compression": "deflate", "metrics.compression": "gzip"}),

@@ -16,7 +16,6 @@ P = "OTEL_PYTHON_EXPORTER_OTLP_"
     ("variables", "cause"),
     [
         ({f"{E}HEADERS": "x-key=a%0Ab"}, "'x-key' is no header that HTTP can carry"),
-        ({f"{E}ENDPOINT": "https://c", f"{E}CERTIFICATE": "/no/such/file.pem"}, "/no/such/file.pem"),
         ({f"{P}HTTP_CREDENTIAL_PROVIDER": "no-such"}, "'no-such' not found in entry point"),
         ({f"{P}HTTP_LOGS_CREDENTIAL_PROVIDER": "no-such"}, "'no-such' not found in entry point"),
         (
