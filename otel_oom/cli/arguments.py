@@ -7,6 +7,8 @@ from typing import Final, NoReturn
 
 from otel_oom import __version__
 from otel_oom.config import options
+from otel_oom.config.setting import Setting
+from otel_oom.config.standard_variables import STANDARD
 from otel_oom.errors import UsageError
 
 _COLUMN: Final = 31  # where the second column of a table in the help begins
@@ -22,13 +24,13 @@ Documentation: docs/ in the source
 """
 
 
-def _default(item: options.Setting) -> str:
+def _default(item: Setting) -> str:
     default = item.default_note or item.default
     return f"default: {default}" if default else ""
 
 
 _VARIABLES: Final = "\n".join(
-    f"  {item.variable}\t{item.meaning} ({_default(item) or 'unset by default'})" for item in options.STANDARD
+    f"  {item.variable}\t{item.meaning} ({_default(item) or 'unset by default'})" for item in STANDARD
 )
 _RUN_EPILOG: Final = f"""\
 standard variables of OpenTelemetry:

@@ -17,15 +17,20 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the agent until a signal stops it; returns the exit code."""
     for number in (signal.SIGTERM, signal.SIGINT):  # a stop during the start ends it too
         signal.signal(number, lambda *_: sys.exit(0))
-    from otel_oom.agent import start
+    from otel_oom.config.environment import hide_from_sdk
     from otel_oom.config.settings import load_config
-    from otel_oom.machine import memory_protection
 
     logging.getLogger("opentelemetry.util.re").addFilter(_replace_header_warning)
     flags = {setting.name: getattr(arguments, setting.name) for setting in options.OWN}
     settings = load_config(os.environ, is_root=os.geteuid() == 0, **flags)
-    for warning in dict.fromkeys((*settings.logs.warnings, *settings.metrics.warnings)):
+    logging.getLogger("otel_oom").setLevel(settings.log_level)
+    logging.getLogger("opentelemetry").setLevel(max(settings.log_level, logging.INFO))
+    for warning in settings.warnings:
         log.warning("%s", warning)
+    hide_from_sdk(os.environ)  # before the import of the SDK, which reads some of them
+    from otel_oom.agent import start
+    from otel_oom.machine import memory_protection
+
     memory_protection.bound_threads()  # before the first of them
     problems = [memory_protection.lower_oom_score(settings.oom_score_adj)]
     agent = start.prepare(settings)

@@ -154,5 +154,5 @@ def _environment(**variables: str) -> Iterator[None]:
         yield
     finally:
         for name in variables:
-            del os.environ[name]
+            os.environ.pop(name, None)
         os.environ.update(of_user)

@@ -11,7 +11,6 @@ from __future__ import annotations
 import sys
 from typing import Any, Final
 
-from opentelemetry.sdk.metrics import ObservableCounter
 from opentelemetry.sdk.metrics.export import (
     AggregationTemporality,
     ConsoleMetricExporter,
@@ -86,9 +85,3 @@ def exporter(export: ExportSettings) -> Exporter[MetricsData]:
     from otel_oom.otlp import http_exporter
 
     return http_exporter.HttpMetrics(export)
-
-
-def is_delta(exporter: Exporter[MetricsData]) -> bool:
-    """Whether the user wants deltas of observed counters: OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE=delta."""
-    temporality = getattr(exporter, "_preferred_temporality", None) or {}
-    return temporality.get(ObservableCounter) is AggregationTemporality.DELTA

@@ -128,7 +128,7 @@ def test_a_start_that_fails_gives_the_spool_back(begin: Callable[..., ReadyAgent
         begin()
     holder.close()
     with pytest.raises(UsageError, match="OpenTelemetry refuses its settings"):
-        begin(OTEL_ATTRIBUTE_COUNT_LIMIT="many")
+        begin(OTEL_EXPORTER_OTLP_HEADERS="x-key=a%0Ab")
     assert begin().spool.exportable.totals.kills == {}
 
 

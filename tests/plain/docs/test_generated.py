@@ -13,7 +13,7 @@ from support.documents import DOCUMENTS, ROOT, name, region
 from support.fault_table import table
 
 from otel_oom import schema
-from otel_oom.config import options
+from otel_oom.config import settings_tables
 from otel_oom.schema import render
 
 GENERATED: dict[str, tuple[str, Callable[[], str]]] = {
@@ -22,8 +22,11 @@ GENERATED: dict[str, tuple[str, Callable[[], str]]] = {
     "metrics": ("docs/telemetry.md", render.metrics),
     "resource": ("docs/telemetry.md", render.resource),
     "faults": ("docs/delivery.md", table),
-    "own settings": ("docs/configuration.md", options.own_settings),
-    "standard variables": ("docs/configuration.md", options.standard_variables),
+    "own settings": ("docs/configuration.md", settings_tables.own_settings),
+    "standard variables": ("docs/configuration.md", settings_tables.standard_variables),
+    "python variables": ("docs/configuration.md", settings_tables.python_variables),
+    "refused variables": ("docs/configuration.md", settings_tables.refused_variables),
+    "variables without meaning": ("docs/configuration.md", settings_tables.variables_without_meaning),
     "figures": ("docs/performance.md", figures.tables),
 }
 
