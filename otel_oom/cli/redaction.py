@@ -1,0 +1,109 @@
+"""Removes secrets from log lines: the last defence, behind code that does not log them. No I/O.
+
+A library may quote a header in its exception, a collector may echo a request in its refusal, and a user may put a key
+into the wrong variable. So all lines of a command pass here, and the values that are secret are replaced.
+
+Secret are: values of OTEL_EXPORTER_OTLP_…HEADERS; user names, passwords and queries of endpoints and proxies; keys and
+certificates that are given in place of their file; a value too long for its variable, which may be a key.
+
+Rules:
+- A value of less than 6 characters is not replaced: it would also be found in other words.
+- A secret that is cut off in a line is found by its first 8 characters.
+"""
+
+from __future__ import annotations
+
+import binascii
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final
+from urllib.parse import unquote
+
+REPLACEMENT: Final = "[redacted]"
+
+_MIN_CHARACTERS: Final = 6
+_BEGIN_CHARACTERS: Final = 8
+# Words, numbers and booleans that a variable may have are shorter (`http/protobuf`), except these; a key is longer.
+_LONGEST_WORD: Final = 20
+_LONG_WORDS: Final = frozenset({"base2_exponential_bucket_histogram", "explicit_bucket_histogram"})
+
+_URL: Final = re.compile(
+    r"(?:[a-z][a-z0-9+.-]*://)?(?:(?P<user>.*)@)?(?P<place>[^?]*)(?:\?(?P<query>.*))?", re.IGNORECASE | re.DOTALL
+)
+_IS_HEADERS: Final = re.compile(r"OTEL_EXPORTER_OTLP_(\w+_)?HEADERS")
+_IS_URL: Final = re.compile(r"OTEL_EXPORTER_OTLP_(\w+_)?ENDPOINT|\w+_PROXY|\w+_proxy")
+_IS_FILE: Final = re.compile(
+    r"OTEL_(EXPORTER_OTLP_(\w+_)?(CERTIFICATE|CLIENT_KEY)|CONFIG_FILE|OOM_(SPOOL|DEVICE|IDENTITY_FILE))"
+)
+_IS_TEXT: Final = re.compile(r"OTEL_(RESOURCE_ATTRIBUTES|SERVICE_NAME|PYTHON_\w+)")
+
+
+def redactor(environment: Mapping[str, str]) -> Callable[[str], str]:
+    """A function that replaces every secret of these variables in a text."""
+    forms = {form for secret in _secrets(environment) for form in _forms(secret) if len(form) >= _MIN_CHARACTERS}
+    longest_first = sorted(forms, key=len, reverse=True)
+
+    def redact(text: str) -> str:
+        for secret in longest_first:
+            text = _without(secret, text)
+        return text
+
+    return redact
+
+
+def _without(secret: str, text: str) -> str:
+    begin = secret[:_BEGIN_CHARACTERS]
+    at = text.find(begin)
+    while at >= 0:
+        end = at + len(begin)
+        while end < len(text) and end - at < len(secret) and text[end] == secret[end - at]:
+            end += 1
+        text = f"{text[:at]}{REPLACEMENT}{text[end:]}"
+        at = text.find(begin, at + len(REPLACEMENT))
+    return text
+
+
+def _secrets(environment: Mapping[str, str]) -> Iterator[str]:
+    for name, value in environment.items():
+        if _IS_HEADERS.fullmatch(name):
+            for item in value.split(","):
+                yield from _of_header(item)
+        elif _IS_URL.fullmatch(name):
+            yield from _of_url(value)
+        elif _IS_TEXT.fullmatch(name):  # sent to the collector in plain text; what is no attribute is not
+            yield from (item for item in value.split(",") if name.endswith("ATTRIBUTES") and "=" not in item)
+        elif name.startswith("OTEL_") and len(value) > _LONGEST_WORD and value not in _LONG_WORDS:
+            is_file = _IS_FILE.fullmatch(name) and "\n" not in value and "-----BEGIN" not in value
+            if not is_file:
+                yield value
+
+
+def _of_header(item: str) -> Iterator[str]:
+    """`name=value`, also with another separator. The value may be `Basic …`: then its last word alone as well."""
+    value = (re.split("[=:]", item, maxsplit=1)[1:] or [item])[0].strip()
+    yield value
+    yield from value.split()[-1:]
+    yield from unquote(value).split()[-1:]
+
+
+def _of_url(url: str) -> Iterator[str]:
+    match = _URL.fullmatch(url)
+    if match is None:
+        return
+    user, place, query = match["user"], match["place"], match["query"]
+    if user:
+        yield from (user, *user.split(":", 1))
+        yield binascii.b2a_base64(unquote(user).encode(), newline=False).decode()  # Proxy-Authorization: Basic …
+    if query:
+        yield from (query, *(pair.partition("=")[2] for pair in query.split("&")))
+    if len(place) > _LONGEST_WORD and (not re.search("[.:/]", place) or re.search(r"\s", place)):
+        yield from (place, *place.split()[-1:])
+
+
+def _forms(secret: str) -> Iterator[str]:
+    """The secret as it may be written in a line: decoded, as a Python literal, in one line."""
+    for text in (secret.strip(), unquote(secret).strip()):
+        yield text
+        yield repr(text)[1:-1]
+        yield " ".join(text.split())
+        yield from (part.strip() for part in text.splitlines())
