@@ -40,27 +40,27 @@ _IS_TEXT: Final = re.compile(r"OTEL_(RESOURCE_ATTRIBUTES|SERVICE_NAME|PYTHON_\w+
 
 def redactor(environment: Mapping[str, str]) -> Callable[[str], str]:
     """A function that replaces every secret of these variables in a text."""
-    forms = {form for secret in _secrets(environment) for form in _forms(secret) if len(form) >= _MIN_CHARACTERS}
-    longest_first = sorted(forms, key=len, reverse=True)
+    secrets = {form for secret in _secrets(environment) for form in _forms(secret) if len(form) >= _MIN_CHARACTERS}
+    begins = {re.escape(secret[:_BEGIN_CHARACTERS]) for secret in secrets}
+    any_begin = re.compile(f"(?={'|'.join(sorted(begins))})")  # of no length: secrets may overlap
 
     def redact(text: str) -> str:
-        for secret in longest_first:
-            text = _without(secret, text)
-        return text
+        if not secrets:
+            return text
+        parts, done = [], 0
+        for at in (match.start() for match in any_begin.finditer(text)):
+            end = at + max(_matching_characters(secret, text[at : at + len(secret)]) for secret in secrets)
+            if at >= done:
+                parts += [text[done:at], REPLACEMENT]
+            done = max(done, end)
+        return "".join([*parts, text[done:]])
 
     return redact
 
 
-def _without(secret: str, text: str) -> str:
-    begin = secret[:_BEGIN_CHARACTERS]
-    at = text.find(begin)
-    while at >= 0:
-        end = at + len(begin)
-        while end < len(text) and end - at < len(secret) and text[end] == secret[end - at]:
-            end += 1
-        text = f"{text[:at]}{REPLACEMENT}{text[end:]}"
-        at = text.find(begin, at + len(REPLACEMENT))
-    return text
+def _matching_characters(secret: str, text: str) -> int:
+    """The length of what both begin with."""
+    return next((at for at, (one, other) in enumerate(zip(secret, text, strict=False)) if one != other), len(text))
 
 
 def _secrets(environment: Mapping[str, str]) -> Iterator[str]:

@@ -22,12 +22,13 @@ def run(arguments: argparse.Namespace, output: LogOutput) -> int:
         stops.append(signal.SIGHUP)
     for number in stops:  # a stop during the start ends it too
         signal.signal(number, lambda *_: sys.exit(0))
-    from otel_oom.agent import start
-    from otel_oom.config.settings import load_config
     from otel_oom.machine import memory_protection
 
     memory_protection.bound_threads()  # before the first of them
-    output.write_in_background()
+    output.write_in_background()  # before the import of the SDK, which logs what it refuses
+    from otel_oom.agent import start
+    from otel_oom.config.settings import load_config
+
     logging.getLogger("opentelemetry.util.re").addFilter(_replace_header_warning)
     flags = {setting.name: getattr(arguments, setting.name) for setting in options.OWN}
     settings = load_config(os.environ, is_root=os.geteuid() == 0, **flags)
@@ -39,7 +40,8 @@ def run(arguments: argparse.Namespace, output: LogOutput) -> int:
 
     def stop(number: int, _: object) -> None:
         signal.set_wakeup_fd(-1)  # once is enough, and the number may soon belong to another file
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        for later in stops:
+            signal.signal(later, signal.SIG_DFL if later == signal.SIGINT else signal.SIG_IGN)
         agent.stop()
         name = signal.Signals(number).name
         log.info("%s: delivers what is left, for 3 s at most; another SIGINT (Ctrl-C) ends at once", name)

@@ -92,9 +92,14 @@ class Scene:
 
 @contextmanager
 def scene(
-    protocol: Protocol, directory: Path, variables: Mapping[str, str], *, has_network: bool = False
+    protocol: Protocol,
+    directory: Path,
+    variables: Mapping[str, str],
+    *,
+    has_network: bool = False,
+    stderr: int | None = None,
 ) -> Iterator[Scene]:
-    """An agent that watches and has sent its first export to a collector without a fault."""
+    """An agent that watches and has sent its first export to a collector without a fault. stderr: of the agent."""
     with ExitStack() as stack:
         made = stack.enter_context(real_kills.sandbox())
         network = stack.enter_context(Network()) if has_network else None
@@ -107,7 +112,7 @@ def scene(
             **variables,
         }
         with network.near() if network else ExitStack():
-            agent = AgentProcess(directory, settings)
+            agent = AgentProcess(directory, settings, stderr=stderr)
         stack.enter_context(agent)
         receiver.exports(1)
         yield Scene(protocol, receiver, agent, judge, made, network)
