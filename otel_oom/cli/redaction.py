@@ -8,7 +8,8 @@ certificates that are given in place of their file; a value too long for its var
 
 Rules:
 - A value of less than 6 characters is not replaced: it would also be found in other words.
-- A secret that is cut off in a line is found by its first 8 characters.
+- A secret that is cut off, as text of an answer may be, is found by its first 8 characters if no part of a key follows.
+  Without this condition a header value such as `collector-a` would remove the word `collector`.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ REPLACEMENT: Final = "[redacted]"
 
 _MIN_CHARACTERS: Final = 6
 _BEGIN_CHARACTERS: Final = 8
+_AFTER_A_CUT: Final = re.compile(r"$|[;'\"\u2026)]| \(")
 # Words, numbers and booleans that a variable may have are shorter (`http/protobuf`), except these; a key is longer.
 _LONGEST_WORD: Final = 20
 _LONG_WORDS: Final = frozenset({"base2_exponential_bucket_histogram", "explicit_bucket_histogram"})
@@ -49,18 +51,21 @@ def redactor(environment: Mapping[str, str]) -> Callable[[str], str]:
             return text
         parts, done = [], 0
         for at in (match.start() for match in any_begin.finditer(text)):
-            end = at + max(_matching_characters(secret, text[at : at + len(secret)]) for secret in secrets)
-            if at >= done:
-                parts += [text[done:at], REPLACEMENT]
-            done = max(done, end)
+            end = max(_end(secret, text, at) for secret in secrets)
+            if end > max(at, done):
+                parts += [text[done:at], REPLACEMENT] if at >= done else []
+                done = end
         return "".join([*parts, text[done:]])
 
     return redact
 
 
-def _matching_characters(secret: str, text: str) -> int:
-    """The length of what both begin with."""
-    return next((at for at, (one, other) in enumerate(zip(secret, text, strict=False)) if one != other), len(text))
+def _end(secret: str, text: str, at: int) -> int:
+    """Where a secret ends that begins at this index of the text, whole or cut off; the index itself: there is none."""
+    pairs = zip(secret, text[at : at + len(secret)], strict=False)
+    same = next((number for number, (one, other) in enumerate(pairs) if one != other), min(len(secret), len(text) - at))
+    is_cut = same >= _BEGIN_CHARACTERS and _AFTER_A_CUT.match(text, at + same)
+    return at + same if same == len(secret) or is_cut else at
 
 
 def _secrets(environment: Mapping[str, str]) -> Iterator[str]:
@@ -104,6 +109,7 @@ def _forms(secret: str) -> Iterator[str]:
     """The secret as it may be written in a line: decoded, as a Python literal, in one line."""
     for text in (secret.strip(), unquote(secret).strip()):
         yield text
+        yield text.rstrip("=")  # base64 without its padding
         yield repr(text)[1:-1]
         yield " ".join(text.split())
         yield from (part.strip() for part in text.splitlines())

@@ -28,7 +28,7 @@ E = "OTEL_EXPORTER_OTLP_"
 PEM = f"-----BEGIN PRIVATE KEY-----\n{SECRET}\n-----END PRIVATE KEY-----\n"
 
 _RUN = """
-import functools, logging, os, sys
+import functools, logging, os, random, sys
 from otel_oom.cli.log_output import LogOutput
 from otel_oom.cli.main import main
 write_in_background = LogOutput.write_in_background
@@ -38,6 +38,7 @@ def patched(output):
     from otel_oom.agent import start  # not before: the import of the SDK logs
     from otel_oom.kernel.recorded_log import RecordedLog
     rate_limited_log.REPEAT_AFTER_S = 0
+    random.uniform = lambda low, high: 0.01  # pauses between two attempts
     recording = RecordedLog()
     recording.play()
     prepare = functools.partial(start.prepare, source=recording)
@@ -88,7 +89,14 @@ OTHER_WAYS = {
     "a key as a resource attribute without a name": {"OTEL_RESOURCE_ATTRIBUTES": f"token {SECRET}"},
 }
 ALL = {way: {f"{E}{name}": value for name, value in names.items()} for way, names in WAYS.items()} | OTHER_WAYS
-GRPC = [way for way in WAYS if "HTTP" not in way and "query" not in way and "protocol" not in way]
+GRPC = (
+    "a header",
+    "a header of one signal",
+    "a header with a colon",
+    "a password",
+    "a client key in place of its file",
+    "a certificate in place of its file",
+)
 
 
 class _Echo(socketserver.StreamRequestHandler):

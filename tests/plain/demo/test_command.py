@@ -99,7 +99,7 @@ def test_the_variables_of_the_user_are_put_back(capsys: pytest.CaptureFixture[st
         {"OTEL_LOGS_EXPORTER": "none", "OTEL_METRICS_EXPORTER": "none", "OTEL_SDK_DISABLED": "true"},
         {"OTEL_EXPORTER_OTLP_HEADERS": "no header", "OTEL_METRIC_EXPORT_INTERVAL": "often"},
     ],
-    ids=lambda variables: " ".join(variables),
+    ids=" ".join,
 )
 def test_no_variable_of_the_user_changes_the_way_to_the_receiver(
     variables: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
