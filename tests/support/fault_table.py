@@ -1,6 +1,7 @@
 """THE table of faults of a collector: what it does, and what the agent is expected to do. The documents show it.
 
-tests/faults makes each of them. Every case ends in the same judgement, see faults/test_faults.py.
+tests/faults makes each of them. Every case ends in the same judgement, see faults/test_faults.py. A second table has
+the faults of the agent's own standard error, see faults/test_stderr.py.
 """
 
 from __future__ import annotations
@@ -99,7 +100,36 @@ FAULTS: Final = (
 )
 
 
+@dataclass(frozen=True)
+class StderrFault:
+    """A row. stderr: the end of a sentence that begins "standard error …"; expected: of the agent."""
+
+    name: str
+    stderr: str
+    expected: str
+
+
+STDERR_FAULTS: Final = (
+    StderrFault(
+        "full from the start",
+        "is a pipe that is full and that nobody reads",
+        "Kills arrive as from an agent beside it whose lines are read; a stop ends within 3 s.",
+    ),
+    StderrFault(
+        "fills in a storm",
+        "is a pipe that fills up in a storm of kills, while the collector refuses them and user space forges one",
+        "The same; the lines that waited are written when the pipe is read again.",
+    ),
+)
+
+
 def table() -> str:
-    """The table in Markdown."""
+    """The table of faults of a collector, in Markdown."""
     rows = [f"| {fault.name} | {fault.collector} | {fault.expected} |" for fault in FAULTS]
     return "\n".join(["| case | the collector … | expected |", "| --- | --- | --- |", *rows])
+
+
+def stderr_table() -> str:
+    """The table of faults of standard error, in Markdown."""
+    rows = [f"| {fault.name} | {fault.stderr} | {fault.expected} |" for fault in STDERR_FAULTS]
+    return "\n".join(["| case | standard error … | expected |", "| --- | --- | --- |", *rows])
