@@ -11,6 +11,7 @@ import pytest
 from support import figures
 from support.documents import DOCUMENTS, ROOT, name, region
 from support.fault_table import table
+from support.spool_faults import table as spool_faults
 
 from otel_oom import schema
 from otel_oom.config import options
@@ -22,6 +23,7 @@ GENERATED: dict[str, tuple[str, Callable[[], str]]] = {
     "metrics": ("docs/telemetry.md", render.metrics),
     "resource": ("docs/telemetry.md", render.resource),
     "faults": ("docs/delivery.md", table),
+    "spool faults": ("docs/delivery.md", spool_faults),
     "own settings": ("docs/configuration.md", options.own_settings),
     "standard variables": ("docs/configuration.md", options.standard_variables),
     "figures": ("docs/performance.md", figures.tables),
