@@ -80,12 +80,12 @@ class SqliteStore:
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock.take()
         directory = self._lock.key
+        is_known = directory in self._known
         try:
-            stored = self._open()
+            stored = self._open(is_known=is_known)
         except BaseException:
             self.close(keep_lock=True)
             raise
-        is_known = directory in self._known
         self._known.add(directory)
         return Stored(damage=stored.damage) if is_known else stored
 
@@ -115,7 +115,8 @@ class SqliteStore:
             )
         return False
 
-    def _open(self) -> Stored:
+    def _open(self, *, is_known: bool) -> Stored:
+        """is_known: its content was returned before, and is in memory."""
         if not any(self._path.with_name(FILE + tail).exists() for tail in ("", "-wal")):
             new = self._directory / _NEW  # it exists already if a crash came between the two renames of `_replace`
             (new if new.exists() else self._new_file(Content(FORMAT))).rename(self._path)
@@ -128,7 +129,9 @@ class SqliteStore:
         elif content.damage or cut_off:
             content = rescue(self._path, content, cut_off, self._first_page())
             kept_path = self._replace(content, "damaged")
-            damage, lost = _describe(content, cut_off, kept_path), content.lost
+            lost = content.lost
+            damage = _describe_damage(content, cut_off, kept_path)
+            damage += "; its events are in memory" if is_known else f"; {_describe_rescue(content)}"
             content, _ = self._read()
         database = self._configured()
         if content.version < FORMAT:
@@ -199,19 +202,18 @@ def _connect(path: Path) -> sqlite3.Connection:
     return database
 
 
-def _describe(content: Content, cut_off: int, kept_path: Path) -> str:
-    """What was wrong with a file, and what became of it."""
+def _describe_damage(content: Content, cut_off: int, kept_path: Path) -> str:
     what = [*content.damage[:1]]
     if cut_off:
         what.append(f"SQLite does not accept the last {cut_off} or more commit(s) of its write-ahead log")
+    return f"the spool is damaged ({', '.join(what)}), and is kept as {kept_path}"
+
+
+def _describe_rescue(content: Content) -> str:
     if content.event_count is not None:
         lost = f"{content.lost} are lost"
     else:
         lost = f"{content.lost} or more are lost" if content.lost else "it is not known how many are lost"
-    parts = [
-        f"the spool is damaged ({', '.join(what)}), and is kept as {kept_path}",
-        f"{len(content.events)} undelivered event(s) of it are saved, {lost}",
-    ]
-    if content.checkpoint is None or content.checkpoint.totals == NOT_KNOWN:
-        parts.append("totals begin again at 0")
-    return "; ".join(parts)
+    is_reset = content.checkpoint is None or content.checkpoint.totals == NOT_KNOWN
+    totals = "; totals begin again at 0" if is_reset else ""
+    return f"{len(content.events)} undelivered event(s) of it are saved, {lost}{totals}"

@@ -40,6 +40,10 @@ _OF_THE_DISK: Final = (
 )
 
 
+class _WrongChecksumError(ValueError):
+    """A row is not as it was written."""
+
+
 def read_content(database: sqlite3.Connection) -> Content:
     """Read everything.
 
@@ -73,15 +77,12 @@ class _Reading:
         """The rows up to the first that cannot be read."""
         try:
             yield from islice(self._database.execute(query, values), _MAX_ROWS)
-        except (
-            sqlite3.DatabaseError,
-            UnicodeDecodeError,
-        ) as error:  # the latter: SQLite's message quotes a damaged text
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # the second: the message quotes a damaged text
             if str(error).startswith(_OF_THE_DISK):
                 raise
             self._stops += 1
             if self._stops <= _MAX_STOPS_KEPT:
-                self.damage.append(str(error))
+                self.damage.append(str(error).partition(" with text ")[0])  # not the text: it may hold a secret
 
     def number(self, query: str) -> int | None:
         """The one number that a query returns, None if it cannot be read."""
@@ -95,7 +96,7 @@ class _Reading:
             try:
                 checkpoint = load_checkpoint(state)
             except NOT_UNDERSTOOD as error:  # noqa: PERF203 one row
-                self.damage.append(f"a checkpoint cannot be used: {error!r}")
+                self.damage.append(f"a checkpoint cannot be used: {_name(error)}")
         self._read_events("SELECT number, CAST(event AS BLOB) FROM events")
         return self._content(1, checkpoint, 0, None)
 
@@ -107,10 +108,10 @@ class _Reading:
             for number, count, state, stored in self.rows(query):
                 try:
                     if number % 2 != parity or checksum(state, number, count) != stored:
-                        raise ValueError("wrong checksum")
+                        raise _WrongChecksumError
                     found[number] = (load_checkpoint(state), count)
                 except NOT_UNDERSTOOD as error:  # noqa: PERF203 two rows
-                    self.damage.append(f"a checkpoint cannot be used: {error!r}")
+                    self.damage.append(f"a checkpoint cannot be used: {_name(error)}")
         self._read_events("SELECT number, CAST(event AS BLOB), checksum FROM events")
         if not found:
             return self._content(FORMAT, None, 0, None)
@@ -147,12 +148,12 @@ class _Reading:
         for number, text, *stored in rows:
             try:
                 if stored and checksum(text, number) != stored[0]:
-                    raise ValueError("wrong checksum")
+                    raise _WrongChecksumError
                 self._events[number] = load_event(text)
             except NOT_UNDERSTOOD as error:  # noqa: PERF203 the next row is read
                 if number not in self._unusable:
                     self._unusable.add(number)
-                    self.damage.append(f"an event cannot be used: {error!r}")
+                    self.damage.append(f"an event cannot be used: {_name(error)}")
 
     def _lost(self, count: int | None) -> int | None:
         """How many events cannot be read. Without `count`: those that must have been there, None if there is no sign.
@@ -168,3 +169,8 @@ class _Reading:
         first, last = min(self._events), max(self._events)
         outside = sum(not first <= number <= last for number in self._unusable)
         return last - first + 1 - len(self._events) + outside
+
+
+def _name(error: Exception) -> str:
+    """What to log of an error. Not its text: that may quote a command line with secrets."""
+    return "wrong checksum" if isinstance(error, _WrongChecksumError) else type(error).__name__

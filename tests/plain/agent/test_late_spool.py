@@ -11,6 +11,7 @@ from support.waiting import eventually
 
 from otel_oom import schema
 from otel_oom.kernel.kmsg_record import sequence_of
+from otel_oom.spool.lost_checkpoint import checkpoint_from_events
 from otel_oom.totals import ResourceIdentity, Totals
 
 FIRST = first_checkpoint()
@@ -64,3 +65,26 @@ def test_a_spool_that_is_found_late_is_caught_up_with(
     assert [one.attributes.get(schema.BACKLOG.name) for one in rig.events] == [None, None, *[True] * len(acknowledged)]
     assert (rig.spool.checkpoint.base, rig.spool.checkpoint.lines) == (base, 2 + len(acknowledged))
     assert opened == ([] if earlier.get("cursor", 0) is None else [0 if "boot_id" in earlier else 70])
+
+
+def test_a_spool_without_a_checkpoint_is_caught_up_with_from_its_newest_event() -> None:
+    earlier = checkpoint_from_events(Rig().run(kill(70), kill(75)).events)
+    assert earlier is not None
+    log = [kill(70), kill(75), kill(77), kill(80)]
+
+    def source_at(cursor: int) -> Script:
+        script = Script()
+        script.put(*[one for one in log if (sequence_of(one) or 0) >= cursor])
+        return script
+
+    rig = Rig(counted=4, source_at=source_at)
+    rig.source.next_sequence = 80
+    with rig.running():
+        rig.source.put(kill(80))
+        assert eventually(lambda: rig.kills == {"cgroup": 1})
+        rig.spool.hand_over(earlier)
+        rig.source.wake()
+        assert rig.spool.wait_taken(10.0, lambda: False)
+        assert eventually(lambda: rig.kills == {"cgroup": 2})
+    assert [one.attributes[schema.KMSG_SEQUENCE.name] for one in rig.events] == [80, 77]
+    assert rig.spool.retired is None

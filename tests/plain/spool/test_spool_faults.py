@@ -134,7 +134,7 @@ ALL = KILLS + LATER
 CASES = {
     "bad page": Case(bad_page, None, None, ALL, "quick_check finds errors"),
     "bad bit": Case(bad_bit, KILLS - 1, 1, ALL, "wrong checksum"),
-    "no event": Case(no_event, KILLS - 1, 1, ALL, "log.record.uid"),
+    "no event": Case(no_event, KILLS - 1, 1, ALL, "KeyError"),
     "missing row": Case(
         lambda path: execute(path, "DELETE FROM events WHERE number = 7"), KILLS - 1, 1, ALL, "39 of 40 events"
     ),

@@ -22,6 +22,7 @@ from otel_oom.spool.directory_lock import StoreHeldError
 from otel_oom.spool.spool import Commit
 from otel_oom.spool.sqlite_store import SqliteStore, Stored
 from otel_oom.spool.store_tables import FORMAT
+from otel_oom.spool.stored_format import checksum
 from otel_oom.telemetry.event import Event
 from otel_oom.totals import ResourceIdentity, RetiredSeries, Series, Totals
 
@@ -282,3 +283,105 @@ def test_a_commit_survives_a_crash_of_the_machine(tmp_path: Path) -> None:
     assert store._database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     assert store._database.execute("PRAGMA synchronous").fetchone() == (2,), "FULL"
     store.close()
+
+
+def damaged(directory: Path) -> Path:
+    """A spool whose second event is damaged."""
+    written(directory, change("a", "b", "c")).close()
+    with closing(sqlite3.connect(directory / "spool.db")) as database, database:
+        database.execute("UPDATE events SET checksum = 7 WHERE number = 2")
+    return directory / "spool.db"
+
+
+@pytest.mark.parametrize("renames", range(6))
+def test_a_crash_while_a_damaged_file_is_replaced_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, renames: int
+) -> None:
+    damaged(tmp_path)
+    rename, left = Path.rename, renames
+
+    def crash(path: Path, target: Path) -> Path:
+        nonlocal left
+        if left == 0:
+            raise SystemExit
+        left -= 1
+        return rename(path, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", crash)
+        with pytest.raises(SystemExit):
+            kept(tmp_path)
+    stored = kept(tmp_path)
+    assert uids(stored) == [(1, "a"), (2, "c")]
+    assert bool(stored.damage) == (renames < 5), "between the last two renames the new file is complete"
+    assert uids(kept(tmp_path)) == [(1, "a"), (2, "c")]
+
+
+def test_a_disk_without_space_leaves_a_damaged_file_in_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = damaged(tmp_path).read_bytes()
+
+    def fail(*_: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("otel_oom.spool.store_tables.create", fail)
+        with pytest.raises(sqlite3.OperationalError, match="full"):
+            kept(tmp_path)
+    assert (tmp_path / "spool.db").read_bytes() == content
+    stored = kept(tmp_path)
+    assert (uids(stored), stored.lost) == ([(1, "a"), (2, "c")], 1)
+
+
+@pytest.mark.parametrize("message", ["database is locked", "disk I/O error", "attempt to write a readonly database"])
+def test_a_disk_that_fails_while_it_is_read_is_no_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, message: str
+) -> None:
+    written(tmp_path, change("a")).close()
+
+    class Failing:
+        def execute(self, *_: object) -> None:
+            raise sqlite3.OperationalError(message)
+
+        def close(self) -> None:
+            pass
+
+    with monkeypatch.context() as patch:
+        patch.setattr("otel_oom.spool.sqlite_store._connect", lambda _: Failing())
+        with pytest.raises(sqlite3.OperationalError, match=message):
+            kept(tmp_path)
+    assert uids(kept(tmp_path)) == [(1, "a")]
+
+
+def test_a_damaged_file_that_is_opened_again_costs_nothing(tmp_path: Path) -> None:
+    """Its events are in this agent's memory."""
+    store = written(tmp_path, change("a", "b", "c"))
+    store.close(keep_lock=True)
+    with closing(sqlite3.connect(tmp_path / "spool.db")) as database, database:
+        database.execute("UPDATE events SET checksum = 7 WHERE number = 2")
+    stored = store.open()
+    assert (stored.events, stored.checkpoint, stored.lost) == ((), None, 0)
+    assert stored.damage.endswith("spool.db.damaged.0; its events are in memory")
+    store.commit(change("a", "b", "c", replaces_all=True))
+    store.close()
+    assert uids(kept(tmp_path)) == [(1, "a"), (2, "b"), (3, "c")]
+
+
+def test_nothing_of_a_damaged_row_reaches_the_log_line(tmp_path: Path) -> None:
+    """It may hold a command line with secrets."""
+    written(tmp_path, change("a", "b")).close()
+    with closing(sqlite3.connect(tmp_path / "spool.db")) as database, database:
+        text = b'["canary" \xff'
+        for number, keys in ((1, (1,)), (2, (2,))):
+            database.execute(
+                "UPDATE events SET event = CAST(? AS TEXT), checksum = ? WHERE number = ?",
+                (text, checksum(text, *keys), number),
+            )
+        database.execute(
+            "UPDATE checkpoint_odd SET state = CAST(? AS TEXT), checksum = ?", (text, checksum(text, 1, 2))
+        )
+    stored = kept(tmp_path)
+    assert (stored.events, stored.checkpoint) == ((), None)
+    assert "a checkpoint cannot be used: UnicodeDecodeError" in stored.damage
+    assert "canary" not in stored.damage
