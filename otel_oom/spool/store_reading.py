@@ -17,7 +17,7 @@ from typing import Any, Final, TypeAlias
 
 from otel_oom.spool.checkpoint import Checkpoint
 from otel_oom.spool.event_queue import MAX_EVENTS
-from otel_oom.spool.store_tables import CHECKPOINTS, FORMAT, Content
+from otel_oom.spool.store_tables import APPLICATION_ID, CHECKPOINTS, FORMAT, Content
 from otel_oom.spool.stored_format import NOT_UNDERSTOOD, checksum, load_checkpoint, load_event
 from otel_oom.telemetry.event import Event
 
@@ -51,10 +51,10 @@ def read_content(database: sqlite3.Connection) -> Content:
     """
     reading = _Reading(database)
     version = reading.number("PRAGMA user_version")
-    if version is not None and version > FORMAT:
+    if version is not None and version > FORMAT and reading.number("PRAGMA application_id") == APPLICATION_ID + version:
         return Content(version)
-    if version == 0:
-        reading.damage.append("the file has no version")
+    if version is not None and version not in {1, FORMAT}:
+        reading.damage.append("its version is damaged")
     verdict = next(reading.rows("PRAGMA quick_check(1)"), ("nothing",))[0]
     if verdict != "ok" and not reading.damage:
         reading.damage.append("SQLite's quick_check finds errors")

@@ -24,6 +24,9 @@ from otel_oom.telemetry.event import Event
 FORMAT: Final = 2
 """Version of what is stored: PRAGMA user_version. A file of a newer version is not read."""
 
+APPLICATION_ID: Final = 0x4F4F4D00
+"""PRAGMA application_id, less the version: `OOM`. It is a second copy of the version, because one may be damaged."""
+
 CHECKPOINTS: Final = ("checkpoint_even", "checkpoint_odd")
 _MAX_REFUSED: Final = 1_000  # a collector that refuses everything must not fill the disk
 _TABLES: Final = (
@@ -34,6 +37,7 @@ _TABLES: Final = (
         for name in CHECKPOINTS
     ),
     f"PRAGMA user_version = {FORMAT}",
+    f"PRAGMA application_id = {APPLICATION_ID + FORMAT}",
 )
 _REFUSED: Final = (
     "CREATE TABLE refused (number INTEGER PRIMARY KEY AUTOINCREMENT, uid TEXT NOT NULL, why TEXT NOT NULL, "

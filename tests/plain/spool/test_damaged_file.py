@@ -79,9 +79,6 @@ def judge(before: Files, content: dict[str, bytes]) -> Stored:
     stored, kept = opened(content)
     delivered = [event for _, event in stored.events]
     assert [event for event in delivered if event not in before.events] == [], "each one as it was stored"
-    if any(re.fullmatch(r"spool\.db\.version-\d+\.0", name) for name in kept):
-        assert stored == Stored()
-        return stored
     if not stored.damage:
         assert (tuple(delivered), stored.checkpoint) == (before.undelivered, before.checkpoints[-1]), "nothing is said"
         return stored
@@ -146,10 +143,10 @@ def test_a_damaged_file_of_an_agent_that_was_killed(file: str, damage: tuple[str
 
 @pytest.mark.parametrize("seed", range(3))
 def test_one_flipped_bit_costs_few_events(seed: int) -> None:
-    """Of every 97th byte, over all of the database."""
+    """Of every 97th byte, over all of the database, and of all bytes of its version."""
     data = ENDED.content[DATABASE]
     saved = tries = 0
-    for place in range(seed * 31, len(data), 97 * 3):
+    for place in (*range(60, 64), *range(seed * 31, len(data), 97 * 3)):
         stored = judge(ENDED, {DATABASE: flipped(data, place * 8 + (place + seed) % 8)})
         saved += len(stored.events)
         tries += 1

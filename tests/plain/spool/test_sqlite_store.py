@@ -21,7 +21,7 @@ from otel_oom.spool.checkpoint import Checkpoint
 from otel_oom.spool.directory_lock import StoreHeldError
 from otel_oom.spool.spool import Commit
 from otel_oom.spool.sqlite_store import SqliteStore, Stored
-from otel_oom.spool.store_tables import FORMAT
+from otel_oom.spool.store_tables import APPLICATION_ID, FORMAT
 from otel_oom.spool.stored_format import checksum
 from otel_oom.telemetry.event import Event
 from otel_oom.totals import ResourceIdentity, RetiredSeries, Series, Totals
@@ -204,6 +204,7 @@ def test_one_process_holds_it_until_it_ends(tmp_path: Path) -> None:
 def of_version(path: Path, version: int) -> None:
     with closing(sqlite3.connect(path)) as database:
         database.execute(f"PRAGMA user_version = {version}")
+        database.execute(f"PRAGMA application_id = {APPLICATION_ID + version}")
 
 
 def test_a_file_of_a_newer_version_is_kept_under_another_name(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -80,7 +80,8 @@ def content(database: sqlite3.Connection) -> list[object]:
     """Version, tables and rows."""
     tables = database.execute("SELECT name, sql FROM sqlite_master ORDER BY name").fetchall()
     rows = [database.execute(f"SELECT * FROM {name} ORDER BY 1").fetchall() for name, _ in tables]
-    return [database.execute("PRAGMA user_version").fetchone(), tables, rows]
+    versions = [database.execute(f"PRAGMA {name}").fetchone() for name in ("user_version", "application_id")]
+    return [versions, tables, rows]
 
 
 def released(path: Path | str, version: int) -> sqlite3.Connection:

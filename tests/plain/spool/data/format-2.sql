@@ -12,3 +12,4 @@ DELETE FROM "sqlite_sequence";
 INSERT INTO "sqlite_sequence" VALUES('refused',1);
 COMMIT;
 PRAGMA user_version = 2;
+PRAGMA application_id = 1330597122;
