@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
-from otel_oom.config import options
+from otel_oom.config.standard_variables import ENDPOINT
 from otel_oom.errors import UsageError
 
-DEFAULT_ENDPOINTS: Final = {"grpc": "http://localhost:4317", "http/protobuf": options.ENDPOINT.default}
+DEFAULT_ENDPOINTS: Final = {"grpc": "http://localhost:4317", "http/protobuf": ENDPOINT.default}
 _GRPC_NAME: Final = re.compile(r"(dns|unix|unix-abstract|ipv4|ipv6|xds):(?://([^/]*)/)?(.*)", re.DOTALL | re.IGNORECASE)
 _SOCKETS: Final = frozenset({"unix", "unix-abstract"})
 _SOCKET_PATH_BYTES: Final = 107  # sockaddr_un without its final NUL

@@ -5,12 +5,12 @@ Sources: OpenTelemetry environment variable specification; OTLP exporter specifi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple, cast
 
-from otel_oom.config import options
-from otel_oom.config.environment import is_true, seconds, variable_and_value, word
+from otel_oom.config import standard_variables
+from otel_oom.config.environment import Environment, is_true, seconds, variable_and_value, word
 from otel_oom.config.otlp_endpoint import DEFAULT_ENDPOINTS, Endpoint, read_endpoint
 from otel_oom.config.proxy import Proxy, read_proxy
 from otel_oom.schema import Signal
@@ -19,10 +19,10 @@ ExporterKind = Literal["otlp", "console", "none"]
 OtlpProtocol = Literal["grpc", "http/protobuf"]
 Compression = Literal["none", "gzip", "deflate"]
 
-_COMPRESSIONS: Final = {"grpc": ("none", "gzip"), "http/protobuf": options.COMPRESSION.choices}
-_EXPORTERS: Final = {"logs": options.LOGS_EXPORTER, "metrics": options.METRICS_EXPORTER}
+_COMPRESSIONS: Final = {"grpc": ("none", "gzip"), "http/protobuf": standard_variables.COMPRESSION.choices}
+_EXPORTERS: Final = {"logs": standard_variables.LOGS_EXPORTER, "metrics": standard_variables.METRICS_EXPORTER}
 _USUAL_PROTOCOLS: Final = {4317: "grpc", 4318: "http/protobuf"}
-_FILES: Final = {item.variable.removeprefix("OTEL_EXPORTER_OTLP_"): item for item in options.STANDARD}
+_FILES: Final = {item.variable.removeprefix("OTEL_EXPORTER_OTLP_"): item for item in standard_variables.STANDARD}
 _UNLIMITED_S: Final = 3_600.0
 
 
@@ -96,17 +96,20 @@ class ExportSettings:
         )
 
 
-def read_export(env: Mapping[str, str], signal: Signal) -> ExportSettings:
+def read_export(env: Environment, signal: Signal) -> ExportSettings:
     """The settings of one signal; its own variables win over the common ones. Raises: UsageError."""
     exporter = word(env, _EXPORTERS[signal])
-    if variable_and_value(env, options.SDK_DISABLED)[1].lower() == "true":  # any other value is false (specification)
+    if is_true(env, standard_variables.SDK_DISABLED):
         exporter = "none"
-    protocol = word(env, options.PROTOCOL, signal)
+    protocol = word(env, standard_variables.PROTOCOL, signal)
     default = DEFAULT_ENDPOINTS[protocol]
-    name = next((name for name in options.ENDPOINT.variables(signal) if name in env), options.ENDPOINT.variable)
+    name = next(
+        (name for name in standard_variables.ENDPOINT.variables(signal) if name in env),
+        standard_variables.ENDPOINT.variable,
+    )
     is_otlp, is_grpc = exporter == "otlp", protocol == "grpc"
     endpoint = read_endpoint(name, env.get(name, default) if is_otlp else default, protocol)
-    is_base = not is_grpc and name == options.ENDPOINT.variable
+    is_base = not is_grpc and name == standard_variables.ENDPOINT.variable
     is_secure = not _is_insecure(env, signal, endpoint)
     files = _tls_files(env, signal, is_grpc=is_grpc)
     return ExportSettings(
@@ -116,32 +119,32 @@ def read_export(env: Mapping[str, str], signal: Signal) -> ExportSettings:
         endpoint=endpoint,
         url=endpoint.with_path(f"/v1/{signal}") if is_base else endpoint.target,
         timeout_s=_timeout_s(env, signal),
-        compression=cast("Compression", word(env, options.COMPRESSION, signal, _COMPRESSIONS[protocol])),
+        compression=cast("Compression", word(env, standard_variables.COMPRESSION, signal, _COMPRESSIONS[protocol])),
         proxy=read_proxy(env, endpoint, is_grpc=is_grpc, is_secure=is_secure) if is_otlp else None,
         tls=files if is_secure else None,
         warnings=tuple(_warnings(name, endpoint, files, is_base=is_base, is_secure=is_secure)) if is_otlp else (),
     )
 
 
-def _is_insecure(env: Mapping[str, str], signal: Signal, endpoint: Endpoint) -> bool:
+def _is_insecure(env: Environment, signal: Signal, endpoint: Endpoint) -> bool:
     """The scheme decides; the variable only applies to an endpoint without one (OTLP exporter specification).
 
     A unix socket has no TLS by default, as in the SDK for Go: the files' permissions protect it.
     """
     if endpoint.scheme in {"http", "https"}:
         return endpoint.scheme == "http"
-    is_set = any(name in env for name in options.INSECURE.variables(signal))
-    return is_true(env, options.INSECURE, signal) if is_set else endpoint.is_socket
+    is_set = any(name in env for name in standard_variables.INSECURE.variables(signal))
+    return is_true(env, standard_variables.INSECURE, signal) if is_set else endpoint.is_socket
 
 
-def _timeout_s(env: Mapping[str, str], signal: Signal) -> float:
+def _timeout_s(env: Environment, signal: Signal) -> float:
     """0 is no limit (specification). Here it is a long one: a request that never ends would block its signal."""
-    if variable_and_value(env, options.TIMEOUT, signal)[1] == "0":
+    if variable_and_value(env, standard_variables.TIMEOUT, signal)[1] == "0":
         return _UNLIMITED_S
-    return seconds(env, options.TIMEOUT, signal)
+    return seconds(env, standard_variables.TIMEOUT, signal)
 
 
-def _tls_files(env: Mapping[str, str], signal: Signal, *, is_grpc: bool) -> TlsFiles:
+def _tls_files(env: Environment, signal: Signal, *, is_grpc: bool) -> TlsFiles:
     def named(name: str) -> NamedFile | None:
         variable, path = variable_and_value(env, _FILES[name], signal)
         return NamedFile(variable, path) if path else None
