@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import faulthandler
 import os
+import sys
 import threading
 from collections.abc import Iterable
 from contextlib import suppress
@@ -32,7 +33,8 @@ from otel_oom.otlp.grpc_answer import answered, failed
 from otel_oom.otlp.tls_files import pem
 
 # GRPC_VERBOSITY also hides the line of a failed check in the C core, which ends the process (SIGABRT).
-faulthandler.enable()
+if sys.stderr is not None and not faulthandler.is_enabled():
+    faulthandler.enable()
 
 _CHANNEL_OPTIONS: Final = (
     ("grpc.primary_user_agent", f"otel-oom/{__version__} {_USER_AGENT_HEADER_VALUE}"),

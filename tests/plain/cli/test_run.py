@@ -84,6 +84,25 @@ def test_a_signal_during_the_start_ends_the_process(number: signal.Signals) -> N
         assert "watching" not in stderr
 
 
+def test_probable_mistakes_are_said_once_at_the_start() -> None:
+    endpoint = "http://127.0.0.1:9/v1/logs"
+    with subprocess.Popen(
+        [sys.executable, "-c", _PLAYED],
+        env=environment(OTEL_EXPORTER_OTLP_ENDPOINT=endpoint),
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as started:
+        assert started.stderr is not None
+        lines = []
+        for line in started.stderr:
+            lines.append(line)
+            if "watching" in line:
+                started.kill()
+        warned = [line for line in lines if "ends in /v1/logs, and /v1/logs or /v1/metrics is added to it" in line]
+        assert len(warned) == 1
+        assert warned[0].startswith("otel-oom: warning: OTEL_EXPORTER_OTLP_ENDPOINT='http://127.0.0.1:9/v1/logs' ends")
+
+
 def test_an_ignored_hangup_is_ignored() -> None:
     """By nohup(1)."""
     with process(_PLAYED, before="trap '' HUP;") as run:
