@@ -14,6 +14,7 @@ from otel_oom.health import Health
 from otel_oom.otlp import log_records, metric_points
 from otel_oom.otlp.log_records import LogSender
 from otel_oom.otlp.metric_schedule import Collection, MetricSchedule
+from otel_oom.otlp.outcome_text import OutcomeText
 from otel_oom.otlp.point_times import Moment
 from otel_oom.otlp.resource import resource_builder
 from otel_oom.otlp.sender import Sender
@@ -69,4 +70,5 @@ def build(
         points=points,
         now=lambda: Moment(wall_ns(), time.monotonic_ns()),
         exports=(config.logs, config.metrics),
+        texts=(OutcomeText(os.environ, "logs"), OutcomeText(os.environ, "metrics")),
     )

@@ -7,6 +7,7 @@ Source: OTLP specification, "OTLP/gRPC Response" (success, partial success, fail
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import threading
 from collections.abc import Iterable
@@ -17,9 +18,6 @@ from typing import Any, Final, cast
 # Before the import of grpc: its C core writes its own lines to stderr without a limit. Failures are in the outcome.
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
-from google.protobuf.message import DecodeError
-from google.rpc.error_details_pb2 import RetryInfo
-from google.rpc.status_pb2 import Status
 from grpc import Call, ChannelCredentials, Compression, StatusCode, ssl_channel_credentials
 from opentelemetry.exporter.otlp.proto.grpc import _USER_AGENT_HEADER_VALUE
 from opentelemetry.exporter.otlp.proto.grpc._log_exporter import OTLPLogExporter
@@ -29,8 +27,12 @@ from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExp
 from otel_oom import __version__
 from otel_oom.config.otlp_export import ExportSettings
 from otel_oom.errors import UsageError
-from otel_oom.otlp.export_outcome import KEY_REMEDY, Outcome, accepted, encoded
+from otel_oom.otlp.export_outcome import Outcome, encoded
+from otel_oom.otlp.grpc_answer import answered, failed
 from otel_oom.otlp.tls_files import pem
+
+# GRPC_VERBOSITY also hides the line of a failed check in the C core, which ends the process (SIGABRT).
+faulthandler.enable()
 
 _CHANNEL_OPTIONS: Final = (
     ("grpc.primary_user_agent", f"otel-oom/{__version__} {_USER_AGENT_HEADER_VALUE}"),
@@ -48,9 +50,6 @@ _KEEPALIVE: Final = (
 )
 
 _COMPRESSION: Final = {"none": Compression.NoCompression, "gzip": Compression.Gzip}
-_NOT_GRPC_REMEDY: Final = (
-    "if it speaks HTTP, set OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf, or name the collector's gRPC port"
-)
 
 
 class _GrpcExporter(OTLPExporterMixin[Any, Any, Any, Any]):
@@ -81,11 +80,11 @@ class _GrpcExporter(OTLPExporterMixin[Any, Any, Any, Any]):
             self.reconnect()
             return Outcome("retry", "timed out", is_silent=True)
         if call.code() is StatusCode.OK:
-            return accepted(call.result().partial_success)
+            return answered(call, call.result())
         is_silent = call.code() is StatusCode.UNAVAILABLE  # in most cases; a server may answer so too
         if is_silent:
             self.reconnect()
-        return replace(_failure(call), is_silent=is_silent)
+        return replace(failed(call, is_tls=self._export_settings.tls is not None), is_silent=is_silent)
 
     def reconnect(self) -> None:
         """Open a new channel for the next request: the old one may be dead without a sign of it.
@@ -143,28 +142,3 @@ def _credentials(export: ExportSettings) -> ChannelCredentials | None:
         return None
     content = pem(export.tls)
     return ssl_channel_credentials(content.ca, content.key, content.certificate)
-
-
-def _failure(call: Call) -> Outcome:
-    code, details = call.code(), call.details() or ""
-    if "http1.x server" in details or "Failed parsing HTTP/2" in details:
-        return Outcome("retry", f"{code.name}: the answer is not gRPC", remedy=_NOT_GRPC_REMEDY)
-    innermost = details.rpartition("; last error: ")[2].rpartition("Failed to connect to remote host: ")[2]
-    why = f"{code.name}: {innermost}"
-    # RESOURCE_EXHAUSTED is two things: throttling, and a message larger than the server takes.
-    if code is StatusCode.INVALID_ARGUMENT or (code is StatusCode.RESOURCE_EXHAUSTED and "larger than max" in details):
-        return Outcome("rejected", why)
-    remedy = KEY_REMEDY if code in {StatusCode.UNAUTHENTICATED, StatusCode.PERMISSION_DENIED} else ""
-    return Outcome("retry", why, _retry_after_s(call), remedy=remedy)
-
-
-def _retry_after_s(call: Call) -> float | None:
-    for name, value in call.trailing_metadata() or ():
-        if name == "grpc-status-details-bin":
-            info = RetryInfo()
-            try:
-                if any(detail.Unpack(info) for detail in Status.FromString(value).details):
-                    return float(info.retry_delay.seconds + info.retry_delay.nanos / 1e9)
-            except DecodeError:
-                return None  # not a Status: our own backoff decides
-    return None

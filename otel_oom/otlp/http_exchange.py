@@ -6,7 +6,6 @@ import errno
 import socket
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -55,9 +54,12 @@ def exchange(sock: socket.socket, request: h11.Request, data: bytes, until_s: fl
     """
     http = h11.Connection(h11.CLIENT)
     message = b"".join(http.send(event) for event in (request, h11.Data(data=data), h11.EndOfMessage()))
-    # A server that refuses a request may answer, and close, before it has read the whole request.
-    with suppress(BrokenPipeError, ConnectionResetError):
+    try:
         _send(sock, message, until_s)
+    except OSError as error:
+        # A server that refuses a request may answer, or say so in TLS, and close, before it has read the whole request.
+        if not (isinstance(error, BrokenPipeError | ConnectionResetError) or type(error).__module__ == "ssl"):
+            raise
     answer = _read(http, lambda: _receive(sock, until_s))
     return answer, http.our_state is http.their_state is h11.DONE and http.trailing_data == (b"", False)
 

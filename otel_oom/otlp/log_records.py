@@ -21,7 +21,7 @@ from otel_oom.otlp.resource import SCOPE_NAME
 from otel_oom.telemetry.event import Event
 from otel_oom.totals import ResourceIdentity
 
-_SCOPE: Final = InstrumentationScope(SCOPE_NAME)
+_SCOPE: Final = InstrumentationScope(SCOPE_NAME, schema_url=schema.SCHEMA_URL)
 
 
 class LogSender:

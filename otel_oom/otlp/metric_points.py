@@ -31,7 +31,7 @@ from otel_oom.otlp.export_outcome import Exporter, LocalExporter
 from otel_oom.otlp.metric_schedule import Collection
 from otel_oom.otlp.resource import SCOPE_NAME
 
-_SCOPE: Final = InstrumentationScope(SCOPE_NAME)
+_SCOPE: Final = InstrumentationScope(SCOPE_NAME, schema_url=schema.METRICS_SCHEMA_URL)
 
 
 def points(collection: Collection, resource: Resource, *, boot_ns: int, agent_start_ns: int) -> MetricsData:
@@ -46,7 +46,9 @@ def points(collection: Collection, resource: Resource, *, boot_ns: int, agent_st
         schema.UNACCOUNTED_KILLS: collection.series.totals.start_ns,
     }
     metrics = [_metric(collection, metric, zero_ns.get(metric, agent_start_ns)) for metric in collection.values]
-    return MetricsData([ResourceMetrics(resource, [ScopeMetrics(_SCOPE, metrics, "")], resource.schema_url)])
+    return MetricsData(
+        [ResourceMetrics(resource, [ScopeMetrics(_SCOPE, metrics, schema.METRICS_SCHEMA_URL)], resource.schema_url)]
+    )
 
 
 def _metric(collection: Collection, metric: schema.Metric, zero_ns: int) -> Metric:

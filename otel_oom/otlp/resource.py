@@ -29,10 +29,12 @@ def resource_builder(defaults: Mapping[str, str], chosen: Mapping[str, str]) -> 
 
     def resource_of(identity: ResourceIdentity) -> Resource:
         own = {
-            schema.SERVICE_INSTANCE_ID: identity.instance_id,
+            schema.SERVICE_INSTANCE_ID: identity.service_instance_id,
             schema.HOST_NAME: identity.host_name,
             schema.HOST_ID: identity.host_id,
         }
-        return common.merge(Resource(without_chosen(own)))
+        resource = common.merge(Resource(without_chosen(own)))
+        # Not in the merge: it keeps nothing of a resource whose schema differs, and a detector may have set one.
+        return Resource(resource.attributes, resource.schema_url or schema.SCHEMA_URL)
 
     return resource_of

@@ -104,9 +104,14 @@ class Scene:
 
 @contextmanager
 def scene(
-    protocol: Protocol, directory: Path, variables: Mapping[str, str], *, has_network: bool = False
+    protocol: Protocol,
+    directory: Path,
+    variables: Mapping[str, str],
+    *,
+    has_network: bool = False,
+    stderr: int | None = None,
 ) -> Iterator[Scene]:
-    """An agent that watches and has sent its first export to a collector without a fault."""
+    """An agent that watches and has sent its first export to a collector without a fault. stderr: of the agent."""
     with ExitStack() as stack:
         made = stack.enter_context(real_kills.sandbox())
         network = stack.enter_context(Network()) if has_network else None
@@ -115,7 +120,7 @@ def scene(
         judge = stack.enter_context(judging())
         settings = {"OTEL_METRIC_EXPORT_INTERVAL": "500", **variables}
         with network.near() if network else ExitStack():
-            agent = AgentProcess(directory, {**receiver.settings, **settings})
+            agent = AgentProcess(directory, {**receiver.settings, **settings}, stderr=stderr)
         stack.enter_context(agent)
         receiver.exports(1)
         yield Scene(protocol, receiver, agent, judge, made, network, settings, directory, stack)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from support.agents import environment
 
-from otel_oom import __version__, schema
+from otel_oom import URL, __version__, schema
 from otel_oom.cli.main import main
 from otel_oom.config.options import OWN
 from otel_oom.config.standard_variables import STANDARD
@@ -38,6 +38,9 @@ def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         (("parse", "--output", "xml"), {}, 2, "argument --output: invalid choice: 'xml' (choose from"),
         (("run", "--spool"), {}, 2, "argument --spool: expected one argument; see otel-oom run --help"),
         (("--sppol",), {}, 2, "unrecognized arguments: --sppol; see otel-oom --help"),
+        (("run", "--header", "x-key=secret"), {}, 2, "unrecognized arguments: --header; see otel-oom run --help"),
+        (("run", "--header=x-key=secret"), {}, 2, "unrecognized arguments: --header; see otel-oom run --help"),
+        (("run", "fly"), {}, 2, "unrecognized arguments: fly; see otel-oom run --help"),
         (("fly",), {}, 2, "argument COMMAND: invalid choice: 'fly'"),
         (
             ("run", "--device", "/no/such/kmsg"),
@@ -166,6 +169,53 @@ def test_the_schema_is_printed_as_tables() -> None:
     assert "| `oom.victim.comm` | string |" in done.stdout
 
 
+SYSLOG = "Jan 1 00:00:00 host kernel: Out of memory: Killed process 7 (victim) total-vm:4kB\n"
+
+
+@pytest.mark.parametrize("arguments", ["schema", "", "--help", "run --help", "--version", "parse -", "demo"])
+@pytest.mark.parametrize("stdout", [">/dev/full", ">&-"])
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_an_output_that_cannot_be_written_is_one_line(arguments: str, stdout: str, unbuffered: str) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f"{sys.executable} -m otel_oom {arguments} {stdout}"],
+        env=environment(PYTHONUNBUFFERED=unbuffered),
+        input=SYSLOG,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    why = "No space left on device" if "full" in stdout else "Bad file descriptor"
+    line = f"otel-oom: error: stdout cannot be written: {why}; write to another place\n"
+    assert (done.returncode, done.stderr) == (74, line)
+
+
+@pytest.mark.parametrize("stderr", ["2>/dev/full", "2>&-"])
+@pytest.mark.parametrize(
+    ("arguments", "code"), [("schema", 0), ("fly", 2), ("parse /nowhere", 66), ("parse /dev/null", 0)]
+)
+def test_a_stderr_that_cannot_be_written_changes_nothing(arguments: str, code: int, stderr: str) -> None:
+    command = ["sh", "-c", f"{sys.executable} -m otel_oom {arguments} {stderr}"]
+    assert subprocess.run(command, env=environment(), capture_output=True, timeout=30, check=False).returncode == code
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"), [("parse", "no file is named"), ("parse -", "standard input is closed")]
+)
+def test_a_closed_stdin_is_one_line(arguments: str, line: str) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f"{sys.executable} -m otel_oom {arguments} <&-"],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"otel-oom: error: {line}; ")
+    assert done.stderr.count("\n") == 1
+
+
 def test_a_closed_pipe_is_not_an_error() -> None:
     done = subprocess.run(
         ["bash", "-o", "pipefail", "-c", f"{sys.executable} -m otel_oom schema | head -1"],
@@ -196,7 +246,11 @@ class TestInThisProcess:
         ("error", "code", "line"),
         [
             (KeyboardInterrupt(), 130, ""),
-            (ZeroDivisionError("why"), 70, f"a bug in otel-oom {__version__}; please report it with the lines below"),
+            (
+                ZeroDivisionError("why"),
+                70,
+                f"a bug in otel-oom {__version__}; please report it at {URL}/issues with the lines below",
+            ),
         ],
     )
     def test_a_command_that_fails_has_an_exit_code(

@@ -15,10 +15,12 @@ class HttpProxy:
     """A context that listens on a port of 127.0.0.1.
 
     password: `Basic …` that each request must have, else the answer is 407
+    version: of HTTP, in the answer to CONNECT
     refusal: status line of every answer, without the version; empty to do what is asked
     """
 
-    def __init__(self, *, password: str = "", refusal: str = "") -> None:
+    def __init__(self, *, password: str = "", refusal: str = "", version: str = "1.1") -> None:
+        self._version = version
         self._password = password
         self._refusal = refusal
         self.requests: list[str] = []
@@ -82,7 +84,7 @@ class HttpProxy:
         if method == "CONNECT":
             host, _, port = target.rpartition(":")
             server = self._connect(host, int(port))
-            client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            client.sendall(f"HTTP/{self._version} 200 Connection established\r\n\r\n".encode())
             self._start(self._relay, server, client)
             self._relay(client, server)
             return False

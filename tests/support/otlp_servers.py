@@ -33,6 +33,7 @@ class Answer:
 
     drip: byte by byte for ever (HTTP), starting with `details`; over gRPC it is a hang
     content_type: of an HTTP refusal; details is its text, or the message of its Status
+    page: an HTTP body with status 200 that is no acceptance, of that content type
     rejected: of a partial success; retry_after_s: Retry-After, or RetryInfo; delay_s: before the answer
     ahead_s: how far the server's clock is ahead, as the Date header of an HTTP answer shows it
     stores: the server has stored the data, whatever it answers
@@ -43,6 +44,7 @@ class Answer:
     kind: Literal["answer", "hang", "reset", "drip"] = "answer"
     details: str = ""
     content_type: str | None = "application/x-protobuf"
+    page: bytes | None = None
     rejected: int = 0
     retry_after_s: float | None = None
     delay_s: float = 0.0
@@ -53,7 +55,7 @@ class Answer:
     @property
     def accepts(self) -> bool:
         """Whether it acknowledges the data."""
-        return self.kind == "answer" and self.status in {None, 200}
+        return self.kind == "answer" and self.status in {None, 200} and self.page is None
 
 
 Take: TypeAlias = Callable[[Signal, bytes, str, Mapping[str, str]], Answer]
@@ -226,6 +228,8 @@ def _headers(signal: Signal, answer: Answer, at: tuple[Any, ...]) -> dict[str, s
 
 
 def _refusal(answer: Answer) -> bytes:
+    if answer.page is not None:
+        return answer.page
     if answer.content_type == "application/x-protobuf":
         return bytes(status_pb2.Status(code=3, message=answer.details).SerializeToString())
     return answer.details.encode()

@@ -23,7 +23,7 @@ def test_a_warm_up_makes_a_whole_event_and_looks_at_a_process() -> None:
     assert [warning, name] == [None, "system_oom_kill"]
     assert attributes["oom.report"] == "full"
     assert Path(attributes["process.executable.path"]).name == attributes["process.executable.name"]
-    assert "process.command_line" in attributes
+    assert "process.command_args" in attributes
 
 
 @pytest.mark.parametrize(

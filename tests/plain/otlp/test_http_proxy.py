@@ -164,3 +164,12 @@ def test_one_deadline_for_proxy_and_server(said: bytes) -> None:
         thread.join()
     assert isinstance(error, ProxyError)
     assert str(error.strerror).endswith("the answer is not HTTP" if said.startswith(b"SSH") else "timed out")
+
+
+def test_an_old_proxy(files: Certificates) -> None:
+    """Tinyproxy 1.11 answers with HTTP/1.0."""
+    with HttpProxy(version="1.0") as proxy, OtlpReceiver("http/protobuf", certificate=files.server) as receiver:
+        variables = settings(receiver, files, f"http://127.0.0.1:{proxy.port}", is_secure=True)
+        with sending(variables) as rig:
+            rig.kill("first")
+            receiver.wait(lambda: receiver.delivered)

@@ -20,7 +20,7 @@ def exported(world: MetricWorld) -> dict[str, Metric]:
     (resource,) = data.resource_metrics
     (scope,) = resource.scope_metrics
     assert (dict(resource.resource.attributes), resource.schema_url) == ({"a": "b"}, "url")
-    assert (scope.scope.name, scope.scope.version, scope.schema_url) == ("otel-oom", None, "")
+    assert (scope.scope.name, scope.scope.version, scope.schema_url) == ("otel-oom", None, schema.METRICS_SCHEMA_URL)
     return {metric.name: metric for metric in scope.metrics}
 
 
