@@ -51,8 +51,8 @@ coverage: $(VENV)/test.stamp ## measure the branch coverage of the plain level; 
 collector: $(VENV)/test.stamp
 	-@$(BIN)/python tests/collector/otelcol.py
 
-tables: $(VENV)/test.stamp ## write the generated tables of docs/ (from the code and from benchmarks/results)
-	OTEL_OOM_TABLES=write $(BIN)/python -m pytest -q tests/plain/docs/test_generated.py
+tables: $(VENV)/test.stamp ## write the generated tables of docs/ and deploy/weaver (from the code and from benchmarks/results)
+	OTEL_OOM_TABLES=write $(BIN)/python -m pytest -q tests/plain/docs/test_generated.py tests/plain/docs/test_weaver_registry.py
 
 # The variable silences a notice about the future of MkDocs, see pyproject.toml.
 docs: $(VENV)/test.stamp ## build the documents as a site, in build/site

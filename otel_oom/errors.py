@@ -36,6 +36,12 @@ class NoSpoolError(OtelOomError):
     exit_code = 73  # EX_CANTCREAT
 
 
+class OutputError(OtelOomError):
+    """What a command prints cannot be written to stdout: a full disk, a closed stdout."""
+
+    exit_code = 74  # EX_IOERR
+
+
 class SpoolHeldError(OtelOomError):
     """Another running agent uses the spool."""
 

@@ -61,12 +61,12 @@ class Health:
         self._log.log("failed", logging.ERROR, "a kernel log record was not understood: %r: %r", error, raw[:200])
 
     def record_refused(self, record: Record) -> None:
-        """User space wrote a line that looks like OOM into the kernel log."""
+        """User space wrote a line that looks like OOM into the kernel log, or chose the text of one."""
         self.records["refused"] += 1
         self._log.log(
             "refused",
             logging.WARNING,
-            "refused a kernel log record that user space wrote (facility %d): %s",
+            "refused a kernel log record that user space wrote or chose (facility %d): %s",
             record.facility,
             record.text[:120],
         )
@@ -137,7 +137,7 @@ class Health:
             "identity change",
             logging.WARNING,
             "the identity of this machine changed: continuing as instance %s",
-            identity.instance_id,
+            identity.service_instance_id,
         )
 
     def identity_file_unreadable(self, path: Path) -> None:
@@ -173,6 +173,10 @@ class Health:
         """A request was accepted."""
         self.exports[signal, "ok"] += 1
         self._recovered(f"export {signal}", f"{signal} are delivered again")
+
+    def export_warned(self, signal: schema.Signal, why: str) -> None:
+        """A request was accepted with a warning (partial success that rejects nothing)."""
+        self._log.log(f"warned {signal}", logging.WARNING, "the collector accepted %s with a warning: %s", signal, why)
 
     def points_rejected(self, count: int, why: str) -> None:
         """The collector accepted an export of metrics except some points (partial success)."""

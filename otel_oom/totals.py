@@ -5,6 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
+from uuid import UUID
+
+from otel_oom.uuid5 import uuid5
+
+SERVICE_INSTANCE_NAMESPACE: Final = UUID("4d63009a-8d0f-11ee-aad7-4c796ed8e320")
+"""The namespace of `service.instance.id` (semantic conventions 1.44, service.instance)."""
+
+_UUID_CHARACTERS: Final = 36
 
 MAX_RETIRED_SERIES: Final = 100
 """Retired series that are kept until a collector acknowledges them; beyond it the oldest is given up.
@@ -60,16 +68,27 @@ class Totals:
 class ResourceIdentity:
     """The resource attributes by which this machine differs from its copies.
 
-    instance_id: `service.instance.id`, unless the user sets another; host_name, host_id: empty where there is none
+    instance_id: the machine's UUID. For one run or one fork, `/` and a random part follow: the machine is still
+        recognized. Earlier versions stored `-` and a random part.
+    host_name, host_id: empty where there is none
     """
 
     instance_id: str
     host_name: str = ""
     host_id: str = ""
 
-    def is_of_machine(self, instance_id: str) -> bool:
-        """Whether it is an identity of that machine. Its own id is longer where a suffix names one run or one fork."""
-        return self.instance_id.startswith(instance_id)
+    @property
+    def service_instance_id(self) -> str:
+        """`service.instance.id`, unless the user sets another: a UUID, also with a random part."""
+        return uuid5(SERVICE_INSTANCE_NAMESPACE, self.instance_id) if "/" in self.instance_id else self.instance_id
+
+    def with_random_part(self, part: str) -> ResourceIdentity:
+        """The identity of one run or one fork of the same machine. part: empty for the machine's own."""
+        return replace(self, instance_id="/".join(filter(None, (self.instance_id[:_UUID_CHARACTERS], part))))
+
+    def is_of_machine(self, instance_ids: str | tuple[str, ...]) -> bool:
+        """Whether it is an identity of that machine. instance_ids: the machine's ids, without a random part."""
+        return self.instance_id.startswith(instance_ids)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,8 @@
-"""For all levels: the profiles of hypothesis."""
+"""For all levels: the profiles of hypothesis, and the search for a secret in all output (support/canary.py)."""
 
 from hypothesis import Phase, settings
+
+pytest_plugins = ["support.canary"]
 
 # The time of one example depends on the load of the machine. Where it matters, `test_linear_time` checks it.
 settings.register_profile("no deadline", deadline=None)

@@ -15,7 +15,7 @@ from typing import Final
 from otel_oom.health import Health
 from otel_oom.kernel.oom_kill import NoVictim, OomKill
 from otel_oom.telemetry import kill_event, other_events
-from otel_oom.telemetry.event import Event, Scalar
+from otel_oom.telemetry.event import Event, Value
 from otel_oom.telemetry.kill_event import LiveFacts
 
 _NO_VICTIM_S: Final = 60.0
@@ -33,7 +33,7 @@ class EventBuilder:
         self,
         health: Health,
         boot_id: str,
-        look_at_victim: Callable[[OomKill], Mapping[str, Scalar]],
+        look_at_victim: Callable[[OomKill], Mapping[str, Value]],
         *,
         log_epoch_ns: int,
         previous_pid: int,

@@ -39,7 +39,7 @@ def read_missed(
     Raises: NoDeviceError, NoPermissionError.
     """
     # Start time 0: the totals of `left` are not used.
-    is_same = earlier.identity.is_of_machine(machine.instance_id)
+    is_same = earlier.identity.is_of_machine(machine.instance_ids)
     left = earlier.with_reset_totals(0) if is_same else earlier.under_new_identity(identity, 0)
     if left.boot_id != machine.boot_id:  # read the log from its start; the kernel's counter was 0
         left = replace(left, cursor=0, first_uncounted=0, base=0)

@@ -19,7 +19,7 @@ from otel_oom.health import Health
 from otel_oom.kernel import kmsg_record, oom_lines, vm_fork_line
 from otel_oom.kernel.device import Closed, Item, Lost, Reading, Source
 from otel_oom.kernel.kill_assembler import Assembler
-from otel_oom.kernel.oom_kill import Finding, NoVictim, OomKill, Repeat
+from otel_oom.kernel.oom_kill import Finding, Forged, NoVictim, OomKill, Repeat
 from otel_oom.machine.identity import MachineIdentity
 
 _VM_FORK: Final = vm_fork_line.VM_FORK.encode()
@@ -201,5 +201,7 @@ class Reader:
         for finding in findings:
             if finding.record.sequence >= self._first_uncounted:
                 self.kill_lines += isinstance(finding, OomKill | Repeat)
-                if not isinstance(finding, Repeat):
+                if isinstance(finding, Forged):
+                    self._health.record_refused(finding.record)
+                elif not isinstance(finding, Repeat):
                     self.batch.findings.append(finding)

@@ -13,7 +13,7 @@ from otel_oom.agent import warm_up
 from otel_oom.agent.event_builder import EventBuilder
 from otel_oom.agent.log_opening import open_log
 from otel_oom.agent.loop import Agent
-from otel_oom.agent.start_point import StartPoint, find_start_point, load_spool, random_suffix, read_known_machine
+from otel_oom.agent.start_point import StartPoint, find_start_point, load_spool, random_part, read_known_machine
 from otel_oom.config.settings import Config
 from otel_oom.health import Health
 from otel_oom.kernel.device import Clock, Device, Source
@@ -21,6 +21,7 @@ from otel_oom.kernel.oom_kill import OomKill
 from otel_oom.machine import procfs, victim_process
 from otel_oom.machine.fork_detection import ForkDetection
 from otel_oom.machine.identity import BackgroundRead, read_machine_identity
+from otel_oom.machine.operating_system import operating_system_attributes
 from otel_oom.otlp import build_sender
 from otel_oom.otlp.sender import Sender
 from otel_oom.spool.spool import Spool
@@ -131,7 +132,7 @@ def _prepare(
     forks = ForkDetection(
         BackgroundRead(lambda: read_known_machine(config, health)),
         is_always=is_always,
-        unique_suffix=random_suffix if stored is None or is_always else str,
+        random_part=random_part if stored is None or is_always else str,
         now_s=time.monotonic(),
     )
     agent = Agent(
@@ -153,8 +154,7 @@ def _prepare(
         resource_defaults={
             schema.SERVICE_NAME: "otel-oom",
             schema.SERVICE_VERSION: __version__,
-            schema.OS_TYPE: "linux",
-            schema.OS_VERSION: point.machine.kernel_release,
+            **operating_system_attributes(),
         },
         kernel_kills=procfs.oom_kills,
         wall_ns=wall_ns,
@@ -172,7 +172,7 @@ def _prepare(
 
 
 def _event_builder(config: Config, health: Health, point: StartPoint) -> EventBuilder:
-    def look_at_victim(kill: OomKill) -> Mapping[str, str | int]:
+    def look_at_victim(kill: OomKill) -> Mapping[str, victim_process.Fact]:
         if not point.sees_host_pids:
             return {}
         return victim_process.look_at_victim(kill, with_command_line=config.with_command_line)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
@@ -77,9 +77,11 @@ def find_start_point(stored: Stored | None, config: Config, health: Health, wall
     machine = known_machine or read_machine_identity()
     sees_host_pids = procfs.sees_host_pids()
     previous = stored.checkpoint if stored else None
+    if previous is not None and known_machine is not None:
+        previous = _under_current_id(previous, known_machine)
     if known_machine or previous is None:
         # Totals that end with the process need a series of their own: two totals must never share one.
-        identity = machine.resource_identity(unique_suffix="" if stored else random_suffix())
+        identity = machine.resource_identity(random_part="" if stored else random_part())
     else:
         identity = previous.identity
     first = Checkpoint(
@@ -96,7 +98,8 @@ def find_start_point(stored: Stored | None, config: Config, health: Health, wall
         checkpoint,
         previous if has_crashed else None,
         sees_host_pids,
-        has_new_identity=known_machine is not None and not checkpoint.identity.is_of_machine(known_machine.instance_id),
+        has_new_identity=known_machine is not None
+        and not checkpoint.identity.is_of_machine(known_machine.instance_ids),
         reads_backlog=config.from_ring or checkpoint.cursor is not None,
     )
 
@@ -110,6 +113,13 @@ def read_known_machine(config: Config, health: Health) -> MachineIdentity | None
     return machine
 
 
-def random_suffix() -> str:
-    """A suffix that no other run, and no other copy of this machine, has."""
+def random_part() -> str:
+    """A part of the identity that no other run, and no other copy of this machine, has."""
     return uuid4().hex[:8]
+
+
+def _under_current_id(stored: Checkpoint, machine: MachineIdentity) -> Checkpoint:
+    """With the current id of this machine in place of an earlier version's. Not within a boot: its series goes on."""
+    if stored.boot_id != machine.boot_id and stored.identity.is_of_machine(machine.instance_ids):
+        return replace(stored, identity=machine.resource_identity())
+    return stored

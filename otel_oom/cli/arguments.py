@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import argparse
-from typing import Final, NoReturn
+import sys
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from otel_oom import __version__
 from otel_oom.config import options
+from otel_oom.config.setting import Setting
+from otel_oom.config.standard_variables import STANDARD
 from otel_oom.errors import UsageError
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
 
 _COLUMN: Final = 31  # where the second column of a table in the help begins
 
@@ -22,13 +28,13 @@ Documentation: docs/ in the source
 """
 
 
-def _default(item: options.Setting) -> str:
+def _default(item: Setting) -> str:
     default = item.default_note or item.default
     return f"default: {default}" if default else ""
 
 
 _VARIABLES: Final = "\n".join(
-    f"  {item.variable}\t{item.meaning} ({_default(item) or 'unset by default'})" for item in options.STANDARD
+    f"  {item.variable}\t{item.meaning} ({_default(item) or 'unset by default'})" for item in STANDARD
 )
 _RUN_EPILOG: Final = f"""\
 standard variables of OpenTelemetry:
@@ -54,10 +60,17 @@ examples:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Reports a usage error in one line, like every other error."""
+    """Reports a usage error in one line, like every other error, and a text that cannot be written as an OSError."""
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(message, f"see {self.prog} --help")
+
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+        sys.stdout.flush()
+        super().exit(status, message)
+
+    def _print_message(self, message: str, file: SupportsWrite[str] | None = None) -> None:
+        (file or sys.stderr).write(message)  # argparse ignores an OSError
 
 
 class _Help(argparse.HelpFormatter):

@@ -2,13 +2,14 @@
 
 Exit codes (sysexits(3) where it has a fitting one): 0 success (`run`: stopped on request; `parse`: all inputs were
 read, with or without a kill), 1 `demo`: nothing arrived, 2 wrong usage, 66 `parse`: an input cannot be read, 69 no
-kernel log device, 70 a bug, 73 `--spool-required`: the spool cannot be opened, 75 another agent uses the spool, 77 no
-permission to read the device, 130 interrupted.
+kernel log device, 70 a bug, 73 `--spool-required`: the spool cannot be opened, 74 stdout cannot be written, 75 another
+agent uses the spool, 77 no permission to read the device, 130 interrupted.
 """
 
 from __future__ import annotations
 
 import argparse
+import errno
 import io
 import logging
 import os
@@ -17,53 +18,97 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from otel_oom import __version__
+from otel_oom import URL, __version__
 from otel_oom.cli import arguments, run
-from otel_oom.errors import OtelOomError, UsageError
+from otel_oom.cli.log_output import LogOutput
+from otel_oom.cli.redaction import redactor
+from otel_oom.errors import OtelOomError, OutputError, UsageError
 
 log = logging.getLogger(__name__)
 
 _BUG: Final = 70
 
+# write(2). An input that cannot be read is no OSError here, and an error of open(2) names its file.
+_STDOUT_ERRORS: Final = frozenset({
+    errno.EAGAIN, errno.EBADF, errno.ECONNRESET, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOSPC
+})  # fmt: skip
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns its exit code. argv: without the program, None: those of the process."""
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="otel-oom: %(levelname)s: %(message)s")
-    for level, word in ((logging.WARNING, "warning"), (logging.ERROR, "error"), (logging.INFO, "info")):
-        logging.addLevelName(level, word)
+    _open_closed_streams()
     if isinstance(sys.stdout, io.TextIOWrapper):  # a character that the terminal lacks must not end a command
         sys.stdout.reconfigure(errors="backslashreplace")
+    with LogOutput(sys.stderr, redactor(os.environ)) as output:
+        return _exit_code(argv, output)
+
+
+def _exit_code(argv: Sequence[str] | None, output: LogOutput) -> int:
     try:
-        return _run_command(argv)
+        return _run_command(argv, output)
     except OtelOomError as error:
         log.error("%s", error)  # noqa: TRY400 one line without a trace: the user can correct it
         return error.exit_code
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     except BrokenPipeError:  # `otel-oom schema | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_stdout()
         return 0
-    except Exception:
-        log.exception("a bug in otel-oom %s; please report it with the lines below", __version__)
+    except Exception as error:
+        if isinstance(error, OSError) and error.filename is None and error.errno in _STDOUT_ERRORS:
+            _discard_stdout()
+            failure = OutputError(f"stdout cannot be written: {os.strerror(error.errno)}", "write to another place")
+            log.error("%s", failure)  # noqa: TRY400 the same
+            return failure.exit_code
+        log.exception("a bug in otel-oom %s; please report it at %s/issues with the lines below", __version__, URL)
         return _BUG
 
 
-def _run_command(argv: Sequence[str] | None) -> int:
+def _open_closed_streams() -> None:
+    """Give a place to streams that were closed at the start (`>&-`): else a socket or a database gets their number.
+
+    Each write to such a stdout fails as it does on a closed one: EBADF. What goes to such a stderr vanishes.
+    """
+    for fd, mode in ((0, os.O_RDONLY), (1, os.O_RDONLY), (2, os.O_WRONLY)):
+        try:
+            os.fstat(fd)
+        except OSError:  # noqa: PERF203 three streams
+            os.open(os.devnull, mode)  # the lowest free number, which is fd
+    if sys.stdout is None:
+        sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(2, "w", encoding="utf-8", closefd=False)
+
+
+def _discard_stdout() -> None:
+    """The interpreter flushes stdout at its end: that must not fail once more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _run_command(argv: Sequence[str] | None, output: LogOutput) -> int:
     parser = arguments.parser()
     options, unknown = parser.parse_known_args(argv)
     if unknown:
         program = " ".join(filter(None, (parser.prog, options.command)))
-        raise UsageError(f"unrecognized arguments: {' '.join(unknown)}", f"see {program} --help")
-    if options.command is None:
-        parser.print_help()
-        return 0
-    commands: dict[str, Callable[[argparse.Namespace], int]] = {
-        "run": run.run,
+        flags = [argument.partition("=")[0] for argument in unknown if argument.startswith("-")]
+        # What follows an unknown flag may be a key, and is not shown.
+        raise UsageError(f"unrecognized arguments: {' '.join(flags or unknown)}", f"see {program} --help")
+    if options.command == "run":
+        return run.run(options, output)
+    commands: dict[str | None, Callable[[argparse.Namespace], int]] = {
+        None: _help,
         "demo": _demo,
         "parse": _parse,
         "schema": _schema,
     }
-    return commands[options.command](options)
+    code = commands[options.command](options)
+    sys.stdout.flush()  # here a failure has a line and an exit code
+    return code
+
+
+def _help(_: argparse.Namespace) -> int:
+    arguments.parser().print_help()
+    return 0
 
 
 def _demo(_: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""`otel-oom run`: starts the agent and stops it on SIGTERM or SIGINT."""
+"""`otel-oom run`: starts the agent, and stops it on SIGTERM, SIGINT or SIGHUP."""
 
 from __future__ import annotations
 
@@ -8,34 +8,52 @@ import os
 import signal
 import sys
 
+from otel_oom.cli.log_output import LogOutput
 from otel_oom.config import options
 
 log = logging.getLogger(__name__)
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace, output: LogOutput) -> int:
     """Run the agent until a signal stops it; returns the exit code."""
-    for number in (signal.SIGTERM, signal.SIGINT):  # a stop during the start ends it too
+    # nohup(1) ignores SIGHUP for its command. Else it says that the terminal is gone: then the agent stops as well.
+    stops = [signal.SIGTERM, signal.SIGINT]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        stops.append(signal.SIGHUP)
+    for number in stops:  # a stop during the start ends it too
         signal.signal(number, lambda *_: sys.exit(0))
-    from otel_oom.agent import start
-    from otel_oom.config.settings import load_config
     from otel_oom.machine import memory_protection
+
+    memory_protection.bound_threads()  # before the first of them
+    output.write_in_background()  # before the import of the SDK, which logs what it refuses
+    from otel_oom.config.environment import hide_from_sdk
+    from otel_oom.config.settings import load_config
 
     logging.getLogger("opentelemetry.util.re").addFilter(_replace_header_warning)
     flags = {setting.name: getattr(arguments, setting.name) for setting in options.OWN}
     settings = load_config(os.environ, is_root=os.geteuid() == 0, **flags)
-    memory_protection.bound_threads()  # before the first of them
+    logging.getLogger("otel_oom").setLevel(settings.log_level)
+    logging.getLogger("opentelemetry").setLevel(max(settings.log_level, logging.INFO))
+    for warning in settings.warnings:
+        log.warning("%s", warning)
+    hide_from_sdk(os.environ)  # before the import of the SDK, which reads some of them
+    from otel_oom.agent import start
+
     problems = [memory_protection.lower_oom_score(settings.oom_score_adj)]
     agent = start.prepare(settings)
     problems += [agent.warm_up(), memory_protection.lock_memory()]
     for problem in filter(None, problems):
         log.warning("%s", problem)
 
-    def stop(*_: object) -> None:
+    def stop(number: int, _: object) -> None:
         signal.set_wakeup_fd(-1)  # once is enough, and the number may soon belong to another file
+        for later in stops:
+            signal.signal(later, signal.SIG_DFL if later == signal.SIGINT else signal.SIG_IGN)
         agent.stop()
+        name = signal.Signals(number).name
+        log.info("%s: delivers what is left, for 3 s at most; another SIGINT (Ctrl-C) ends at once", name)
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in stops:
         signal.signal(number, stop)
     # Another thread may receive the signal, or it may come just before the wait for the log: it must end that wait.
     signal.set_wakeup_fd(agent.wake_fd, warn_on_full_buffer=False)

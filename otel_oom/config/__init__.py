@@ -5,7 +5,7 @@ Output: one frozen `Config`, with `ExportSettings` for logs and for metrics.
 
 Rules:
 - Flags win over variables. An empty variable counts as unset (OpenTelemetry environment variable specification).
-- A value that makes no sense is a `UsageError` at the start, with one line that says how to correct it.
+- An invalid value is a `UsageError` or a warning, each of one line that says how to correct it; `setting` says which.
 - The environment is passed in; nothing here reads the system.
 - A password in a URL is never part of a message.
 """

@@ -5,26 +5,47 @@ Sources: OpenTelemetry environment variable specification; OTLP exporter specifi
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final, Literal, cast
-from urllib.parse import urlsplit
+from typing import Final, Literal, NamedTuple, cast
 
-from otel_oom.config import options
-from otel_oom.config.environment import is_true, seconds, variable_and_value, word
-from otel_oom.errors import UsageError
+from otel_oom.config import standard_variables
+from otel_oom.config.environment import Environment, is_true, seconds, variable_and_value, word
+from otel_oom.config.otlp_endpoint import DEFAULT_ENDPOINTS, Endpoint, read_endpoint
+from otel_oom.config.proxy import Proxy, read_proxy
 from otel_oom.schema import Signal
 
 ExporterKind = Literal["otlp", "console", "none"]
 OtlpProtocol = Literal["grpc", "http/protobuf"]
 Compression = Literal["none", "gzip", "deflate"]
 
-_COMPRESSIONS: Final = {"grpc": ("none", "gzip"), "http/protobuf": options.COMPRESSION.choices}
-_EXPORTERS: Final = {"logs": options.LOGS_EXPORTER, "metrics": options.METRICS_EXPORTER}
-_DEFAULT_ENDPOINTS: Final = {"grpc": "http://localhost:4317", "http/protobuf": options.ENDPOINT.default}
+_COMPRESSIONS: Final = {"grpc": ("none", "gzip"), "http/protobuf": standard_variables.COMPRESSION.choices}
+_EXPORTERS: Final = {"logs": standard_variables.LOGS_EXPORTER, "metrics": standard_variables.METRICS_EXPORTER}
 _USUAL_PROTOCOLS: Final = {4317: "grpc", 4318: "http/protobuf"}
-_LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
+_FILES: Final = {item.variable.removeprefix("OTEL_EXPORTER_OTLP_"): item for item in standard_variables.STANDARD}
+_UNLIMITED_S: Final = 3_600.0
+
+
+class NamedFile(NamedTuple):
+    """A file, and the variable that names it."""
+
+    variable: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class TlsFiles:
+    """The files of TLS, None where no variable names one.
+
+    ca: certificates that are trusted, in place of the system's
+    system_ca: OpenSSL's own variable for the system's certificates
+    certificate, key: of the client
+    """
+
+    ca: NamedFile | None = None
+    system_ca: NamedFile | None = None
+    certificate: NamedFile | None = None
+    key: NamedFile | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,105 +53,112 @@ class ExportSettings:
     """Where one signal goes.
 
     endpoint: as the user wrote it, or the default
-    url: target of the requests
+    url: target of the requests: a URL, or a name for gRPC
     timeout_s: time limit of one request, seconds
-    is_insecure: gRPC without TLS
+    proxy: None for a direct connection
+    tls: its files, None for a connection without TLS
+    warnings: settings that are probably wrong, each in one line with its remedy
     """
 
     signal: Signal
     exporter: ExporterKind
     protocol: OtlpProtocol
-    endpoint: str
+    endpoint: Endpoint
     url: str
     timeout_s: float
     compression: Compression = "none"
-    is_insecure: bool = False
+    proxy: Proxy | None = None
+    tls: TlsFiles | None = None
+    warnings: tuple[str, ...] = ()
 
     @property
     def where(self) -> str:
         """The endpoint for a message: without user name, password and query."""
-        return f"{_without_password(self.endpoint)} ({self.protocol})" if self.exporter == "otlp" else self.exporter
+        return f"{self.endpoint.shown} ({self.protocol})" if self.exporter == "otlp" else self.exporter
 
     @property
     def is_loopback(self) -> bool:
         """Whether the collector is on this machine."""
-        return self._url.hostname in _LOOPBACK
+        return self.endpoint.is_loopback
 
     @property
     def remedy(self) -> str:
         """What the user can check when nothing can be delivered there."""
-        usual = _USUAL_PROTOCOLS.get(self._url.port or 0)
+        usual = _USUAL_PROTOCOLS.get(self.endpoint.port or 0)
         if usual is not None and usual != self.protocol:
             return (
-                f"port {self._url.port} usually speaks {usual} and the protocol is {self.protocol}: "
+                f"port {self.endpoint.port} usually speaks {usual} and the protocol is {self.protocol}: "
                 f"set OTEL_EXPORTER_OTLP_PROTOCOL={usual} or the other port"
             )
         return (
-            f"does a collector at {_without_password(self.endpoint)} speak {self.protocol}? "
+            f"does a collector at {self.endpoint.shown} speak {self.protocol}? "
             "check OTEL_EXPORTER_OTLP_ENDPOINT and OTEL_EXPORTER_OTLP_PROTOCOL"
         )
 
-    @property
-    def _url(self) -> _Url:
-        return _url(self.endpoint)
 
-
-def read_export(env: Mapping[str, str], signal: Signal) -> ExportSettings:
+def read_export(env: Environment, signal: Signal) -> ExportSettings:
     """The settings of one signal; its own variables win over the common ones. Raises: UsageError."""
     exporter = word(env, _EXPORTERS[signal])
-    if variable_and_value(env, options.SDK_DISABLED)[1].lower() == "true":  # any other value is false (specification)
+    if is_true(env, standard_variables.SDK_DISABLED):
         exporter = "none"
-    protocol = word(env, options.PROTOCOL, signal)
-    default = _DEFAULT_ENDPOINTS[protocol]
-    name = next((name for name in options.ENDPOINT.variables(signal) if name in env), options.ENDPOINT.variable)
-    endpoint = env.get(name, default) if exporter == "otlp" else default
-    _check_endpoint(name, endpoint, protocol)
-    is_whole_url = protocol == "grpc" or name != options.ENDPOINT.variable
+    protocol = word(env, standard_variables.PROTOCOL, signal)
+    default = DEFAULT_ENDPOINTS[protocol]
+    name = next(
+        (name for name in standard_variables.ENDPOINT.variables(signal) if name in env),
+        standard_variables.ENDPOINT.variable,
+    )
+    is_otlp, is_grpc = exporter == "otlp", protocol == "grpc"
+    endpoint = read_endpoint(name, env.get(name, default) if is_otlp else default, protocol)
+    is_base = not is_grpc and name == standard_variables.ENDPOINT.variable
+    is_secure = not _is_insecure(env, signal, endpoint)
+    files = _tls_files(env, signal, is_grpc=is_grpc)
     return ExportSettings(
         signal=signal,
         exporter=cast("ExporterKind", exporter),
         protocol=cast("OtlpProtocol", protocol),
         endpoint=endpoint,
-        url=endpoint if is_whole_url else f"{endpoint.rstrip('/')}/v1/{signal}",
-        compression=cast("Compression", word(env, options.COMPRESSION, signal, _COMPRESSIONS[protocol])),
-        is_insecure=_is_insecure(env, signal, endpoint),
-        timeout_s=seconds(env, options.TIMEOUT, signal),
+        url=endpoint.with_path(f"/v1/{signal}") if is_base else endpoint.target,
+        timeout_s=_timeout_s(env, signal),
+        compression=cast("Compression", word(env, standard_variables.COMPRESSION, signal, _COMPRESSIONS[protocol])),
+        proxy=read_proxy(env, endpoint, is_grpc=is_grpc, is_secure=is_secure) if is_otlp else None,
+        tls=files if is_secure else None,
+        warnings=tuple(_warnings(name, endpoint, files, is_base=is_base, is_secure=is_secure)) if is_otlp else (),
     )
 
 
-def _is_insecure(env: Mapping[str, str], signal: Signal, endpoint: str) -> bool:
-    """The scheme decides; the variable only applies to an endpoint without one (OTLP exporter specification)."""
-    scheme = _url(endpoint).scheme
-    return scheme == "http" or (scheme != "https" and is_true(env, options.INSECURE, signal))
+def _is_insecure(env: Environment, signal: Signal, endpoint: Endpoint) -> bool:
+    """The scheme decides; the variable only applies to an endpoint without one (OTLP exporter specification).
+
+    A unix socket has no TLS by default, as in the SDK for Go: the files' permissions protect it.
+    """
+    if endpoint.scheme in {"http", "https"}:
+        return endpoint.scheme == "http"
+    is_set = any(name in env for name in standard_variables.INSECURE.variables(signal))
+    return is_true(env, standard_variables.INSECURE, signal) if is_set else endpoint.is_socket
 
 
-def _check_endpoint(name: str, endpoint: str, protocol: str) -> None:
-    remedy = f"write it as {_DEFAULT_ENDPOINTS[protocol].replace('localhost', 'HOST')}"
-    shown = _without_password(endpoint)
-    try:
-        url = _url(endpoint)
-    except ValueError as error:
-        why = f": {error}" if shown == endpoint else ""  # the error may quote a part of the password
-        raise UsageError(f"{name}={shown!r} is not a URL{why}", remedy) from error
-    # gRPC's own form without a scheme is allowed by the specification.
-    if not url.hostname or (url.scheme not in {"http", "https"} and (protocol != "grpc" or "://" in endpoint)):
-        raise UsageError(f"{name}={shown!r} is not an endpoint for {protocol}", remedy)
+def _timeout_s(env: Environment, signal: Signal) -> float:
+    """0 is no limit (specification). Here it is a long one: a request that never ends would block its signal."""
+    if variable_and_value(env, standard_variables.TIMEOUT, signal)[1] == "0":
+        return _UNLIMITED_S
+    return seconds(env, standard_variables.TIMEOUT, signal)
 
 
-@dataclass(frozen=True, slots=True)
-class _Url:
-    scheme: str
-    hostname: str | None
-    port: int | None
+def _tls_files(env: Environment, signal: Signal, *, is_grpc: bool) -> TlsFiles:
+    def named(name: str) -> NamedFile | None:
+        variable, path = variable_and_value(env, _FILES[name], signal)
+        return NamedFile(variable, path) if path else None
+
+    def given(variable: str) -> NamedFile | None:
+        return NamedFile(variable, env[variable]) if variable in env else None
+
+    ca = named("CERTIFICATE") or (given("GRPC_DEFAULT_SSL_ROOTS_FILE_PATH") if is_grpc else None)
+    return TlsFiles(ca, given("SSL_CERT_FILE"), named("CLIENT_CERTIFICATE"), named("CLIENT_KEY"))
 
 
-def _url(endpoint: str) -> _Url:
-    """Raises: ValueError (a port that is no number, a broken IPv6 address)."""
-    parts = urlsplit(endpoint if "://" in endpoint else f"//{endpoint}")
-    return _Url(parts.scheme, parts.hostname, parts.port)
-
-
-def _without_password(endpoint: str) -> str:
-    """For messages: without user name and password, also of a malformed URL, and without the query."""
-    match = re.match(r"([a-z][a-z0-9+.-]*://)?(.*@)?([^?]*)", endpoint, re.DOTALL | re.IGNORECASE)
-    return f"{match[1] or ''}{match[3]}" if match else ""
+def _warnings(name: str, endpoint: Endpoint, files: TlsFiles, *, is_base: bool, is_secure: bool) -> Iterator[str]:
+    if is_base and (path := endpoint.signal_path):
+        yield f"{name}={endpoint.shown!r} ends in {path}, and /v1/logs or /v1/metrics is added to it; leave {path} out"
+    named = [file.variable for file in (files.ca, files.certificate, files.key) if file is not None]
+    if not is_secure and (named := [name for name in named if name.startswith("OTEL_")]):
+        yield f"{', '.join(named)}: no effect, because {endpoint.shown} is without TLS; write https://"

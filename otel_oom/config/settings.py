@@ -2,17 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, cast
+from typing import Final, Literal, cast
 
-from otel_oom.config import options
-from otel_oom.config.environment import is_true, seconds, variable_and_value
+from otel_oom.config import options, unknown_variables
+from otel_oom.config.attribute_limits import AttributeLimits, read_limits
+from otel_oom.config.environment import Environment, is_true, number, seconds, variable_and_value, word
 from otel_oom.config.otlp_export import ExportSettings, read_export
+from otel_oom.config.resource_attributes import chosen_attributes
+from otel_oom.config.standard_variables import (
+    LOG_LEVEL,
+    METRIC_EXPORT_INTERVAL,
+    METRIC_EXPORT_TIMEOUT,
+    SDK_DISABLED,
+    TEMPORALITY,
+)
+from otel_oom.config.variables_without_effect import CONFIG_FILES, ENTITIES
 from otel_oom.errors import UsageError
 
 ForkIdentity = Literal["changed", "always"]
+
+#: The level of Python's logging for each word of OTEL_LOG_LEVEL.
+_LEVELS: Final = {
+    "none": 60,
+    "fatal": 50,
+    "error": 40,
+    "warn": 30,
+    "warning": 30,
+    "info": 20,
+    "debug": 10,
+    "trace": 5,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +46,11 @@ class Config:
     identity_file: its text distinguishes copies of this machine
     fork_identity: take a new identity after a fork of the machine: if the machine identity changed, or always
     heartbeat_s: time between two exports of unchanged metrics, seconds
+    is_delta: counters are exported as increases since the last export
+    resource_attributes: those that the user chose, by name
+    limits: of the attributes of a log record
+    log_level: of the agent's own lines, as a number of Python's logging
+    warnings: what to say at the start, one line each
     """
 
     device: str
@@ -35,8 +62,13 @@ class Config:
     fork_identity: ForkIdentity
     with_command_line: bool
     heartbeat_s: float
+    is_delta: bool
     logs: ExportSettings
     metrics: ExportSettings
+    resource_attributes: Mapping[str, str]
+    limits: AttributeLimits
+    log_level: int
+    warnings: tuple[str, ...]
 
 
 def load_config(environment: Mapping[str, str], *, is_root: bool = True, **flags: str | bool | None) -> Config:
@@ -46,70 +78,97 @@ def load_config(environment: Mapping[str, str], *, is_root: bool = True, **flags
 
     Raises: UsageError.
     """
-    env = {name: value.strip() for name, value in environment.items() if value.strip()}
     own = {setting.name: setting for setting in options.OWN}
-    given = {own[name].variable: value for name, value in flags.items()}
-    env |= {name: str(value) for name, value in given.items() if value not in {None, ""}}
+    given = {own[name].variable: str(value) for name, value in flags.items() if value not in {None, ""}}
+    unknown = [name for name in flags if name not in own]
+    if unknown:
+        raise KeyError(*unknown)
+    env = Environment(environment, given)
+    _refuse_configuration_file(env)
     spool = _spool(env, is_root=is_root)
     is_required = is_true(env, options.SPOOL_REQUIRED)
     if is_required and spool is None:
-        raise UsageError("the spool is required, and it is `none`", "give --spool DIRECTORY or --no-spool-required")
-    return Config(
+        raise UsageError(
+            f"{env.written(options.SPOOL_REQUIRED)} and {env.written(options.SPOOL)} contradict each other",
+            f"name a directory with {options.SPOOL.flag} or {options.SPOOL.variable}, or require no spool",
+        )
+    logs, metrics = read_export(env, "logs"), read_export(env, "metrics")
+    limit_s = number(env, METRIC_EXPORT_TIMEOUT)
+    config = Config(
         device=variable_and_value(env, options.DEVICE)[1],
         from_ring=is_true(env, options.FROM_RING),
         spool=spool,
         is_spool_required=is_required,
-        oom_score_adj=_oom_score_adj(variable_and_value(env, options.OOM_SCORE_ADJ)[1]),
-        identity_file=_identity_file(variable_and_value(env, options.IDENTITY_FILE)[1]),
-        fork_identity=_fork_identity(variable_and_value(env, options.FORK_IDENTITY)[1]),
+        oom_score_adj=_oom_score_adj(env),
+        identity_file=_identity_file(env),
+        fork_identity=cast("ForkIdentity", word(env, options.FORK_IDENTITY)),
         with_command_line=is_true(env, options.COMMAND_LINE),
-        heartbeat_s=seconds(env, options.METRIC_EXPORT_INTERVAL),
-        logs=read_export(env, "logs"),
-        metrics=read_export(env, "metrics"),
+        heartbeat_s=seconds(env, METRIC_EXPORT_INTERVAL),
+        is_delta=metrics.exporter == "otlp" and word(env, TEMPORALITY) == "delta",
+        logs=logs,
+        metrics=replace(metrics, timeout_s=min(metrics.timeout_s, limit_s / 1000)) if limit_s else metrics,
+        resource_attributes=chosen_attributes(env),
+        limits=read_limits(env),
+        log_level=_LEVELS[word(env, LOG_LEVEL)],
+        warnings=(),
     )
+    said = (
+        *env.warnings,
+        *logs.warnings,
+        *metrics.warnings,
+        *unknown_variables.warnings(env),
+        *_without_effect(env, config),
+    )
+    return replace(config, warnings=tuple(dict.fromkeys(said)))
 
 
-def _named(setting: options.Setting) -> str:
-    """Both names, because a message does not know which one the user has used."""
-    return f"{setting.flag} ({setting.variable})"
+def _refuse_configuration_file(env: Environment) -> None:
+    """Environment variable specification: with it all other variables must be ignored."""
+    for name in CONFIG_FILES:
+        if name in env:
+            raise UsageError(
+                f"{name} is set, and otel-oom reads no configuration file",
+                "unset it for otel-oom and set the OTEL_* variables instead",
+            )
 
 
-def _oom_score_adj(word: str) -> int:
+def _without_effect(env: Environment, config: Config) -> Iterator[str]:
+    """Settings that are valid, and with which something does not happen that the user may expect."""
+    if ENTITIES in env:
+        yield f"{ENTITIES} has no effect; write its attributes into OTEL_RESOURCE_ATTRIBUTES"
+    if config.logs.exporter == config.metrics.exporter == "none":
+        is_disabled = env.get(SDK_DISABLED.variable, "").lower() == "true"
+        why = f"{SDK_DISABLED.variable} is true" if is_disabled else "both exporters are `none`"
+        yield f"{why}: no kill is reported to anybody; {SDK_DISABLED.variable}=false and an exporter `otlp` report them"
+
+
+def _oom_score_adj(env: Environment) -> int:
     """Range of proc_pid_oom_score_adj(5)."""
-    digits = word.removeprefix("-")
-    if not (digits.isascii() and digits.isdigit() and len(digits) <= 4 and -1000 <= int(word) <= 1000):
-        raise UsageError(
-            f"{_named(options.OOM_SCORE_ADJ)} {word!r} is not a score", "give -1000 (never killed) to 1000"
-        )
-    return int(word)
+
+    def is_score(text: str) -> bool:
+        digits = text.removeprefix("-")
+        return digits.isascii() and digits.isdigit() and len(digits) <= 4 and -1000 <= int(text) <= 1000
+
+    return int(env.value(options.OOM_SCORE_ADJ, is_score, "is not a score", "give -1000 (never killed) to 1000"))
 
 
-def _identity_file(path: str) -> Path | None:
-    if path and not path.startswith("/"):
-        raise UsageError(f"{_named(options.IDENTITY_FILE)} {path!r} is not an absolute path", "write it as /a/file")
+def _identity_file(env: Environment) -> Path | None:
+    path = env.value(options.IDENTITY_FILE, _is_absolute, "is not an absolute path", "write it as /a/file")
     return Path(path) if path else None
 
 
-def _fork_identity(word: str) -> ForkIdentity:
-    choices = options.FORK_IDENTITY.choices
-    if word not in choices:
-        raise UsageError(
-            f"{_named(options.FORK_IDENTITY)} {word!r} is not supported", f"use one of: {', '.join(choices)}"
-        )
-    return cast("ForkIdentity", word)
-
-
-def _spool(env: Mapping[str, str], *, is_root: bool) -> Path | None:
+def _spool(env: Environment, *, is_root: bool) -> Path | None:
     """The directory that the user chose, else systemd's (StateDirectory=), else the usual place of such data."""
-    chosen = variable_and_value(env, options.SPOOL)[1]
+    problem, remedy = "is neither `none` nor an absolute path", "write it as /a/directory"
+    chosen = env.value(options.SPOOL, lambda path: path == "none" or _is_absolute(path), problem, remedy)
     if chosen:
-        if chosen != "none" and not chosen.startswith("/"):
-            raise UsageError(
-                f"{_named(options.SPOOL)} {chosen!r} is neither `none` nor an absolute path", "write it as /a/directory"
-            )
         return None if chosen == "none" else Path(chosen)
     if "STATE_DIRECTORY" in env:
         return Path(env["STATE_DIRECTORY"].partition(":")[0])
     if is_root or "HOME" not in env:
         return Path("/var/lib/otel-oom")
     return Path(env.get("XDG_STATE_HOME", f"{env['HOME']}/.local/state")) / "otel-oom"
+
+
+def _is_absolute(path: str) -> bool:
+    return path.startswith("/")

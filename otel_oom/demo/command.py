@@ -37,6 +37,8 @@ def run() -> int:
     """Show one kill on its way. Returns the exit code: 0 if it arrived, else 1."""
     with ExitStack() as stack:
         receiver = stack.enter_context(Receiver())
+        # The exporters read the environment themselves: they must find this receiver, whatever the user has set.
+        stack.enter_context(_environment(OTEL_EXPORTER_OTLP_ENDPOINT=receiver.endpoint))
         try:
             _try_device()
             sandbox = stack.enter_context(Sandbox(f"otel-oom-demo-{os.getpid()}", LIMIT_MIB))
@@ -61,9 +63,7 @@ def _try_device() -> None:
 
 def _show_one(receiver: Receiver, kill: Callable[[], object], source: Source | None = None) -> int:
     settings = load_config({"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.endpoint}, spool="none")
-    # The exporters read the environment themselves: they must find this receiver, whatever the user has set.
-    with _environment(OTEL_EXPORTER_OTLP_ENDPOINT=receiver.endpoint):
-        agent = start.prepare(settings, source=source)
+    agent = start.prepare(settings, source=source)
     thread = threading.Thread(target=agent.run, name="agent")
     thread.start()
     try:
@@ -145,8 +145,10 @@ def _cut(line: str) -> str:
 
 @contextmanager
 def _environment(**variables: str) -> Iterator[None]:
-    """Only these OTEL_* variables, for as long as the exporters are made."""
-    of_user = {name: value for name, value in os.environ.items() if name.startswith("OTEL_")}
+    """Only these of all variables that say how and where to export: no OTEL_*, no proxy."""
+    of_user = {
+        name: value for name, value in os.environ.items() if name.startswith("OTEL_") or name.lower().endswith("_proxy")
+    }
     for name in of_user:
         del os.environ[name]
     os.environ.update(variables)
@@ -154,5 +156,5 @@ def _environment(**variables: str) -> Iterator[None]:
         yield
     finally:
         for name in variables:
-            del os.environ[name]
+            os.environ.pop(name, None)
         os.environ.update(of_user)

@@ -20,8 +20,8 @@ from otel_oom.kernel import cgroup_lines, oom_lines
 from otel_oom.kernel.kill_facts import interpret
 from otel_oom.kernel.kill_line import KillLine, parse_kill_line
 from otel_oom.kernel.kmsg_record import FACILITY_KERNEL, Record
-from otel_oom.kernel.oom_group import Episode
-from otel_oom.kernel.oom_kill import Finding, NoVictim, OomKill, Repeat
+from otel_oom.kernel.oom_group import Episode, GroupLine
+from otel_oom.kernel.oom_kill import Finding, Forged, NoVictim, OomKill, Repeat
 from otel_oom.kernel.oom_lines import Opener
 from otel_oom.kernel.oom_report import Report
 
@@ -32,13 +32,16 @@ class Assembler:
     """The state machine from records to findings.
 
     boot_id: of the boot whose log it is, a part of each uid; page_size: of that machine, bytes
+    is_excerpt: the records are those of a text, whose lines a person or a terminal may have cut
     """
 
-    def __init__(self, boot_id: str, page_size: int) -> None:
+    def __init__(self, boot_id: str, page_size: int, *, is_excerpt: bool = False) -> None:
         self._boot_id = boot_id
         self._page_size = page_size
+        self._is_excerpt = is_excerpt
         self._report: Report | None = None
         self._episode: Episode | None = None
+        self._group_line = GroupLine()
         self._held: OomKill | None = None
 
     @property
@@ -63,25 +66,30 @@ class Assembler:
         self._give_up_report(record.monotonic_us)
         text = record.text
         if record.is_fragment:
-            # The rest of a line with a long path. Its text may look like any line, but does not begin one.
+            # The rest of a line with a long path. Its text may look like any line, but does not begin one. A name that
+            # begins with `\x01c` makes a fragment of an opener; a path begins with `/`.
             if self._report is not None:
                 self._report.read(record)
+            elif (opener := oom_lines.parse_opener(text)) and not text.startswith("/"):
+                return self._open(record, opener)
+            else:
+                return self._group(record)
             return ()
         if text.startswith(oom_lines.RESULT_LINE_BEGINNINGS):
             if line := parse_kill_line(text):
                 return self._kill(record, observed_ns, line)
-            if oom_lines.NO_KILLABLE.match(text):
+            if oom_lines.NO_KILLABLE.fullmatch(text):
                 self._report = None
                 return (*self.release_held(), NoVictim(record, observed_ns))
             if oom_lines.ALREADY_EXITING.fullmatch(text):
                 self._report = None
                 return ()
+            if "Killed process " in text or "no killable processes" in text:
+                return (Forged(record),)
         if opener := oom_lines.parse_opener(text):
             return self._open(record, opener)
-        if self._report is None and oom_lines.GROUP.fullmatch(text) and (episode := self._near_episode(record)):
-            return self._group(episode)
         self._read(record)
-        return ()
+        return self._group(record) if self._report is None else ()
 
     def release_held(self) -> tuple[OomKill, ...]:
         """Return the kill that is held for a group line, if any: to be called when there is nothing more to read."""
@@ -116,13 +124,15 @@ class Assembler:
             ):
                 return
             # The opener was lost or is unreadable. The following lines still describe a kill.
-            self._report = Report(record, self._page_size, record.monotonic_us)
+            self._report = Report(record, self._page_size, record.monotonic_us, self._is_excerpt)
         self._report.read(record)
 
     def _near_episode(self, record: Record) -> Episode | None:
         return self._episode if self._episode is not None and self._episode.is_near(record) else None
 
-    def _group(self, episode: Episode) -> tuple[OomKill, ...]:
+    def _group(self, record: Record) -> tuple[OomKill, ...]:
+        if not self._group_line.read(record) or (episode := self._near_episode(record)) is None:
+            return ()
         self._episode = replace(episode, is_group=True)
         if self._held is not None:  # else it was returned before its group line came, without a group_id
             self._held = replace(self._held, group_id=self._held.uid)
@@ -140,6 +150,7 @@ class Assembler:
         if episode is not None and episode.first.scope != kill.scope:
             episode = None
         if episode is not None and episode.is_repeat(line.pid):
+            self._episode = episode.after_repeat(line.pid)
             return (*released, Repeat(record))
         if episode is not None and episode.is_group:
             return (*released, episode.member(kill))

@@ -8,7 +8,7 @@ Rules:
 
 from __future__ import annotations
 
-from otel_oom.kernel import oom_lines
+from otel_oom.kernel import cgroup_lines, oom_lines
 from otel_oom.kernel.cgroup_lines import Summary
 from otel_oom.kernel.kill_line import KillLine
 from otel_oom.kernel.kmsg_record import Record
@@ -32,6 +32,8 @@ def interpret(
     default_scope: of a line that does not name its scope and has no report
     record, observed_ns, boot_id: see `OomKill`
     """
+    if report is not None and line.cause is not None:
+        report.heads.pop(cgroup_lines.TASK_IN, None)  # no kernel prints both: it is another subsystem's line
     scope = _scope(line, report, default_scope)
     summary = report.summary(line.comm) if report else None
     if report is not None and _contradicts(report, summary, scope):

@@ -5,7 +5,10 @@ Source: mm/oom_kill.c, __oom_kill_process().
 Rules:
 - A process chooses its own name (any 15 bytes), and must not shift a field by it. The line is read from its ends,
   where the kernel's own words stand: the rest is the name.
-- A line with an unknown tail is still a kill line: its pid and its name are read.
+- A line with an unknown tail is still a kill line: its pid and its name are read. But no tail of the kernel holds `: `
+  or `=`. Users choose up to 4 KiB at the start of other lines, and those lines go on so:
+  `<source of a mount>: Can't lookup blockdev` (fs/super.c), `<prefix of a log rule>IN=lo OUT= …` (nf_log_syslog.c).
+- A longer text than any kill line is none: printk cuts a long line, and so takes away what would show who chose it.
 """
 
 from __future__ import annotations
@@ -40,6 +43,8 @@ _NEWEST: Final = re.compile(
 # A number is read only if the text after it shows that the number is not cut.
 _SIZE: Final = re.compile(r"\b(total-vm|vsz|anon-rss|file-rss|shmem-rss|pgtables):(\d+)kB")
 _UID: Final = re.compile(r" UID:(\d{1,10})[ ,]")
+_FOREIGN_TAIL: Final = re.compile(r": |=")
+_MAX_CHARS: Final = 512  # the newest form with a name of 60 escaped characters and numbers of 64 bits has 350
 _SCORE_ADJ: Final = re.compile(r" oom_score_adj:(-?\d{1,5})(?!\S)")
 
 
@@ -76,13 +81,18 @@ def parse_kill_line(text: str) -> KillLine | None:
 
 def _parse_any_form(text: str) -> KillLine | None:
     beginning = _BEGINNING.fullmatch(text)
-    if beginning is None:
+    if beginning is None or len(text) > _MAX_CHARS:
         return None
     pid, cause, user_id = int(beginning["pid"]), beginning["cause"], beginning["user_id"]
     rest = _REST.fullmatch(beginning["rest"])
     if rest is None:
-        return KillLine(cause, pid, _comm_without_tail(beginning["rest"]), user_id=number(user_id))
+        comm = _comm_without_tail(beginning["rest"])
+        if _FOREIGN_TAIL.search(beginning["rest"], len(comm) if comm is not None else TASK_COMM_BYTES):
+            return None
+        return KillLine(cause, pid, comm, user_id=number(user_id))
     numbers = rest["numbers"]
+    if _FOREIGN_TAIL.search(numbers):
+        return None
     sizes = dict(_SIZE.findall(numbers))
     user = _UID.search(numbers) or _WORD_UID.search(rest["words"])
     score_adj = _SCORE_ADJ.search(numbers)

@@ -46,6 +46,12 @@ class Record:
     caller: str | None = None
 
     @property
+    def original(self) -> str:
+        """The whole record as /dev/kmsg prints it, without dictionary lines and unknown header fields."""
+        caller = "" if self.caller is None else f",caller={self.caller}"
+        return f"{self.priority},{self.sequence},{self.monotonic_us},{self.flags}{caller};{self.text}"
+
+    @property
     def facility(self) -> int:
         """Syslog facility, 0 for the kernel itself."""
         return self.priority >> 3

@@ -16,6 +16,7 @@ Rules:
 - Inside an episode, a second kill line with the pid of the first line, or of its `oom-kill:` line, is the repeat. Its
   sizes and its name may differ: the memory is being freed, and the leader thread may have another name.
 - An episode ends with the opener of another report, with a kill of another scope, or after 5 s.
+- A repeat comes once: a later kill line with that pid is another process. Pids are used again.
 - The group line may be lost in a gap. So after a gap, every earlier pid of the episode can be repeated.
 """
 
@@ -24,10 +25,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
+from otel_oom.kernel import oom_lines
 from otel_oom.kernel.kmsg_record import Record
 from otel_oom.kernel.oom_kill import OomKill
 
 _EPISODE_US: Final = 5_000_000
+_BEGINNING: Final = oom_lines.GROUP_MARKER.decode()
+_MAX_GROUP_LINE_CHARS: Final = 20_000  # an escaped path of 4 KiB, and the rest
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,37 @@ class Episode:
         """Return whether a kill line with this pid repeats an earlier line of the episode."""
         return pid in self.pids and (self.is_group or self.has_gap)
 
+    def after_repeat(self, pid: int) -> Episode:
+        """Return the episode after a repeat: another line with this pid is no repeat."""
+        first = {self.first.pid, self.first.tgid}
+        return replace(self, pids=self.pids - (first if pid in first else {pid}))
+
     def member(self, kill: OomKill) -> OomKill:
         """Return a kill as a member of the group: the report belongs to the first victim, and describes all."""
         return replace(kill, context=self.first.context, group_id=self.first.uid)
+
+
+class GroupLine:
+    """Recognises the group line. With a long path it comes in up to three records.
+
+    The pieces are fragments. In texts they are lines of their own, so each next line of the same caller is tried.
+    """
+
+    def __init__(self) -> None:
+        self._text = ""
+        self._caller: str | None = None
+
+    def read(self, record: Record) -> bool:
+        """Take a record that no report contains; returns whether it completes a group line."""
+        text = record.text
+        is_beginning = text.startswith(_BEGINNING) and not record.is_fragment
+        if not is_beginning:
+            if not self._text or record.caller != self._caller:
+                return False
+            text = self._text + text
+        is_whole = oom_lines.GROUP.fullmatch(text) is not None
+        if is_whole:
+            self._text = ""
+        elif is_beginning or record.is_fragment or record.text.startswith("/"):
+            self._text, self._caller = text[:_MAX_GROUP_LINE_CHARS], record.caller
+        return is_whole

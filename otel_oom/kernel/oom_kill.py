@@ -1,4 +1,4 @@
-"""The assembler's findings: a kill, a repeated kill line, or an OOM without a victim. Values, no I/O."""
+"""The assembler's findings: a kill, a repeated kill line, an OOM without a victim, a forged line. Values, no I/O."""
 
 from __future__ import annotations
 
@@ -83,7 +83,14 @@ class NoVictim:
     observed_ns: int
 
 
-Finding = OomKill | Repeat | NoVictim
+@dataclass(frozen=True, slots=True)
+class Forged:
+    """A line of facility 0 that begins like a result and goes on as no kernel's does: user space chose its text."""
+
+    record: Record
+
+
+Finding = OomKill | Repeat | NoVictim | Forged
 
 
 def event_uid(event_name: str, boot_id: str, record: Record) -> str:

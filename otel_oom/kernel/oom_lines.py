@@ -85,9 +85,13 @@ _OPENER_CUT: Final = re.compile(
 # CPU: 1 UID: 0 PID: 25773 Comm: vic Not tainted 6.18.44 #1 PREEMPT(none)                                      (6.12+)
 # CPU: 1 PID: 103 Comm: ghog Tainted: G        W          6.1.0-56-cloud-amd64 #1  Debian 6.1.192-2        (3.9-6.11)
 # Pid: 31995, comm: java Not tainted 2.6.32-504.el6.x86_64 #1                                              (until 3.8)
+# The kernel takes `\x01` and a digit or `c` at the start of a line as its own level: an opener loses them, this line
+# keeps them. Source: printk_parse_prefix() in kernel/printk/printk.c
 CURRENT_TASK: Final = re.compile(
-    r"(?:CPU: \d+ (?:UID: \d+ )?PID: (?P<pid>\d{1,10}) Comm: |Pid: (?P<old_pid>\d{1,10}), comm: )(?P<rest>.*)"
+    r"(?:CPU: \d+ (?:UID: \d+ )?PID: (?P<pid>\d{1,10}) Comm: |Pid: (?P<old_pid>\d{1,10}), comm: )"
+    r"(?P<levels>(?:\\x01[0-7c])*)(?P<rest>.*)"
 )
+AFTER_CURRENT_COMM: Final = (" Not tainted", " Tainted:", " Kdump: loaded ")
 
 # asker cpuset=/ mems_allowed=0                                         (2.6.33-4.20; the first word is a process's name)
 CPUSET: Final = " cpuset="
@@ -106,7 +110,11 @@ TABLE_HEADER: Final = re.compile(r"\[ *pid *\] +(?P<columns>(?=\w)[\w ]+ name)")
 
 # active_anon:661 inactive_anon:38157 … free:482 free_pcp:198 free_cma:0             (all; one record, \x0a between lines)
 #  free:12929 slab_reclaimable:1635 slab_unreclaimable:1919     (its third or last line, in a text without \x0a escapes)
-FREE_PAGES: Final = re.compile(r"(?:active_anon:\d+ .*\\x0a)? ?free:(?P<pages>\d+) [a-z]")
+# Read to its end: a process named `free:9 a` begins other lines, such as `free:9 a[7]: segfault at 0`.
+_COUNTS: Final = r"(?:(?: |\\x0a ?)[a-z_]+:\d+)*"
+FREE_PAGES: Final = re.compile(
+    rf"(?:[Aa]ctive_anon:\d+{_COUNTS}\\x0a)? ?free:(?P<pages>\d+){_COUNTS}(?: [a-z_]*:?|\.\.\.|\\x0a)?"
+)
 # 65406 pages RAM                                                                                                 (all)
 # 65406 pages of RAM                                                                                  (arm, until 3.x)
 RAM_PAGES: Final = re.compile(r"(?P<pages>\d+) pages (?:of )?RAM")
@@ -120,14 +128,17 @@ SWAP: Final = re.compile(r"(?P<which>Free|Total) swap +=\s*(?P<kb>\d+)kB")
 ANNOUNCE: Final = re.compile(rf"{CAUSE}: [Kk]ill process \d{{1,10}} \(.*")
 
 # Tasks in /grp are going to be killed due to memory.oom.group set                                              (4.19+)
-# A long path comes in fragments.
-GROUP: Final = re.compile(r"Tasks in (?:/.*)?")
+# A long path comes in fragments, with others' fragments between them. Terminals cut the end. The end is the proof:
+# `Tasks in /x[7]: segfault at 0` begins with the name of a process.
+GROUP: Final = re.compile(rf"{GROUP_MARKER.decode()}.*(?: are going to be killed due to memory\.oom\.group set|\.\.\.)")
 
 # Memory cgroup out of memory: OOM victim 812 (x) is already exiting. Skip killing the task               (5.10+, not all)
 ALREADY_EXITING: Final = re.compile(rf"{CAUSE}: OOM victim \d+ \(.*\) is already exiting\. Skip killing the task")
 
 # Out of memory and no killable processes...                                  (4.19+; before 4.19 only as a panic's text)
-NO_KILLABLE: Final = re.compile(r"(?:Kernel panic - not syncing: )?Out of memory and no killable processes")
+NO_KILLABLE: Final = re.compile(
+    r"(?:Kernel panic - not syncing: )?Out of memory and no killable processes(?:\.\.\.)?(?:\\x0a)?"
+)
 
 
 def is_comm(text: str) -> bool:

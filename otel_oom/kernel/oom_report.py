@@ -14,7 +14,7 @@ from __future__ import annotations
 import heapq
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 from otel_oom.kernel import cgroup_lines, oom_lines
@@ -74,6 +74,8 @@ class Report:
     first_record: Record
     page_size: int
     last_us: int
+    is_excerpt: bool = False
+    """Whether it was read from a text, whose lines a person or a terminal may have cut."""
     silent_records: int = 0
     """Number of records since the last one of this report."""
     has_gap: bool = False
@@ -104,7 +106,9 @@ class Report:
 
     def after_loss(self) -> Report:
         """Return this report without the facts that were read before a gap."""
-        return Report(self.first_record, self.page_size, self.last_us, self.silent_records, has_gap=True)
+        return Report(
+            self.first_record, self.page_size, self.last_us, self.is_excerpt, self.silent_records, has_gap=True
+        )
 
     def read(self, record: Record) -> None:
         """Take the facts of a line, or of a fragment of one. Other lines are ignored."""
@@ -133,9 +137,11 @@ class Report:
         elif line := oom_lines.CURRENT_TASK.fullmatch(text):
             if self.opener is None or self.trigger_pid is not None:
                 return False
-            if not line["rest"].startswith(f"{self.opener.comm} "):
+            comm = self.opener.comm
+            if not (line["rest"].startswith(comm) and line["rest"].startswith(oom_lines.AFTER_CURRENT_COMM, len(comm))):
                 return False
             self.trigger_pid = int(line["pid"] or line["old_pid"])
+            self.opener = replace(self.opener, comm=line["levels"] + comm)
         elif line := oom_lines.ANNOUNCE.fullmatch(text):
             self.announced = line["cause"]
         elif line := oom_lines.TABLE_HEADER.fullmatch(text):
@@ -174,7 +180,7 @@ class Report:
             self.sizes[f"swap_{line['which'].lower()}"] = oom_lines.size(line["kb"])
         elif line := oom_lines.RAM_PAGES.fullmatch(text):
             self.sizes["memory_total"] = oom_lines.number(line["pages"], self.page_size)
-        elif line := oom_lines.FREE_PAGES.match(text):
+        elif line := oom_lines.FREE_PAGES.fullmatch(text):
             self.sizes["memory_free"] = oom_lines.number(line["pages"], self.page_size)
         else:
             return False
@@ -190,6 +196,8 @@ class Report:
         for end in range(len(parts), 0, -1):
             if found := cgroup_lines.summary("".join(parts[:end]), comm=comm, oom_memcg=memcg):
                 return found
+        if self.opener is None and not self.is_excerpt:
+            return None  # any user's text may stand in place of the end
         return cgroup_lines.summary_without_end("".join(parts), comm=comm)
 
     def task_in(self) -> tuple[str, str] | None:
@@ -203,7 +211,7 @@ class Report:
     @property
     def is_memcg(self) -> bool:
         """Whether a line was read that only the report of a memory cgroup has."""
-        if self.usage is not None or cgroup_lines.TASK_IN in self.heads:
+        if self.usage is not None or self.task_in() is not None:
             return True
         summary = self.summary(None)
         return summary is not None and summary.oom_memcg is not None

@@ -13,14 +13,12 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Final
 
 from otel_oom.machine.identity import MachineIdentity
 from otel_oom.totals import ResourceIdentity
 
 IDENTITY_READ_S: Final = 60.0
-_UUID_CHARACTERS: Final = 36
 
 
 class ForkDetection:
@@ -28,7 +26,7 @@ class ForkDetection:
 
     read_machine: the machine's identity, None where it cannot be read now, within 50 ms
     is_always: every fork record starts a new identity
-    unique_suffix: a part of the instance id that no other copy has, or an empty text
+    random_part: of the identity: one that no other copy has, or an empty text
     now_s: when the agent started, monotonic seconds
     """
 
@@ -37,12 +35,12 @@ class ForkDetection:
         read_machine: Callable[[], MachineIdentity | None],
         *,
         is_always: bool,
-        unique_suffix: Callable[[], str],
+        random_part: Callable[[], str],
         now_s: float,
     ) -> None:
         self._read_machine = read_machine
         self._is_always = is_always
-        self._unique_suffix = unique_suffix
+        self._random_part = random_part
         self._until_s = now_s + IDENTITY_READ_S
 
     def changed_identity(self, identity: ResourceIdentity, now_s: float, *, is_forked: bool) -> ResourceIdentity | None:
@@ -54,9 +52,8 @@ class ForkDetection:
         machine = self._read_machine()
         # Without a machine id, where there was one, the file is being written just now.
         is_readable = machine is not None and (machine.machine_id or not identity.host_id)
-        if machine and is_readable and not identity.is_of_machine(machine.instance_id):
-            return machine.resource_identity(unique_suffix=self._unique_suffix())
+        if machine and is_readable and not identity.is_of_machine(machine.instance_ids):
+            return machine.resource_identity(random_part=self._random_part())
         if is_forked and self._is_always:
-            same = identity.instance_id[:_UUID_CHARACTERS]
-            return replace(identity, instance_id=f"{same}-{self._unique_suffix()}")
+            return identity.with_random_part(self._random_part())
         return None

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Final
 
 from otel_oom.machine.victim_process import safe_text
-from otel_oom.totals import ResourceIdentity
+from otel_oom.totals import SERVICE_INSTANCE_NAMESPACE, ResourceIdentity
 from otel_oom.uuid5 import uuid5
 
-_INSTANCE_NAMESPACE: Final = uuid.UUID("1c9bfad8-2c8c-5b55-a353-52ba67b6afd8")
+_FORMER_NAMESPACE: Final = uuid.UUID("1c9bfad8-2c8c-5b55-a353-52ba67b6afd8")
 _MARK_BYTES: Final = 4096
 _WAIT_S: Final = 0.05
 
@@ -33,21 +33,29 @@ class MachineIdentity:
     boot_id: str
     machine_id: str
     host_name: str
-    kernel_release: str
     page_size: int
     mark: str = ""
 
     @property
     def instance_id(self) -> str:
         """The agent's stable id on this machine: UUIDv5 over machine id, host name and mark, joined by NUL."""
-        parts = (self.machine_id, self.host_name, *([self.mark] if self.mark else []))
-        return uuid5(_INSTANCE_NAMESPACE, "\0".join(parts))
+        return uuid5(SERVICE_INSTANCE_NAMESPACE, self._instance_name)
 
-    def resource_identity(self, *, unique_suffix: str = "") -> ResourceIdentity:
-        """Return the identity for exports. unique_suffix: a part that no other run or fork of this machine has."""
-        return ResourceIdentity(
-            "-".join(filter(None, (self.instance_id, unique_suffix))), self.host_name, self.machine_id
-        )
+    @property
+    def instance_ids(self) -> tuple[str, str]:
+        """The ids that a spool may hold for this machine: `instance_id`, and the one that earlier versions made.
+
+        A stored identity is kept until the next boot, so that its totals continue in one series.
+        """
+        return self.instance_id, uuid5(_FORMER_NAMESPACE, self._instance_name)
+
+    @property
+    def _instance_name(self) -> str:
+        return "\0".join((self.machine_id, self.host_name, *([self.mark] if self.mark else [])))
+
+    def resource_identity(self, *, random_part: str = "") -> ResourceIdentity:
+        """Return the identity for exports. random_part: one that no other run or fork of this machine has."""
+        return ResourceIdentity(self.instance_id, self.host_name, self.machine_id).with_random_part(random_part)
 
 
 def read_machine_identity(identity_file: Path | None = None) -> MachineIdentity:
@@ -56,7 +64,6 @@ def read_machine_identity(identity_file: Path | None = None) -> MachineIdentity:
         boot_id=_first_line("/proc/sys/kernel/random/boot_id"),
         machine_id=_first_line("/etc/machine-id") or _first_line("/var/lib/dbus/machine-id"),
         host_name=socket.gethostname(),
-        kernel_release=os.uname().release,
         page_size=os.sysconf("SC_PAGE_SIZE"),
         mark=_mark(identity_file) if identity_file else "",
     )

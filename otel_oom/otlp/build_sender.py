@@ -7,12 +7,14 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from otel_oom.config.environment import hide_from_sdk
 from otel_oom.config.settings import Config
 from otel_oom.errors import UsageError
 from otel_oom.health import Health
 from otel_oom.otlp import log_records, metric_points
 from otel_oom.otlp.log_records import LogSender
 from otel_oom.otlp.metric_schedule import Collection, MetricSchedule
+from otel_oom.otlp.outcome_text import OutcomeText
 from otel_oom.otlp.point_times import Moment
 from otel_oom.otlp.resource import resource_builder
 from otel_oom.otlp.sender import Sender
@@ -36,25 +38,22 @@ def build(
     resource_defaults: resource attributes that do not depend on the identity
     kernel_kills: the kernel's own count of kills, None where it does not count them
 
-    Empty OTEL_* variables are removed from os.environ: the exporters and the SDK read it themselves.
+    The exporters and the SDK read os.environ themselves: variables that are not for them are removed from it.
 
     Raises: UsageError where the exporters or the SDK refuse the user's settings.
     """
-    # An empty variable is an unset one (environment variable specification); the SDK reads 0 or an error from some.
-    for name in [name for name, value in os.environ.items() if name.startswith("OTEL_") and not value.strip()]:
-        del os.environ[name]
+    hide_from_sdk(os.environ)
     try:
-        resource_of = resource_builder(resource_defaults)
-        logs = LogSender(resource_of, log_records.exporter(config.logs), spool.checkpoint.identity)
+        resource_of = resource_builder(resource_defaults, config.resource_attributes)
+        logs = LogSender(resource_of, log_records.exporter(config.logs), spool.checkpoint.identity, config.limits)
         metrics = metric_points.exporter(config.metrics)
-    # What they raise for settings: a limit that is no number (ValueError), a file of TLS (OSError), a credential
-    # provider that is not installed (RuntimeError, ImportError), an unknown gRPC status code (LookupError).
-    except (ValueError, OSError, RuntimeError, ImportError, LookupError) as error:
+    # What they raise for settings: a header that HTTP cannot carry (ValueError), a file of TLS (OSError), a credential
+    # provider that is not installed (RuntimeError, ImportError).
+    except (ValueError, OSError, RuntimeError, ImportError) as error:
         raise UsageError(f"OpenTelemetry refuses its settings: {error}", "correct the OTEL_* variable") from error
     start = Moment(wall_ns(), time.monotonic_ns())
     # A point cannot carry a time below 0. Without a clock on the board the epoch is close to the boot.
     boot_ns = max(0, start.wall_ns - time.clock_gettime_ns(time.CLOCK_BOOTTIME))
-    is_delta = metric_points.is_delta(metrics)
 
     def points(collection: Collection) -> MetricsData:
         resource = resource_of(collection.series.identity)
@@ -64,9 +63,12 @@ def build(
         spool,
         logs,
         metrics,
-        MetricSchedule(spool, health, kernel_kills, is_delta=is_delta, heartbeat_s=config.heartbeat_s, start=start),
+        MetricSchedule(
+            spool, health, kernel_kills, is_delta=config.is_delta, heartbeat_s=config.heartbeat_s, start=start
+        ),
         health,
         points=points,
         now=lambda: Moment(wall_ns(), time.monotonic_ns()),
         exports=(config.logs, config.metrics),
+        texts=(OutcomeText(os.environ, "logs"), OutcomeText(os.environ, "metrics")),
     )

@@ -25,8 +25,9 @@ class Outcome:
     result: `ok`: the collector accepted it, except for `dropped` parts that a partial success rejected
         `retry`: it did not, and may accept it later; not before retry_after_s, where it names a time
         `rejected`: it will never accept this request
-    why: the cause in one line; remedy: what to check, where the answer shows that
+    why: the cause, or a warning with `ok`; remedy: what to check, where the answer shows that
     is_silent: there was no answer, so the other signal's connection may be dead as well
+    needs_operator: waiting does not help: somebody must change a setting, or the server
     clock_offset_s: this machine's wall clock minus the collector's, where the answer shows it
     """
 
@@ -36,6 +37,7 @@ class Outcome:
     dropped: int = 0
     remedy: str = ""
     is_silent: bool = False
+    needs_operator: bool = False
     clock_offset_s: float | None = None
 
 
@@ -56,20 +58,20 @@ def encoded(encode: Callable[[Data], Request], data: Data) -> Request:
         raise NotEncodableError(f"it cannot be encoded: {error!r}") from error
 
 
-KEY_REMEDY: Final = "set the key in OTEL_EXPORTER_OTLP_HEADERS"
-
-
 def accepted(partial: Any) -> Outcome:
-    """The outcome of a successful answer. partial: its ExportLogsPartialSuccess or ExportMetricsPartialSuccess."""
+    """The outcome of an acceptance. partial: its ExportLogsPartialSuccess or ExportMetricsPartialSuccess.
+
+    A message without a rejected part is a warning (OTLP specification, "Partial Success").
+    """
     dropped = getattr(partial, "rejected_log_records", 0) or getattr(partial, "rejected_data_points", 0)
-    return Outcome("ok", partial.error_message, dropped=dropped) if dropped > 0 else OK
+    return Outcome("ok", partial.error_message, dropped=max(0, dropped))
 
 
 class Exporter(Protocol, Generic[Data_contra]):
     """One way to a collector for one signal. `send` makes one attempt.
 
     The timeout bounds the whole attempt, with two exceptions over HTTP. The lookup of a name takes as long as the C
-    library takes. Behind a proxy (or with a credential provider) each wait on the socket is bounded, not their sum.
+    library takes. With a credential provider each wait on the socket is bounded, not their sum.
     """
 
     def send(self, data: Data_contra) -> Outcome:

@@ -7,26 +7,35 @@ Source: OTLP specification, "OTLP/gRPC Response" (success, partial success, fail
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import threading
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, cast
 
 # Before the import of grpc: its C core writes its own lines to stderr without a limit. Failures are in the outcome.
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
-from google.protobuf.message import DecodeError
-from google.rpc.error_details_pb2 import RetryInfo
-from google.rpc.status_pb2 import Status
-from grpc import Call, Compression, StatusCode
+from grpc import Call, ChannelCredentials, Compression, StatusCode, ssl_channel_credentials
+from opentelemetry.exporter.otlp.proto.grpc import _USER_AGENT_HEADER_VALUE
 from opentelemetry.exporter.otlp.proto.grpc._log_exporter import OTLPLogExporter
 from opentelemetry.exporter.otlp.proto.grpc.exporter import OTLPExporterMixin
 from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter
 
+from otel_oom import __version__
 from otel_oom.config.otlp_export import ExportSettings
-from otel_oom.otlp.export_outcome import KEY_REMEDY, Outcome, accepted, encoded
+from otel_oom.errors import UsageError
+from otel_oom.otlp.export_outcome import Outcome, encoded
+from otel_oom.otlp.grpc_answer import answered, failed
+from otel_oom.otlp.tls_files import pem
+
+# GRPC_VERBOSITY also hides the line of a failed check in the C core, which ends the process (SIGABRT).
+faulthandler.enable()
 
 _CHANNEL_OPTIONS: Final = (
+    ("grpc.primary_user_agent", f"otel-oom/{__version__} {_USER_AGENT_HEADER_VALUE}"),
     ("grpc.use_local_subchannel_pool", 1),
     ("grpc.max_reconnect_backoff_ms", 5_000),
 )
@@ -41,16 +50,23 @@ _KEEPALIVE: Final = (
 )
 
 _COMPRESSION: Final = {"none": Compression.NoCompression, "gzip": Compression.Gzip}
-_NOT_GRPC_REMEDY: Final = (
-    "if it speaks HTTP, set OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf, or name the collector's gRPC port"
-)
 
 
 class _GrpcExporter(OTLPExporterMixin[Any, Any, Any, Any]):
     """What both signals share. The SDK's own exporter follows it in the list of bases."""
 
     def __init__(self, export: ExportSettings) -> None:
+        self._export_settings = export  # before the SDK's constructor, which opens the channel
         super().__init__(**_arguments(export))
+        headers = dict(cast("Iterable[tuple[str, str]]", self._headers))
+        if export.endpoint.authorization:
+            headers.setdefault("authorization", export.endpoint.authorization)
+        self._headers = tuple(headers.items())
+
+    def _initialize_channel_and_stub(self) -> None:
+        """Open a channel. The SDK's constructor calls this too."""
+        self._endpoint = self._export_settings.url  # the SDK takes dns://authority/host as the host `authority`
+        super()._initialize_channel_and_stub()  # type: ignore[no-untyped-call]
 
     def send(self, data: Any) -> Outcome:
         """Call Export once."""
@@ -64,11 +80,11 @@ class _GrpcExporter(OTLPExporterMixin[Any, Any, Any, Any]):
             self.reconnect()
             return Outcome("retry", "timed out", is_silent=True)
         if call.code() is StatusCode.OK:
-            return accepted(call.result().partial_success)
+            return answered(call, call.result())
         is_silent = call.code() is StatusCode.UNAVAILABLE  # in most cases; a server may answer so too
         if is_silent:
             self.reconnect()
-        return replace(_failure(call), is_silent=is_silent)
+        return replace(failed(call, is_tls=self._export_settings.tls is not None), is_silent=is_silent)
 
     def reconnect(self) -> None:
         """Open a new channel for the next request: the old one may be dead without a sign of it.
@@ -77,7 +93,9 @@ class _GrpcExporter(OTLPExporterMixin[Any, Any, Any, Any]):
         is only slow or overloaded pays for this with one handshake per attempt, as over HTTP after a timeout.
         """
         self.close()
-        self._initialize_channel_and_stub()  # type: ignore[no-untyped-call]
+        with suppress(UsageError):  # a file that is being replaced now: the last content is kept
+            self._credentials = _credentials(self._export_settings) or self._credentials
+        self._initialize_channel_and_stub()
 
     def close(self) -> None:
         """Close the channel."""
@@ -94,36 +112,33 @@ class GrpcMetrics(_GrpcExporter, OTLPMetricExporter):
 
 
 def _arguments(export: ExportSettings) -> dict[str, Any]:
-    """Constructor arguments of the SDK's own exporters. They read other settings from the environment."""
+    """Constructor arguments of the SDK's own exporters. They read the headers from the environment.
+
+    Raises: UsageError for a file of TLS.
+    """
     return {
-        "endpoint": export.url,
-        "insecure": export.is_insecure,
+        "endpoint": export.endpoint.shown,
+        "insecure": export.tls is None,
+        "credentials": _credentials(export),
         "timeout": export.timeout_s,
         "compression": _COMPRESSION[export.compression],
-        "channel_options": _CHANNEL_OPTIONS + (_KEEPALIVE if export.timeout_s > _DETECTED_S else ()),
+        "channel_options": _channel_options(export),
     }
 
 
-def _failure(call: Call) -> Outcome:
-    code, details = call.code(), call.details() or ""
-    if "http1.x server" in details or "Failed parsing HTTP/2" in details:
-        return Outcome("retry", f"{code.name}: the answer is not gRPC", remedy=_NOT_GRPC_REMEDY)
-    innermost = details.rpartition("; last error: ")[2].rpartition("Failed to connect to remote host: ")[2]
-    why = f"{code.name}: {innermost}"
-    # RESOURCE_EXHAUSTED is two things: throttling, and a message larger than the server takes.
-    if code is StatusCode.INVALID_ARGUMENT or (code is StatusCode.RESOURCE_EXHAUSTED and "larger than max" in details):
-        return Outcome("rejected", why)
-    remedy = KEY_REMEDY if code in {StatusCode.UNAUTHENTICATED, StatusCode.PERMISSION_DENIED} else ""
-    return Outcome("retry", why, _retry_after_s(call), remedy=remedy)
+def _channel_options(export: ExportSettings) -> tuple[tuple[str, Any], ...]:
+    options = [*_CHANNEL_OPTIONS, *(_KEEPALIVE if export.timeout_s > _DETECTED_S else ())]
+    # gRPC's own rule for proxies differs from ours: it ignores the scheme, capitals and all_proxy.
+    options += [("grpc.http_proxy", export.proxy.url)] if export.proxy else [("grpc.enable_http_proxy", 0)]
+    if export.endpoint.is_socket:
+        # Else the authority is the percent-encoded path, which other HTTP/2 servers refuse and no certificate names.
+        options.append(("grpc.default_authority", "localhost"))
+    return tuple(options)
 
 
-def _retry_after_s(call: Call) -> float | None:
-    for name, value in call.trailing_metadata() or ():
-        if name == "grpc-status-details-bin":
-            info = RetryInfo()
-            try:
-                if any(detail.Unpack(info) for detail in Status.FromString(value).details):
-                    return float(info.retry_delay.seconds + info.retry_delay.nanos / 1e9)
-            except DecodeError:
-                return None  # not a Status: our own backoff decides
-    return None
+def _credentials(export: ExportSettings) -> ChannelCredentials | None:
+    """From the files as they are now. None: no TLS, or a provider makes them. Raises: UsageError."""
+    if export.tls is None or any(name.endswith("_CREDENTIAL_PROVIDER") for name in os.environ):
+        return None
+    content = pem(export.tls)
+    return ssl_channel_credentials(content.ca, content.key, content.certificate)

@@ -7,27 +7,28 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from opentelemetry._logs import LogRecord, SeverityNumber
-from opentelemetry.sdk._logs import LogRecordLimits, ReadableLogRecord, ReadWriteLogRecord
+from opentelemetry.sdk._logs import ReadableLogRecord
 from opentelemetry.sdk._logs.export import ConsoleLogRecordExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from otel_oom import schema
+from otel_oom.config.attribute_limits import AttributeLimits
 from otel_oom.config.otlp_export import ExportSettings
+from otel_oom.otlp.attribute_limits import limited
 from otel_oom.otlp.export_outcome import Exporter, LocalExporter, Outcome, encoded
 from otel_oom.otlp.resource import SCOPE_NAME
 from otel_oom.telemetry.event import Event
 from otel_oom.totals import ResourceIdentity
 
-_SCOPE: Final = InstrumentationScope(SCOPE_NAME)
+_SCOPE: Final = InstrumentationScope(SCOPE_NAME, schema_url=schema.SCHEMA_URL)
 
 
 class LogSender:
     """Exports events.
 
     resource_of: the resource of an identity; identity: of events that have none
-
-    Raises: ValueError where an OTEL_*_LIMIT variable is no number.
+    limits: of the attributes of a log record
     """
 
     def __init__(
@@ -35,12 +36,13 @@ class LogSender:
         resource_of: Callable[[ResourceIdentity], Resource],
         exporter: Exporter[Sequence[ReadableLogRecord]],
         identity: ResourceIdentity,
+        limits: AttributeLimits,
     ) -> None:
         self._resource_of = resource_of
         self._exporter = exporter
         self._identity = identity
         self._resource = resource_of(identity)
-        self._limits = LogRecordLimits()
+        self._limits = limits
 
     def send(self, events: Sequence[Event]) -> Outcome:
         """Make one request with events of one identity."""
@@ -68,11 +70,10 @@ class LogSender:
             severity_number=SeverityNumber(kind.severity),
             severity_text=kind.severity_text,
             body=event.body,
-            attributes=event.attributes,
+            attributes=limited(event.attributes, self._limits),
             event_name=event.name,
         )
-        ReadWriteLogRecord(record, self._resource, _SCOPE, self._limits)  # applies the limits to the log record
-        return ReadableLogRecord(record, self._resource, _SCOPE, self._limits)
+        return ReadableLogRecord(record, self._resource, _SCOPE)
 
     def reconnect(self) -> None:
         """Close the connection: the next request opens a new one."""

@@ -11,7 +11,6 @@ from __future__ import annotations
 import sys
 from typing import Any, Final
 
-from opentelemetry.sdk.metrics import ObservableCounter
 from opentelemetry.sdk.metrics.export import (
     AggregationTemporality,
     ConsoleMetricExporter,
@@ -32,7 +31,7 @@ from otel_oom.otlp.export_outcome import Exporter, LocalExporter
 from otel_oom.otlp.metric_schedule import Collection
 from otel_oom.otlp.resource import SCOPE_NAME
 
-_SCOPE: Final = InstrumentationScope(SCOPE_NAME)
+_SCOPE: Final = InstrumentationScope(SCOPE_NAME, schema_url=schema.METRICS_SCHEMA_URL)
 
 
 def points(collection: Collection, resource: Resource, *, boot_ns: int, agent_start_ns: int) -> MetricsData:
@@ -47,7 +46,9 @@ def points(collection: Collection, resource: Resource, *, boot_ns: int, agent_st
         schema.UNACCOUNTED_KILLS: collection.series.totals.start_ns,
     }
     metrics = [_metric(collection, metric, zero_ns.get(metric, agent_start_ns)) for metric in collection.values]
-    return MetricsData([ResourceMetrics(resource, [ScopeMetrics(_SCOPE, metrics, "")], resource.schema_url)])
+    return MetricsData(
+        [ResourceMetrics(resource, [ScopeMetrics(_SCOPE, metrics, schema.METRICS_SCHEMA_URL)], resource.schema_url)]
+    )
 
 
 def _metric(collection: Collection, metric: schema.Metric, zero_ns: int) -> Metric:
@@ -84,9 +85,3 @@ def exporter(export: ExportSettings) -> Exporter[MetricsData]:
     from otel_oom.otlp import http_exporter
 
     return http_exporter.HttpMetrics(export)
-
-
-def is_delta(exporter: Exporter[MetricsData]) -> bool:
-    """Whether the user wants deltas of observed counters: OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE=delta."""
-    temporality = getattr(exporter, "_preferred_temporality", None) or {}
-    return temporality.get(ObservableCounter) is AggregationTemporality.DELTA

@@ -53,7 +53,7 @@ def own_values(health: Health, spool_events: int, kernel_kills: int | None) -> V
         up[((schema.REASON, reason),)] = int(health.down_reason != reason)
     return {
         schema.RECORDS: _each(schema.RECORDS, health.records),
-        **_one(schema.SPOOL_EVENTS, spool_events),
+        **_one(schema.SPOOL_SIZE, spool_events),
         **_one(schema.SPOOL_DURABLE, None if health.is_durable is None else int(health.is_durable)),
         schema.SPOOL_DROPPED: _each(schema.SPOOL_DROPPED, health.dropped),
         schema.EXPORTS: exports,

@@ -22,6 +22,7 @@ from otel_oom.health import Health
 from otel_oom.otlp.export_outcome import Exporter, NotEncodableError, Outcome
 from otel_oom.otlp.log_records import LogSender
 from otel_oom.otlp.metric_schedule import Collection, MetricSchedule
+from otel_oom.otlp.outcome_text import OutcomeText
 from otel_oom.otlp.point_times import Moment
 from otel_oom.otlp.retry_backoff import Backoff
 from otel_oom.spool.spool import Spool
@@ -39,7 +40,8 @@ Data = TypeVar("Data")
 class Sender(threading.Thread):
     """Drains the spool into the exporters until it is stopped.
 
-    points: a collection as the data of `metrics`; now: reads both clocks; exports: settings of logs and of metrics
+    points: a collection as the data of `metrics`; now: reads both clocks
+    exports: settings of logs and of metrics; texts: of their outcomes
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class Sender(threading.Thread):
         points: Callable[[Collection], MetricsData],
         now: Callable[[], Moment],
         exports: tuple[ExportSettings, ExportSettings],
+        texts: tuple[OutcomeText, OutcomeText],
     ) -> None:
         super().__init__(name="otlp-sender", daemon=True)
         self._spool = spool
@@ -63,6 +66,7 @@ class Sender(threading.Thread):
         self._points = points
         self._now = now
         self._logs_export, self._metrics_export = exports
+        self._logs_text, self._metrics_text = texts
         self._log_backoff = Backoff(is_loopback=self._logs_export.is_loopback, jitter=random.uniform)
         self._metric_backoff = Backoff(is_loopback=self._metrics_export.is_loopback, jitter=random.uniform)
         self._batch_events = _BATCH_EVENTS
@@ -146,7 +150,7 @@ class Sender(threading.Thread):
 
     def _send_logs(self) -> None:
         batch = self._spool.peek(self._batch_events, _BATCH_BYTES)
-        outcome = _attempt(self._logs.send, batch)
+        outcome = self._logs_text.of(_attempt(self._logs.send, batch))
         if outcome.is_silent:  # the collector may be dead for both signals: only one of them waits for a timeout
             self._metrics.reconnect()
         if not self._count_outcome(outcome, self._logs_export, self._log_backoff):
@@ -168,7 +172,7 @@ class Sender(threading.Thread):
 
     def _send_metrics(self) -> None:
         collection = self._schedule.collect(self._now())
-        outcome = _attempt(self._metrics.send, self._points(collection))
+        outcome = self._metrics_text.of(_attempt(self._metrics.send, self._points(collection)))
         if outcome.is_silent:
             self._logs.reconnect()
         if self._count_outcome(outcome, self._metrics_export, self._metric_backoff, is_required=collection.is_required):
@@ -183,11 +187,15 @@ class Sender(threading.Thread):
         if outcome.clock_offset_s is not None:
             self._health.clock_compared(outcome.clock_offset_s)
         if outcome.result == "ok":
-            self._health.exported(export.signal)
+            if export.exporter != "none":  # an export that is thrown away is no delivery; a console's is
+                self._health.exported(export.signal)
+            if outcome.why and not outcome.dropped:
+                self._health.export_warned(export.signal, outcome.why)
         else:
             self._health.export_failed(export.signal, outcome.result, outcome.why, outcome.remedy or export.remedy)
         if outcome.result == "retry" or (is_required and outcome.result == "rejected"):
-            backoff.failed(time.monotonic(), outcome.retry_after_s)
+            needs_operator = outcome.needs_operator or outcome.result == "rejected"
+            backoff.failed(time.monotonic(), outcome.retry_after_s, needs_operator=needs_operator)
             return False
         backoff.succeeded()
         return True

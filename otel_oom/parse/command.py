@@ -39,6 +39,8 @@ def run(files: Sequence[str], output: str, page_size: int) -> int:
         if sys.stdin is None or sys.stdin.isatty():
             raise UsageError("no file is named", "name one, or pipe a log in: journalctl -k | otel-oom parse -")
         files = [STDIN]
+    if STDIN in files and sys.stdin is None:
+        raise UsageError("standard input is closed", "name a file, or pipe a log in: journalctl -k | otel-oom parse -")
     reading = _Reading(output, page_size, has_headings=len(files) > 1)
     code = 0
     for name in files:

@@ -49,8 +49,9 @@ class Feeder:
         line = parse_line(raw)
         around = LinesAround(window, start, end)
         text, following = (line.record.text.encode(), 0) if line.record else joined(line, around)
-        has_marker = OOM_MARKER.search(text) is not None or text.startswith(GROUP_MARKER)
-        us = self._time(line, around, has_marker=has_marker)
+        has_marker = OOM_MARKER.search(text) is not None
+        us = self._time(line, around, has_marker=has_marker)  # far from a kill, the search skips a group's line
+        has_marker = has_marker or text.startswith(GROUP_MARKER)
         self.pass_over(start)
         for _ in range(following):
             end = window.line(end)[1]

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from otel_oom.kernel.kill_assembler import Assembler
-from otel_oom.kernel.oom_kill import Finding, NoVictim, OomKill, Repeat
+from otel_oom.kernel.oom_kill import Finding, Forged, NoVictim, OomKill, Repeat
 from otel_oom.parse.feeder import Feeder
 from otel_oom.parse.line_search import ReportLines, marker_lines
 from otel_oom.parse.text_window import BLOCK, Window
@@ -38,18 +38,19 @@ class KillSearch:
         block: int = BLOCK,
     ) -> None:
         self._window = Window(readinto, block, has_numbers=has_numbers)
-        self._assembler = Assembler("", page_size)
+        self._assembler = Assembler("", page_size, is_excerpt=True)
         self._feeder = Feeder(self._window, self._assembler)
         self._report_lines = ReportLines()
         self._search = self._every_line if every_line else self._marked_lines
         self._answered = 0
+        self._forged = 0
         self.kill_lines = 0
         """Kill lines, the repeats of groups included."""
 
     @property
     def refused(self) -> int:
-        """Kill lines that user space marked as its own."""
-        return self._feeder.refused
+        """Kill lines that user space marked as its own, or whose text it chose."""
+        return self._feeder.refused + self._forged
 
     @property
     def unanswered(self) -> int:
@@ -60,6 +61,7 @@ class KillSearch:
         """The kills of the text; the record of each is a `TextRecord`."""
         for finding in self._findings():
             self.kill_lines += isinstance(finding, OomKill | Repeat)
+            self._forged += isinstance(finding, Forged)
             if isinstance(finding, NoVictim):
                 self._answered += 1
             elif isinstance(finding, OomKill):

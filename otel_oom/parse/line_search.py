@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from otel_oom.kernel import oom_lines
@@ -33,6 +33,7 @@ def _patterns(markers: Iterable[bytes]) -> tuple[re.Pattern[bytes], ...]:
 
 
 _MARKERS: Final = _patterns((*oom_lines.MARKERS, b"Task in /"))  # a wrap may cut the marker of this line, no other
+_GROUP: Final = re.compile(re.escape(oom_lines.GROUP_MARKER))
 _NEAR: Final = 4 << 10  # a group's line follows its first kill line, and may have lost its end
 _MESSAGE: Final = b'"MESSAGE"'
 _AS_NUMBERS: Final = re.compile(_MESSAGE + rb" ?: ?\[")  # how journald writes a message that is not UTF-8
@@ -65,8 +66,16 @@ def marker_lines(data: bytes, begin: int, end: int) -> list[int]:
     patterns = (*_MARKERS, _AS_NUMBERS) if is_journal else _MARKERS
     near = max(0, begin - _NEAR)
     places = [found.start() for one in patterns for found in one.finditer(data, near, end)]
-    places += [data.find(oom_lines.GROUP_MARKER, place, min(end, place + _NEAR)) for place in places]
+    places += list(_groups_near(data, sorted(places), end))
     return _line_starts(data, begin, (place for place in places if place >= begin))
+
+
+def _groups_near(data: bytes, places: Iterable[int], end: int) -> Iterator[int]:
+    """Where the text of a group's line stands, at most `_NEAR` behind one of these places, which are in order."""
+    searched = 0
+    for place in places:
+        begin, searched = max(place, searched - len(oom_lines.GROUP_MARKER)), min(end, place + _NEAR)
+        yield from (found.start() for found in _GROUP.finditer(data, begin, searched))
 
 
 class ReportLines:

@@ -29,6 +29,11 @@ class TextRecord(Record):
         return self.line.record is not None
 
     @property
+    def original(self) -> str:
+        """The record as /dev/kmsg printed it; of any other text the kernel's line alone, without the log's prefix."""
+        return self.text if self.line.record is None else self.line.record.original
+
+    @property
     def wall(self) -> str | None:
         """Date and time before the line, printable, as the text writes them."""
         return None if self.line.wall is None else printable(_escaped(self.line.wall))

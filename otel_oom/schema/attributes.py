@@ -7,42 +7,61 @@ from typing import Final, Literal
 
 from otel_oom.schema.events import AGENT_KILLED, CLOCK_JUMPED, EVENTS, NO_VICTIM, OOM_KILL, RECORDS_LOST, UNACCOUNTED
 
-Kind = Literal["int", "string", "double", "bool", "map[]"]
+Kind = Literal["int", "string", "string[]", "double", "bool", "map[]"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # compared by identity: cheap as a key
 class Attribute:
-    """An attribute of log records. events: those that can carry it; unit: UCUM, empty for none."""
+    """An attribute of log records. events: those that can carry it; unit: UCUM, empty for none.
+
+    requirement: required: always present in these events; recommended: if known; opt_in: if the user wants it
+    """
 
     name: str
     kind: Kind
     brief: str
     unit: str = ""
     events: tuple[str, ...] = (OOM_KILL,)
+    requirement: Literal["required", "recommended", "opt_in"] = "recommended"
 
 
 _ALL: Final = tuple(EVENTS)
 _WITH_RECORD: Final = (OOM_KILL, NO_VICTIM, AGENT_KILLED)
 _OF_VICTIM: Final = (OOM_KILL, AGENT_KILLED)
 
-EVENT_NAME: Final = Attribute("event.name", "string", "Equal to the log record's EventName.", events=_ALL)
+EVENT_NAME: Final = Attribute(
+    "event.name", "string", "Equal to the log record's EventName.", events=_ALL, requirement="required"
+)
 RECORD_UID: Final = Attribute(
-    "log.record.uid", "string", "Equal in every delivery of this event: count distinct uids.", events=_ALL
+    "log.record.uid",
+    "string",
+    "Equal in every delivery of this event: count distinct uids.",
+    events=_ALL,
+    requirement="required",
 )
 RECORD_ORIGINAL: Final = Attribute(
-    "log.record.original", "string", r"The kernel's own line, as /dev/kmsg escapes it.", events=_WITH_RECORD
+    "log.record.original",
+    "string",
+    "The whole record of the kernel log as /dev/kmsg prints it: header, `;`, and the line with its escapes.",
+    events=_WITH_RECORD,
+    requirement="required",
 )
 COUNT: Final = Attribute(
     "oom.count",
     "int",
     "How many: kills unaccounted for, records lost, tries without a victim.",
     events=(NO_VICTIM, UNACCOUNTED, RECORDS_LOST),
+    requirement="required",
 )
-SCOPE: Final = Attribute("oom.scope", "string", "`system` or `cgroup`: whose memory ran out. Always present.")
+SCOPE: Final = Attribute(
+    "oom.scope", "string", "`system` or `cgroup`: whose memory ran out. Always present.", requirement="required"
+)
 CONSTRAINT: Final = Attribute(
     "oom.constraint", "string", "`none`, `memcg`, `cpuset`, `memory_policy`, or the kernel's own word in lower case."
 )
-PID: Final = Attribute("process.pid", "int", "The victim, in the initial pid namespace.", events=_OF_VICTIM)
+PID: Final = Attribute(
+    "process.pid", "int", "The victim, in the initial pid namespace.", events=_OF_VICTIM, requirement="required"
+)
 TGID: Final = Attribute("oom.victim.tgid", "int", "Its thread group, where the kernel names another thread.")
 REAL_USER_ID: Final = Attribute("process.real_user.id", "int", "The victim's user id, in the initial user namespace.")
 COMM: Final = Attribute("oom.victim.comm", "string", r"The victim's name: up to 15 bytes that it chose itself.")
@@ -64,8 +83,9 @@ MEMCG_PATH: Final = Attribute("oom.memcg.path", "string", "The cgroup whose limi
 MEMCG_USAGE: Final = Attribute("oom.memcg.usage", "int", "Memory charged to that cgroup.", "By")
 MEMCG_LIMIT: Final = Attribute("oom.memcg.limit", "int", "Its limit; absent if it has none.", "By")
 CONTAINER_ID: Final = Attribute(
-    "container.id", "string", "The innermost container in the cgroup's path; LXC and nspawn: its name."
+    "container.id", "string", "The innermost container in the cgroup's path; absent where the path has its name."
 )
+CONTAINER_NAME: Final = Attribute("container.name", "string", "The same, where the path has a name: LXC and nspawn.")
 CONTAINER_RUNTIME: Final = Attribute(
     "container.runtime.name",
     "string",
@@ -89,7 +109,10 @@ TOP_TASKS: Final = Attribute("oom.top_tasks", "map[]", "Up to 5 tasks by rss: pi
 TOP_TASK_KEYS: Final = ("pid", "comm", "rss", "score_adj")
 GROUP_ID: Final = Attribute("oom.group.id", "string", "Ties the victims of one memory.oom.group kill together.")
 REPORT: Final = Attribute(
-    "oom.report", "string", "`full`, `partial`, or `suppressed`: the kernel prints ten reports in 5 s."
+    "oom.report",
+    "string",
+    "`full`, `partial`, or `suppressed`: the kernel prints ten reports in 5 s.",
+    requirement="required",
 )
 BACKLOG: Final = Attribute("oom.backlog", "bool", "True: older than the agent's start, found in the ring.")
 EXECUTABLE_NAME: Final = Attribute("process.executable.name", "string", "The victim's program, if /proc still had it.")
@@ -98,14 +121,22 @@ PARENT_PID: Final = Attribute("process.parent_pid", "int", "The victim's parent,
 CREATION_TIME: Final = Attribute(
     "process.creation.time", "string", "The victim's start (ISO 8601), if /proc still had it."
 )
-COMMAND_LINE: Final = Attribute("process.command_line", "string", "Only with `--command-line`: it may hold secrets.")
-KMSG_SEQUENCE: Final = Attribute("oom.kmsg.sequence", "int", "Number of the kernel log's record.", events=_WITH_RECORD)
+COMMAND_ARGS: Final = Attribute(
+    "process.command_args",
+    "string[]",
+    "Only with `--command-line`: they may hold secrets. The first 4096 bytes.",
+    requirement="opt_in",
+)
+KMSG_SEQUENCE: Final = Attribute(
+    "oom.kmsg.sequence", "int", "Number of the kernel log's record.", events=_WITH_RECORD, requirement="required"
+)
 KMSG_TIMESTAMP: Final = Attribute(
     "oom.kmsg.timestamp",
     "double",
     "The kernel log's own clock, since boot. It stops during suspend.",
     "s",
     events=_WITH_RECORD,
+    requirement="required",
 )
 KMSG_SKEW: Final = Attribute(
     "oom.kmsg.skew", "double", "How far that clock is behind the wall clock: the error of a time made from it.", "s"
@@ -116,7 +147,10 @@ CLOCK_JUMP: Final = Attribute(
     "By how much the wall clock moved relative to the kernel's clock between two checks; negative: it was set back.",
     "s",
     (CLOCK_JUMPED,),
+    requirement="required",
 )
-BOOT_ID: Final = Attribute("oom.boot.id", "string", "The boot that it happened in.", events=_ALL)
+BOOT_ID: Final = Attribute(
+    "oom.boot.id", "string", "The boot that it happened in.", events=_ALL, requirement="required"
+)
 
 ATTRIBUTES: Final = tuple(value for value in tuple(globals().values()) if isinstance(value, Attribute))

@@ -26,9 +26,9 @@ class Metric:
         return self.name.replace(".", "_") + unit + ("_total" if self.kind == "counter" else "")
 
 
-SIGNAL: Final = "signal"
-OUTCOME: Final = "outcome"
-REASON: Final = "reason"
+SIGNAL: Final = "otel_oom.signal"
+OUTCOME: Final = "otel_oom.outcome"
+REASON: Final = "otel_oom.reason"
 
 # The values of these attributes as types: mypy finds a misspelt one, whose counter would stay 0.
 Signal = Literal["logs", "metrics"]
@@ -53,7 +53,7 @@ RECORDS: Final = Metric(
     " user space wrote it.",
     ((OUTCOME, get_args(RecordOutcome)),),
 )
-SPOOL_EVENTS: Final = Metric("otel_oom.spool.events", "updowncounter", "{event}", "Events not yet delivered.")
+SPOOL_SIZE: Final = Metric("otel_oom.spool.size", "updowncounter", "{event}", "Events not yet delivered.")
 SPOOL_DROPPED: Final = Metric(
     "otel_oom.spool.dropped",
     "counter",
@@ -80,7 +80,7 @@ UP: Final = Metric(
     "gauge",
     "",
     "Heartbeat: 1, or 0 while the kernel log cannot be read. After a failure there is also one"
-    " series for each `reason`, as in the log line: 0 while it holds, 1 afterwards.",
+    " series for each `otel_oom.reason`, as in the log line: 0 while it holds, 1 afterwards.",
     ((REASON, ()),),
 )
 

@@ -14,7 +14,7 @@ Rules:
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 # PATH_MAX and NAME_MAX with every byte escaped. The kernel prints no longer ones.
@@ -28,16 +28,17 @@ LXC, NOMAD, NSPAWN = "lxc", "nomad", "systemd-nspawn"
 _ID: Final = r"(?P<id>[0-9a-f]{64})"
 _UUID: Final = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _POD_UID: Final = r"(?P<uid>[0-9a-f]{8}(?:[-_][0-9a-f]{4}){3}[-_][0-9a-f]{12}|[0-9a-f]{32})"
-_NAME: Final = r"(?P<id>[A-Za-z0-9][A-Za-z0-9_.-]*)"
-_MACHINE: Final = r"(?P<id>[A-Za-z0-9](?:[A-Za-z0-9.-]|\\x5cx2d)*)"
+_NAME: Final = r"(?P<name>[A-Za-z0-9][A-Za-z0-9_.-]*)"
+_MACHINE: Final = r"(?P<name>[A-Za-z0-9](?:[A-Za-z0-9.-]|\\x5cx2d)*)"
 
 
 @dataclass(frozen=True, slots=True)
 class Owner:
     """The owner of a cgroup. None: its path does not give it.
 
-    container_id: 64 hexadecimal digits, or the runtime's own form of id: a name (LXC, nspawn), a guest's number
-        (Proxmox), `<task>-<number>` (ECS), `<allocation>.<task>` (Nomad)
+    container_id: 64 hexadecimal digits, or the runtime's own form of id: `<task>-<number>` (ECS),
+        `<allocation>.<task>` (Nomad)
+    container_name: in place of the id where the path has a name: LXC and nspawn. Proxmox names a guest by its number
     runtime: docker, containerd, cri-o, podman, lxc, nomad or systemd-nspawn
     pod_uid: a UUID with dashes, or a static pod's 32 hexadecimal digits (kubelet's hash of its manifest)
     unit: a systemd unit's full name; a slice only if the path names no smaller unit
@@ -47,6 +48,7 @@ class Owner:
     runtime: str | None = None
     pod_uid: str | None = None
     unit: str | None = None
+    container_name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,19 +135,20 @@ def owner(path: str) -> Owner:
     names = path.split("/") if len(path) <= MAX_PATH_CHARS else []
     if max(map(len, names), default=0) > MAX_NAME_CHARS:
         return Owner()
-    container_id, runtime = _container(names)
-    return Owner(container_id, runtime, _pod_uid(names), _unit(names))
+    container = _container(names)
+    return replace(container, pod_uid=_pod_uid(names), unit=_unit(names))
 
 
-def _container(names: list[str]) -> tuple[str | None, str | None]:
+def _container(names: list[str]) -> Owner:
     for at in reversed(range(len(names))):
         above = "/".join(["", "", *names[max(0, at - 2) : at]][-2:])
         below = names[at + 1] if at + 1 < len(names) else None
         for form in _FORMS:
             found = form.name.fullmatch(names[at])
             if found and form.above.fullmatch(above) and form.below in {None, below}:
-                return found["id"].replace(r"\x5cx2d", "-"), form.runtime
-    return None, None
+                known = {part: text.replace(r"\x5cx2d", "-") for part, text in found.groupdict().items()}
+                return Owner(known.get("id"), form.runtime, container_name=known.get("name"))
+    return Owner()
 
 
 def _pod_uid(names: list[str]) -> str | None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 Scalar: TypeAlias = str | int | float | bool
-Value: TypeAlias = Scalar | tuple[Mapping[str, Scalar], ...]
+Value: TypeAlias = Scalar | tuple[str | Mapping[str, Scalar], ...]
 Attributes: TypeAlias = dict[str, Value]
 
 
@@ -57,5 +57,11 @@ def _size(value: Value) -> int:
     if isinstance(value, str):
         return len(value.encode())
     if isinstance(value, tuple):
-        return sum(len(name) + _size(part) for row in value for name, part in row.items())
+        return sum(map(_size_of_element, value))
     return 8
+
+
+def _size_of_element(element: str | Mapping[str, Scalar]) -> int:
+    if isinstance(element, str):
+        return 4 + len(element.encode())  # OTLP: type and length of the element, and of its value
+    return sum(len(name) + _size(part) for name, part in element.items())

@@ -26,7 +26,7 @@ class LiveFacts:
 
     skew_s: float | None = None
     is_backlog: bool = False
-    process: Mapping[str, Scalar] | None = None
+    process: Mapping[str, Value] | None = None
 
 
 def kill_event(kill: OomKill, live: LiveFacts) -> Event:
@@ -60,6 +60,7 @@ def kill_attributes(kill: OomKill, live: LiveFacts) -> dict[schema.Attribute, Va
         schema.MEMCG_USAGE: context.memcg_usage,
         schema.MEMCG_LIMIT: context.memcg_limit,
         schema.CONTAINER_ID: owner.container_id,
+        schema.CONTAINER_NAME: owner.container_name,
         schema.CONTAINER_RUNTIME: owner.runtime,
         schema.POD_UID: owner.pod_uid,
         schema.UNIT: owner.unit,
@@ -78,7 +79,7 @@ def kill_attributes(kill: OomKill, live: LiveFacts) -> dict[schema.Attribute, Va
         schema.KMSG_SEQUENCE: kill.record.sequence,
         schema.KMSG_TIMESTAMP: kill.record.monotonic_us / 1e6,
         schema.KMSG_SKEW: live.skew_s,
-        schema.RECORD_ORIGINAL: kill.record.text,
+        schema.RECORD_ORIGINAL: kill.record.original,
     }
 
 

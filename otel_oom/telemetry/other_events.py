@@ -50,6 +50,6 @@ def _event(name: str, boot_id: str, observed_ns: int, body: str, values: Values,
         values |= {
             schema.KMSG_SEQUENCE: record.sequence,
             schema.KMSG_TIMESTAMP: record.monotonic_us / 1e6,
-            schema.RECORD_ORIGINAL: record.text,
+            schema.RECORD_ORIGINAL: record.original,
         }
     return Event(name, observed_ns, body, event_attributes(name, uid, boot_id, values))

@@ -58,7 +58,9 @@ def kill_record(pid: int = 2110) -> dict[str, Any]:
     return {"resourceLogs": [{"resource": RESOURCE, "scopeLogs": [{"scope": scope, "logRecords": [record]}]}]}
 
 
-def kill_count(total: int, time_unix_nano: int, scope_version: str = "1.0.0") -> dict[str, Any]:
+def kill_count(
+    total: int, time_unix_nano: int, *, scope_version: str = "1.0.0", schema_url: str = ""
+) -> dict[str, Any]:
     """A request with one data point of `oom.kills`."""
     point = {
         "attributes": [{"key": "oom.scope", "value": {"stringValue": "cgroup"}}],
@@ -72,4 +74,5 @@ def kill_count(total: int, time_unix_nano: int, scope_version: str = "1.0.0") ->
         "sum": {"aggregationTemporality": 2, "isMonotonic": True, "dataPoints": [point]},
     }
     scope = {"name": "otel_oom", "version": scope_version}
-    return {"resourceMetrics": [{"resource": RESOURCE, "scopeMetrics": [{"scope": scope, "metrics": [metric]}]}]}
+    scoped = {"scope": scope, "metrics": [metric], "schemaUrl": schema_url}
+    return {"resourceMetrics": [{"resource": RESOURCE, "scopeMetrics": [scoped]}]}

@@ -123,11 +123,26 @@ def test_grpc_delivers_like_http(collector: Collector) -> None:
     assert 'otel_oom_up{instance="6f0d",job="otel-oom"} 1\n' in page
 
 
-def test_an_upgrade_of_the_agent_must_not_change_the_version_of_its_meter(collector: Collector) -> None:
-    """Why the agent's meter has no version: the exporter keeps a point per version, and shows one of them at random."""
-    post(collector, "/v1/metrics", kill_count(1, 10, scope_version="1.0.0"))
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({"scope_version": "1.0.0"}, {"scope_version": "1.1.0"}),
+        (
+            {"schema_url": "https://opentelemetry.io/schemas/1.44.0"},
+            {"schema_url": "https://opentelemetry.io/schemas/2"},
+        ),
+    ],
+    ids=["version", "schema URL"],
+)
+def test_an_upgrade_of_the_agent_must_not_change_its_meter(
+    collector: Collector, before: dict[str, str], after: dict[str, str]
+) -> None:
+    """Why the agent's meter has no version and one schema URL: the exporter keeps a point per each, and shows one of
+    them at random.
+    """
+    post(collector, "/v1/metrics", kill_count(1, 10, **before))
     assert collector.complaints() == []
-    post(collector, "/v1/metrics", kill_count(2, 11, scope_version="1.1.0"))
+    post(collector, "/v1/metrics", kill_count(2, 11, **after))
     assert collector.prometheus().value("oom_kills_total") in {1, 2}
     assert "was collected before with the same name and label values" in "\n".join(collector.complaints())
 

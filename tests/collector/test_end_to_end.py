@@ -50,7 +50,7 @@ def test_a_real_kill_is_one_record_and_one_count(collector: Collector, tmp_path:
         assert real_kills.oom_kill_count() == counted + 1
         assert record.time_unix_nano == record.observed_time_unix_nano
         assert before_ns <= record.time_unix_nano <= received_ns
-        assert record.attributes[schema.RECORD_ORIGINAL.name] == line.text
+        assert record.attributes[schema.RECORD_ORIGINAL.name] == line.raw
         assert record.attributes[schema.KMSG_SEQUENCE.name] == line.sequence
         assert record.attributes[schema.KMSG_TIMESTAMP.name] == line.timestamp_us / 1e6
         assert expected_from_log(log, real_kills.printed_path(made)).items() <= record.attributes.items()

@@ -93,7 +93,7 @@ def finish(receiver: OtlpReceiver, judge: Judge, directory: Path, variables: dic
 
     def is_done() -> bool:
         total = received_telemetry.newest_value(receiver, schema.KILLS, "cgroup")
-        queued = received_telemetry.newest_value(receiver, schema.SPOOL_EVENTS)
+        queued = received_telemetry.newest_value(receiver, schema.SPOOL_SIZE)
         return (total, queued) == (judge.counted, 0)
 
     with AgentProcess(directory, variables) as agent:

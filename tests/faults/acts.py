@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from faults.scene import Scene
 from grpc import StatusCode
+from support.certificates import make_certificates
+from support.http2_server import Frames, Http2Server
 from support.otlp_receiver import Request
 from support.otlp_servers import Answer
 from support.repeating_thread import repeating
@@ -23,6 +26,11 @@ _DEAD_S: Final = 5.0
 _LONG_PAUSES_S: Final = 4.0
 """After this time the pauses between two tries have their greatest length, or nearly so."""
 _ON_THE_WAY_S: Final = 0.2  # a busy machine needs it
+_RARE_PROBE_S: Final = 5.0
+"""From a kill to its record, where waiting does not help and the sender tries rarely."""
+_RARELY_S: Final = 8.0
+_RARELY: Final = 20
+"""Requests of both signals in that time; a collector on this machine got 32 before attempts were rare."""
 
 
 def refused(scene: Scene) -> None:
@@ -86,6 +94,46 @@ def answers(http: Answer, grpc: Answer, words: str = "cannot deliver logs, will 
     return run
 
 
+def needs_operator(http: Answer, grpc: Answer | Frames, words: str) -> Callable[[Scene], None]:
+    """Only somebody can end it: the agent tries rarely, keeps all, and delivers at the next kill after its end."""
+
+    def run(scene: Scene) -> None:
+        with _always(scene, grpc if scene.protocol == "grpc" else http) as requests:
+            scene.kill(3)
+            time.sleep(_RARELY_S)
+            scene.said(words)
+            assert 4 <= requests() <= _RARELY
+            assert scene.receiver.delivered == []
+        began_s = time.monotonic()
+        *_, last = scene.kill()
+        assert scene.arrival_s(last) - began_s < _RARE_PROBE_S + _ON_THE_WAY_S
+        assert not [one for one in scene.receiver.requests if "elsewhere" in one.path]
+
+    return run
+
+
+@contextmanager
+def _always(scene: Scene, answer: Answer | Frames) -> Iterator[Callable[[], int]]:
+    """Every request gets this answer; yields the number of requests so far."""
+    if isinstance(answer, Frames):
+        scene.receiver.stop()
+        with Http2Server(answer, scene.receiver.port) as server:
+            yield lambda: server.requests
+        scene.receiver.start()
+    else:
+        before = len(scene.receiver.requests)
+        scene.answer_always(answer)
+        yield lambda: len(scene.receiver.requests) - before
+        scene.recover()
+
+
+def warning(scene: Scene) -> None:
+    scene.answer_always(Answer(details="attribute names were changed"))
+    scene.kill()
+    scene.said("the collector accepted logs with a warning: attribute names were changed")
+    scene.kill()
+
+
 def retry_later(scene: Scene) -> None:
     answer = scene.choose(Answer(429, retry_after_s=2), Answer(StatusCode.RESOURCE_EXHAUSTED, retry_after_s=2))
     scene.receiver.script.logs.append(answer)
@@ -146,6 +194,34 @@ def lost_answer(scene: Scene) -> None:
     scene.receiver.script.logs.extend([scene.choose(http, Answer(StatusCode.UNAVAILABLE, stores=True))] * 2)
     scene.kill(2)
     scene.receiver.wait(lambda: len(scene.receiver.delivered) - len(set(scene.receiver.delivered)) >= 2)
+
+
+def half_a_certificate(scene: Scene) -> None:
+    files = make_certificates(scene.directory)
+    *_, first = scene.kill()
+    scene.arrival_s(first)
+    assert scene.agent.terminate() == 0
+    scene.receiver.stop()
+    scene.receiver.secure(files.server_of_clients)
+    scene.receiver.start()
+    scene.kill(2)
+    right = {"CERTIFICATE": "ca.pem", "CLIENT_CERTIFICATE": "client.pem", "CLIENT_KEY": "client.key"}
+    for name, value in (
+        ("CERTIFICATE", "none.pem"),
+        ("CLIENT_CERTIFICATE", "none.pem"),
+        ("CLIENT_CERTIFICATE", ""),
+        ("CLIENT_KEY", "none.key"),
+        ("CLIENT_KEY", ""),
+    ):
+        wrong = {**right, name: value}
+        agent = scene.start_agent(
+            {f"OTEL_EXPORTER_OTLP_{key}": path and files.path(path) for key, path in wrong.items()}
+        )
+        assert agent.process.wait(30) == 2
+        (line,) = agent.said().splitlines()
+        assert f"OTEL_EXPORTER_OTLP_{name}" in line
+    scene.agent = scene.start_agent({f"OTEL_EXPORTER_OTLP_{key}": files.path(path) for key, path in right.items()})
+    scene.said("watching")
 
 
 def restarts(scene: Scene) -> None:

@@ -14,6 +14,7 @@ from typing import Final
 from faults import acts
 from faults.scene import Scene
 from grpc import StatusCode
+from support.http2_server import GARBAGE, WEB_PAGE
 from support.otlp_receiver import Protocol
 from support.otlp_servers import Answer
 
@@ -42,16 +43,27 @@ class Case:
 _FINAL_PLACE: Final = "OTEL_EXPORTER_OTLP_ENDPOINT must name the final place"
 _KEY: Final = "set the key in OTEL_EXPORTER_OTLP_HEADERS"
 
+_PAGE: Final = Answer(content_type="text/html", page=b"<html><title>Sign in</title></html>")
+_DELTA: Final = 'invalid temporality and type combination for metric "oom.kills"'
+_REASON: Final = Answer(500, content_type="text/plain; charset=utf-8", details=f"{_DELTA}\n")
+
 CASES: Final = (
     Case("refused", acts.refused),
     Case("next kill", acts.next_kill, has_network=True),
     Case("slow", acts.slow),
     Case("hang", acts.hang),
     Case("drip", acts.drip, protocols=("http/protobuf",)),
-    Case("moved", acts.answers(Answer(301), Answer(), _FINAL_PLACE), protocols=("http/protobuf",)),
-    Case("moved for now", acts.answers(Answer(307), Answer(), _FINAL_PLACE), protocols=("http/protobuf",)),
-    Case("no key", acts.answers(Answer(401), Answer(StatusCode.UNAUTHENTICATED), _KEY)),
-    Case("forbidden", acts.answers(Answer(403), Answer(StatusCode.PERMISSION_DENIED), _KEY)),
+    Case("moved", acts.needs_operator(Answer(301), WEB_PAGE, _FINAL_PLACE), protocols=("http/protobuf",)),
+    Case("moved for now", acts.needs_operator(Answer(307), WEB_PAGE, _FINAL_PLACE), protocols=("http/protobuf",)),
+    Case("no key", acts.needs_operator(Answer(401), Answer(StatusCode.UNAUTHENTICATED), _KEY)),
+    Case("forbidden", acts.needs_operator(Answer(403), Answer(StatusCode.PERMISSION_DENIED), _KEY)),
+    Case("web page", acts.needs_operator(_PAGE, WEB_PAGE, "is this a login page, a proxy or a dashboard's port?")),
+    Case("garbage", acts.needs_operator(Answer(page=b"\xff\xff\xff"), GARBAGE, "is this a login page")),
+    Case(
+        "own words", acts.answers(_REASON, Answer(StatusCode.INTERNAL, details=_DELTA), f": {_DELTA}; see the server")
+    ),
+    Case("warning", acts.warning),
+    Case("half a certificate", acts.half_a_certificate),
     Case("unavailable", acts.answers(Answer(503), Answer(StatusCode.UNAVAILABLE))),
     Case("retry later", acts.retry_later),
     Case("poisoned", acts.poisoned, given_up=1),

@@ -23,7 +23,10 @@ from otel_oom.demo.kill_sandbox import Sandbox
 
 @dataclass
 class Scene:
-    """What a case works with. network: only where the case needs one; given_up: uids that never arrive."""
+    """What a case works with. network: only where the case needs one; given_up: uids that never arrive.
+
+    settings: variables of the agent, beside those of the receiver; directory: with its spool
+    """
 
     protocol: Protocol
     receiver: OtlpReceiver
@@ -31,7 +34,16 @@ class Scene:
     judge: Judge
     made: Sandbox
     network: Network | None
+    settings: Mapping[str, str]
+    directory: Path
+    stack: ExitStack
     given_up: set[str] = field(default_factory=set)
+
+    def start_agent(self, variables: Mapping[str, str]) -> AgentProcess:
+        """Another agent with the same spool, when the first one has ended."""
+        agent = AgentProcess(self.directory, {**self.receiver.settings, **self.settings, **variables})
+        self.stack.callback(agent.__exit__)
+        return agent
 
     def kill(self, kills: int = 1) -> list[str]:
         """Make real kills, one after the other; returns the uids of all kills so far, by the kernel's log."""
@@ -92,22 +104,23 @@ class Scene:
 
 @contextmanager
 def scene(
-    protocol: Protocol, directory: Path, variables: Mapping[str, str], *, has_network: bool = False
+    protocol: Protocol,
+    directory: Path,
+    variables: Mapping[str, str],
+    *,
+    has_network: bool = False,
+    stderr: int | None = None,
 ) -> Iterator[Scene]:
-    """An agent that watches and has sent its first export to a collector without a fault."""
+    """An agent that watches and has sent its first export to a collector without a fault. stderr: of the agent."""
     with ExitStack() as stack:
         made = stack.enter_context(real_kills.sandbox())
         network = stack.enter_context(Network()) if has_network else None
         with network.far() if network else ExitStack():
             receiver = stack.enter_context(OtlpReceiver(protocol, address=FAR if network else "127.0.0.1"))
         judge = stack.enter_context(judging())
-        settings = {
-            **receiver.settings,
-            "OTEL_METRIC_EXPORT_INTERVAL": "500",
-            **variables,
-        }
+        settings = {"OTEL_METRIC_EXPORT_INTERVAL": "500", **variables}
         with network.near() if network else ExitStack():
-            agent = AgentProcess(directory, settings)
+            agent = AgentProcess(directory, {**receiver.settings, **settings}, stderr=stderr)
         stack.enter_context(agent)
         receiver.exports(1)
-        yield Scene(protocol, receiver, agent, judge, made, network)
+        yield Scene(protocol, receiver, agent, judge, made, network, settings, directory, stack)

@@ -26,7 +26,7 @@ def test_every_kill_arrives(case: Case, protocol: Protocol, tmp_path: Path) -> N
         # As Prometheus sees it: the last value.
         assert eventually(lambda: on.last(schema.KILLS, "cgroup") == on.judge.counted)
         assert eventually(lambda: on.last(schema.SPOOL_DROPPED, "rejected") == case.given_up)
-        assert eventually(lambda: on.last(schema.SPOOL_EVENTS, "") == 0)
+        assert eventually(lambda: on.last(schema.SPOOL_SIZE, "") == 0)
         assert on.agent.process.poll() is None
         assert on.agent.terminate() == 0
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from otel_oom.otlp import http_connection
-from otel_oom.otlp.http_connection import Answer
+from otel_oom.otlp import http_exchange
+from otel_oom.otlp.http_exchange import Answer
 
 MIB = 1 << 20
 
@@ -22,7 +22,7 @@ def read(parts: Iterable[bytes]) -> Answer:
     for event in (h11.Request(method="POST", target="/", headers=[("host", "c")]), h11.EndOfMessage()):
         http.send(event)
     left = iter(parts)
-    return http_connection._read(http, lambda: next(left, b""))
+    return http_exchange._read(http, lambda: next(left, b""))
 
 
 #: what came, and what it is: status, reason, body

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from support.agents import environment
 
-from otel_oom import __version__, schema
+from otel_oom import URL, __version__, schema
 from otel_oom.cli.main import main
-from otel_oom.config.options import OWN, STANDARD
+from otel_oom.config.options import OWN
+from otel_oom.config.standard_variables import STANDARD
 from otel_oom.schema import render
 
 COMMANDS = ("run", "demo", "parse", "schema")
@@ -37,6 +38,9 @@ def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         (("parse", "--output", "xml"), {}, 2, "argument --output: invalid choice: 'xml' (choose from"),
         (("run", "--spool"), {}, 2, "argument --spool: expected one argument; see otel-oom run --help"),
         (("--sppol",), {}, 2, "unrecognized arguments: --sppol; see otel-oom --help"),
+        (("run", "--header", "x-key=secret"), {}, 2, "unrecognized arguments: --header; see otel-oom run --help"),
+        (("run", "--header=x-key=secret"), {}, 2, "unrecognized arguments: --header; see otel-oom run --help"),
+        (("run", "fly"), {}, 2, "unrecognized arguments: fly; see otel-oom run --help"),
         (("fly",), {}, 2, "argument COMMAND: invalid choice: 'fly'"),
         (
             ("run", "--device", "/no/such/kmsg"),
@@ -47,9 +51,9 @@ def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         (("run", "--device", "/dev/zero"), {}, 69, "/dev/zero is no kernel log device; name it with --device"),
         (
             ("run",),
-            {"OTEL_EXPORTER_OTLP_PROTOCOL": "http/json"},
+            {"OTEL_CONFIG_FILE": "/etc/otel.yaml", "OTEL_LOGS_EXPORTER": "none"},
             2,
-            "OTEL_EXPORTER_OTLP_PROTOCOL='http/json' is not supported; use one of: grpc, http/protobuf",
+            "OTEL_CONFIG_FILE is set, and otel-oom reads no configuration file; unset it for otel-oom",
         ),
         (
             ("run",),
@@ -57,25 +61,18 @@ def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
             2,
             "'collector:4318' is not an endpoint for http/protobuf; write it as http://HOST:4318",
         ),
-        (
-            ("run",),
-            {"OTEL_EXPORTER_OTLP_TIMEOUT": "5s"},
-            2,
-            "OTEL_EXPORTER_OTLP_TIMEOUT='5s' is not a duration; give whole milliseconds above 0, such as 5000",
-        ),
-        (("run",), {"OTEL_METRICS_EXPORTER": "prometheus"}, 2, "use one of: otlp, console, none"),
         (("run",), {"OTEL_OOM_FROM_RING": "yes"}, 2, "OTEL_OOM_FROM_RING='yes' is neither true nor false"),
         (
             ("run", "--spool", "here"),
             {},
             2,
-            "--spool (OTEL_OOM_SPOOL) 'here' is neither `none` nor an absolute path; write it as /a/directory",
+            "--spool 'here' is neither `none` nor an absolute path; write it as /a/directory",
         ),
         (
             ("run", "--spool-required"),
             {},
             2,
-            "the spool is required, and it is `none`; give --spool DIRECTORY or --no-spool-required",
+            "--spool-required and OTEL_OOM_SPOOL='none' contradict each other; name a directory with --spool or OTEL",
         ),
         (
             ("run", "--spool", "/proc/nowhere", "--spool-required"),
@@ -87,10 +84,10 @@ def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
             ("run", "--oom-score-adj", "-1001"),
             {},
             2,
-            "--oom-score-adj (OTEL_OOM_SCORE_ADJ) '-1001' is not a score; give -1000",
+            "--oom-score-adj '-1001' is not a score; give -1000",
         ),
-        (("run",), {"OTEL_OOM_SCORE_ADJ": "low"}, 2, "--oom-score-adj (OTEL_OOM_SCORE_ADJ) 'low' is not a score"),
-        (("run",), {"OTEL_ATTRIBUTE_COUNT_LIMIT": "many"}, 2, "OpenTelemetry refuses its settings: "),
+        (("run",), {"OTEL_OOM_SCORE_ADJ": "low"}, 2, "OTEL_OOM_SCORE_ADJ='low' is not a score"),
+        (("run",), {"OTEL_EXPORTER_OTLP_HEADERS": "x-key=a%0Ab"}, 2, "OpenTelemetry refuses its settings: "),
     ],
 )
 def test_a_failure_is_one_line_with_its_remedy(
@@ -115,7 +112,9 @@ def test_a_malformed_header_is_not_shown(protocol: str) -> None:
         "run",
         OTEL_EXPORTER_OTLP_PROTOCOL=protocol,
         OTEL_EXPORTER_OTLP_HEADERS="authorization Bearer secret",
-        OTEL_ATTRIBUTE_COUNT_LIMIT="many",
+        OTEL_EXPORTER_OTLP_ENDPOINT="https://localhost:1",
+        OTEL_PYTHON_EXPORTER_OTLP_HTTP_METRICS_CREDENTIAL_PROVIDER="no-such",
+        OTEL_PYTHON_EXPORTER_OTLP_GRPC_CREDENTIAL_PROVIDER="no-such",
     )
     assert done.returncode == 2
     assert "otel-oom: warning: OTEL_EXPORTER_OTLP_HEADERS: a header is left out because it is malformed" in done.stderr
@@ -170,6 +169,53 @@ def test_the_schema_is_printed_as_tables() -> None:
     assert "| `oom.victim.comm` | string |" in done.stdout
 
 
+SYSLOG = "Jan 1 00:00:00 host kernel: Out of memory: Killed process 7 (victim) total-vm:4kB\n"
+
+
+@pytest.mark.parametrize("arguments", ["schema", "", "--help", "run --help", "--version", "parse -", "demo"])
+@pytest.mark.parametrize("stdout", [">/dev/full", ">&-"])
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_an_output_that_cannot_be_written_is_one_line(arguments: str, stdout: str, unbuffered: str) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f"{sys.executable} -m otel_oom {arguments} {stdout}"],
+        env=environment(PYTHONUNBUFFERED=unbuffered),
+        input=SYSLOG,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    why = "No space left on device" if "full" in stdout else "Bad file descriptor"
+    line = f"otel-oom: error: stdout cannot be written: {why}; write to another place\n"
+    assert (done.returncode, done.stderr) == (74, line)
+
+
+@pytest.mark.parametrize("stderr", ["2>/dev/full", "2>&-"])
+@pytest.mark.parametrize(
+    ("arguments", "code"), [("schema", 0), ("fly", 2), ("parse /nowhere", 66), ("parse /dev/null", 0)]
+)
+def test_a_stderr_that_cannot_be_written_changes_nothing(arguments: str, code: int, stderr: str) -> None:
+    command = ["sh", "-c", f"{sys.executable} -m otel_oom {arguments} {stderr}"]
+    assert subprocess.run(command, env=environment(), capture_output=True, timeout=30, check=False).returncode == code
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"), [("parse", "no file is named"), ("parse -", "standard input is closed")]
+)
+def test_a_closed_stdin_is_one_line(arguments: str, line: str) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f"{sys.executable} -m otel_oom {arguments} <&-"],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"otel-oom: error: {line}; ")
+    assert done.stderr.count("\n") == 1
+
+
 def test_a_closed_pipe_is_not_an_error() -> None:
     done = subprocess.run(
         ["bash", "-o", "pipefail", "-c", f"{sys.executable} -m otel_oom schema | head -1"],
@@ -200,7 +246,11 @@ class TestInThisProcess:
         ("error", "code", "line"),
         [
             (KeyboardInterrupt(), 130, ""),
-            (ZeroDivisionError("why"), 70, f"a bug in otel-oom {__version__}; please report it with the lines below"),
+            (
+                ZeroDivisionError("why"),
+                70,
+                f"a bug in otel-oom {__version__}; please report it at {URL}/issues with the lines below",
+            ),
         ],
     )
     def test_a_command_that_fails_has_an_exit_code(

@@ -32,7 +32,7 @@ KILLED = (
     "oom_score_adj:0"
 )
 
-IDENTITY = MachineIdentity("boot", "machine", "host", "6.1", 4096)
+IDENTITY = MachineIdentity("boot", "machine", "host", 4096)
 
 
 def first_checkpoint(start_ns: int = 1) -> Checkpoint:
@@ -75,7 +75,7 @@ class Rig:
 
     def open(self) -> Agent:
         """The agent, with its source open."""
-        forks = ForkDetection(lambda: self.machine, is_always=self.is_always, unique_suffix=str, now_s=self.started_s)
+        forks = ForkDetection(lambda: self.machine, is_always=self.is_always, random_part=str, now_s=self.started_s)
         return Agent(
             open_log(
                 self.source,

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from support import canary
 from support.waiting import eventually
 
 from otel_oom.agent import start
@@ -21,26 +22,35 @@ RECONCILED_S = 11.0
 
 
 def environment(**variables: str) -> dict[str, str]:
-    """This process's environment without its OTEL_* settings, and these ones. No spool, if none is named."""
+    """This process's environment without its OTEL_* settings, and these ones. No spool, if none is named.
+
+    The key for the collector is a secret that no output may show, see `canary`.
+    """
     clean = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")}
-    return {**clean, "OTEL_OOM_SPOOL": "none", **variables}
+    return {**clean, **canary.VARIABLES, "OTEL_OOM_SPOOL": "none", **variables}
 
 
 class AgentProcess:
-    """`otel-oom run` in a process of its own. One that starts later in the same directory goes on with its spool."""
+    """`otel-oom run` in a process of its own. One that starts later in the same directory goes on with its spool.
 
-    def __init__(self, directory: Path, settings: Mapping[str, str], *flags: str) -> None:
+    stderr: a file descriptor for its log lines; then `said` knows none, and nobody waits for the first of them
+    """
+
+    def __init__(self, directory: Path, settings: Mapping[str, str], *flags: str, stderr: int | None = None) -> None:
         self._stderr = directory / "agent.stderr"
-        with self._stderr.open("wb") as stderr:
+        self._has_own_stderr = stderr is not None
+        with self._stderr.open("wb") as file:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "otel_oom", "run", *flags],
                 env=environment(**{"OTEL_OOM_SPOOL": str(directory / "spool"), **settings}),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                stderr=stderr,
+                stderr=file if stderr is None else stderr,
             )
 
     def __enter__(self) -> AgentProcess:
+        if self._has_own_stderr:
+            return self
         is_ready = eventually(lambda: "watching" in self.said() or self.process.poll() is not None, within_s=30)
         if not is_ready or self.process.poll() is not None:
             self.__exit__()
@@ -50,9 +60,13 @@ class AgentProcess:
     def __exit__(self, *_: object) -> None:
         self.process.kill()
         self.process.wait()
+        self.said()
 
     def said(self) -> str:
-        return self._stderr.read_text()
+        """All that it wrote to stderr."""
+        text = self._stderr.read_text()
+        canary.look_at(text, "the log lines of an agent")
+        return text
 
     def terminate(self) -> int:
         """SIGTERM; returns the exit code, or raises TimeoutExpired after the promised three seconds."""

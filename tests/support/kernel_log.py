@@ -19,6 +19,7 @@ class RawRecord:
     sequence: int
     timestamp_us: int
     text: str
+    raw: str = ""
 
     @property
     def is_kill(self) -> bool:
@@ -30,7 +31,7 @@ def raw_record(raw: str) -> RawRecord:
     r"""One read of the device: `6,339,5140900,-;the text\n SUBSYSTEM=acpi\n`."""
     head, _, body = raw.partition(";")
     priority, sequence, timestamp_us = head.split(",")[:3]
-    return RawRecord(int(priority), int(sequence), int(timestamp_us), body.partition("\n")[0])
+    return RawRecord(int(priority), int(sequence), int(timestamp_us), body.partition("\n")[0], raw.partition("\n")[0])
 
 
 class KernelLog:

@@ -90,7 +90,7 @@ class OtlpReceiver:
     """A context that listens on a port that the kernel chooses."""
 
     def __init__(
-        self, protocol: Protocol, *, certificate: tuple[Path, Path] | None = None, address: str = "127.0.0.1"
+        self, protocol: Protocol, *, certificate: tuple[Path, ...] | None = None, address: str = "127.0.0.1"
     ) -> None:
         self.protocol = protocol
         self.script = Script()
@@ -113,6 +113,10 @@ class OtlpReceiver:
     def settings(self) -> dict[str, str]:
         """Variables of an agent that exports to this receiver."""
         return {"OTEL_EXPORTER_OTLP_PROTOCOL": self.protocol, "OTEL_EXPORTER_OTLP_ENDPOINT": self.endpoint}
+
+    def secure(self, certificate: tuple[Path, ...]) -> None:
+        """Speak TLS from the next start on."""
+        self._certificate = certificate
 
     def start(self) -> None:
         """Listen. After `stop`: on the same port as before."""

@@ -33,6 +33,7 @@ class Answer:
 
     drip: byte by byte for ever (HTTP), starting with `details`; over gRPC it is a hang
     content_type: of an HTTP refusal; details is its text, or the message of its Status
+    page: an HTTP body with status 200 that is no acceptance, of that content type
     rejected: of a partial success; retry_after_s: Retry-After, or RetryInfo; delay_s: before the answer
     ahead_s: how far the server's clock is ahead, as the Date header of an HTTP answer shows it
     stores: the server has stored the data, whatever it answers
@@ -43,6 +44,7 @@ class Answer:
     kind: Literal["answer", "hang", "reset", "drip"] = "answer"
     details: str = ""
     content_type: str | None = "application/x-protobuf"
+    page: bytes | None = None
     rejected: int = 0
     retry_after_s: float | None = None
     delay_s: float = 0.0
@@ -53,7 +55,7 @@ class Answer:
     @property
     def accepts(self) -> bool:
         """Whether it acknowledges the data."""
-        return self.kind == "answer" and self.status in {None, 200}
+        return self.kind == "answer" and self.status in {None, 200} and self.page is None
 
 
 Take: TypeAlias = Callable[[Signal, bytes, str, Mapping[str, str]], Answer]
@@ -61,15 +63,21 @@ Take: TypeAlias = Callable[[Signal, bytes, str, Mapping[str, str]], Answer]
 
 
 class HttpServer:
-    """OTLP/HTTP by http.server. at: address and port; 0: the kernel chooses a port."""
+    """OTLP/HTTP by http.server. at: address and port; 0: the kernel chooses a port.
+
+    certificate: with its key; and the authority of the clients, if they must have a certificate
+    """
 
     def __init__(
-        self, take: Take, released: threading.Event, at: tuple[str, int], certificate: tuple[Path, Path] | None
+        self, take: Take, released: threading.Event, at: tuple[str, int], certificate: tuple[Path, ...] | None
     ) -> None:
         self._server = _Http(at, take, released)
         if certificate:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(*certificate)
+            context.load_cert_chain(certificate[0], certificate[1])
+            for authority in certificate[2:]:
+                context.verify_mode = ssl.CERT_REQUIRED
+                context.load_verify_locations(authority)
             self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
         self.port: int = self._server.server_port
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), name="receiver")
@@ -116,7 +124,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(headers["content-length"]))
         if headers.get("content-encoding") == "gzip":
             body = gzip.decompress(body)
-        signal: Signal = "logs" if self.path.endswith("logs") else "metrics"
+        signal: Signal = "logs" if self.path.partition("?")[0].endswith("logs") else "metrics"
         answer = self.server.take(signal, body, self.path, headers)
         self.server.released.wait(answer.delay_s)
         if answer.kind != "answer":
@@ -152,10 +160,13 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 class GrpcServer:
-    """OTLP/gRPC by grpc.server. at: address and port; 0: the kernel chooses a port."""
+    """OTLP/gRPC by grpc.server. at: address and port; 0: the kernel chooses a port.
+
+    at[0] may be the name of a unix socket, such as `unix:path`; certificate: as for HTTP
+    """
 
     def __init__(
-        self, take: Take, released: threading.Event, at: tuple[str, int], certificate: tuple[Path, Path] | None
+        self, take: Take, released: threading.Event, at: tuple[str, int], certificate: tuple[Path, ...] | None
     ) -> None:
         self._pool = ThreadPoolExecutor(8)
         self._server = grpc.server(self._pool, options=(("grpc.so_reuseport", 0),))
@@ -179,10 +190,11 @@ class GrpcServer:
             name = f"opentelemetry.proto.collector.{signal}.v1.{service}"
             handlers = {"Export": export("logs" if signal == "logs" else "metrics")}
             self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(name, handlers),))
-        address = f"{at[0]}:{at[1]}"
+        address = at[0] if at[0].startswith("unix") else f"{at[0]}:{at[1]}"
         if certificate:
-            chain, key = certificate
-            credentials = grpc.ssl_server_credentials([(key.read_bytes(), chain.read_bytes())])
+            chain, key, *authorities = (path.read_bytes() for path in certificate)
+            authority = authorities[0] if authorities else None
+            credentials = grpc.ssl_server_credentials([(key, chain)], authority, authority is not None)
             self.port = self._server.add_secure_port(address, credentials)
         else:
             self.port = self._server.add_insecure_port(address)
@@ -216,6 +228,8 @@ def _headers(signal: Signal, answer: Answer, at: tuple[Any, ...]) -> dict[str, s
 
 
 def _refusal(answer: Answer) -> bytes:
+    if answer.page is not None:
+        return answer.page
     if answer.content_type == "application/x-protobuf":
         return bytes(status_pb2.Status(code=3, message=answer.details).SerializeToString())
     return answer.details.encode()

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from uuid import UUID, uuid5
 
 import pytest
-from support.agent_rig import Rig, first_checkpoint, kill
+from support.agent_rig import IDENTITY, Rig, first_checkpoint, kill
 from support.sources import Script
 from support.waiting import eventually
 
 from otel_oom import schema
+from otel_oom.agent.late_spool import read_missed
+from otel_oom.health import Health
 from otel_oom.kernel.kmsg_record import sequence_of
 from otel_oom.spool.lost_checkpoint import checkpoint_from_events
 from otel_oom.totals import ResourceIdentity, Totals
@@ -88,3 +91,15 @@ def test_a_spool_without_a_checkpoint_is_caught_up_with_from_its_newest_event() 
         assert eventually(lambda: rig.kills == {"cgroup": 2})
     assert [one.attributes[schema.KMSG_SEQUENCE.name] for one in rig.events] == [80, 77]
     assert rig.spool.retired is None
+
+
+def test_a_late_spool_of_an_earlier_version_is_of_this_machine() -> None:
+    """Its id has another namespace. So its unacknowledged counts are carried over, and are no retired series."""
+    former = ResourceIdentity(str(uuid5(UUID("1c9bfad8-2c8c-5b55-a353-52ba67b6afd8"), "machine\0host")))
+    earlier = replace(FIRST, identity=former, totals=Totals(5, {"cgroup": 2}), cursor=70, first_uncounted=70)
+    own = IDENTITY.resource_identity(random_part="f00")
+    missed = read_missed(earlier, 70, own, IDENTITY, Health(), lambda _: Script())
+    assert missed is not None
+    _, left = missed
+    assert left.carried_over is not None
+    assert (left.carried_over.kills, left.retired) == ({"cgroup": 2}, ())

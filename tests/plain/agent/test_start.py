@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from support.agent_rig import kill
@@ -133,9 +134,11 @@ def test_an_identity_file_that_cannot_be_read_yet_is_no_identity_change(
 def test_without_a_spool_the_series_is_of_this_run_alone(begin: Callable[..., ReadyAgent], tmp_path: Path) -> None:
     (tmp_path / "spool").write_text("a file is in its place")
     first, second = begin(), begin()
-    identities = {one.spool.exportable.identity.instance_id for one in (first, second)}
-    assert len(identities) == 2
-    assert all(identity.startswith(f"{HERE.instance_id}-") for identity in identities)
+    identities = [one.spool.exportable.identity for one in (first, second)]
+    ids = {identity.service_instance_id for identity in identities}
+    assert len(ids | {HERE.instance_id}) == 3
+    assert {UUID(one).version for one in ids} == {5}
+    assert all(identity.is_of_machine(HERE.instance_ids) for identity in identities)
     assert first.health.is_durable is False
 
 
@@ -154,7 +157,7 @@ def test_a_start_that_fails_gives_the_spool_back(begin: Callable[..., ReadyAgent
         begin()
     holder.close()
     with pytest.raises(UsageError, match="OpenTelemetry refuses its settings"):
-        begin(OTEL_ATTRIBUTE_COUNT_LIMIT="many")
+        begin(OTEL_EXPORTER_OTLP_HEADERS="x-key=a%0Ab")
     assert begin().spool.exportable.totals.kills == {}
 
 

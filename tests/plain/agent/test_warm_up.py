@@ -23,7 +23,7 @@ def test_a_warm_up_makes_a_whole_event_and_looks_at_a_process() -> None:
     assert [warning, name] == [None, "system_oom_kill"]
     assert attributes["oom.report"] == "full"
     assert Path(attributes["process.executable.path"]).name == attributes["process.executable.name"]
-    assert "process.command_line" in attributes
+    assert "process.command_args" in attributes
 
 
 @pytest.mark.parametrize(
@@ -49,6 +49,7 @@ def test_after_a_warm_up_a_kill_and_its_delivery_import_nothing(protocol: str, *
     script = f"""
 import socket
 from otel_oom.agent.warm_up import warm_up
+from otel_oom.config.attribute_limits import AttributeLimits
 from otel_oom.config.settings import load_config
 from otel_oom.machine.identity import read_machine_identity
 from otel_oom.otlp import log_records
@@ -59,7 +60,8 @@ receiver = Receiver()
 closed = socket.create_server(("127.0.0.1", 0)); port = closed.getsockname()[1]; closed.close()
 endpoint = receiver.endpoint if {answers} else f"http://localhost:{{port}}"
 export = load_config({{"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, "OTEL_EXPORTER_OTLP_PROTOCOL": {protocol!r}}}).logs
-sender = log_records.LogSender(resource_builder({{}}), log_records.exporter(export), ResourceIdentity("here"))
+exporter = log_records.exporter(export)
+sender = log_records.LogSender(resource_builder({{}}, {{}}), exporter, ResourceIdentity("here"), AttributeLimits())
 warmed = []
 def build(events):
     warmed.append(events)
@@ -80,6 +82,7 @@ answer([outcome.result, receiver.logs.qsize(), sorted(set(sys.modules) - before)
 def test_a_warm_up_sends_nothing() -> None:
     script = """
 from otel_oom.agent.warm_up import warm_up
+from otel_oom.config.attribute_limits import AttributeLimits
 from otel_oom.config.settings import load_config
 from otel_oom.machine.identity import read_machine_identity
 from otel_oom.otlp import log_records
@@ -88,7 +91,8 @@ from otel_oom.otlp.resource import resource_builder
 from otel_oom.demo.otlp_receiver import Receiver
 with Receiver() as receiver:
     export = load_config({"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.endpoint}).logs
-    sender = log_records.LogSender(resource_builder({}), log_records.exporter(export), ResourceIdentity("here"))
+    exporter = log_records.exporter(export)
+    sender = log_records.LogSender(resource_builder({}, {}), exporter, ResourceIdentity("here"), AttributeLimits())
     assert warm_up(sender.warm_up, read_machine_identity()) is None
     sender.send([])
     answer([len(resource.scope_logs) for resource in receiver.logs.get(timeout=10).message.resource_logs])

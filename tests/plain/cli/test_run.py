@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -31,16 +33,20 @@ from otel_oom.cli.main import main
 start.prepare = lambda config: signal.raise_signal(signal.{name})
 sys.exit(main(["run"]))
 """
-_SIGNALS = pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+_SIGNALS = pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 
 
 @contextmanager
-def process(script: str, spool: str = "none") -> Iterator[subprocess.Popen[str]]:
+def process(
+    script: str, spool: str = "none", stderr: int = subprocess.PIPE, before: str = "", **variables: str
+) -> Iterator[subprocess.Popen[str]]:
+    """before: shell commands before the program, which replaces the shell."""
+    settings = {"OTEL_LOGS_EXPORTER": "console", "OTEL_METRICS_EXPORTER": "none", "OTEL_OOM_SPOOL": spool, **variables}
     with subprocess.Popen(
-        [sys.executable, "-c", script],
-        env=environment(OTEL_LOGS_EXPORTER="console", OTEL_METRICS_EXPORTER="none", OTEL_OOM_SPOOL=spool),
+        ["sh", "-c", f'{before} exec "$0" -c "$1"', sys.executable, script],
+        env=environment(**settings),
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=stderr,
         text=True,
     ) as started:
         try:
@@ -60,6 +66,7 @@ def test_a_signal_stops_the_agent(number: signal.Signals, tmp_path: Path) -> Non
         assert '"event.name": "system_oom_kill"' in run.stdout.read()
         stderr = run.stderr.read()
         assert "otel-oom: info: watching /dev/kmsg; logs go to console, metrics to none\n" in stderr
+        assert f"otel-oom: info: {number.name}: delivers what is left, for 3 s at most; another SIGINT" in stderr
         assert stderr.endswith("otel-oom: info: stopped\n")
     store = SqliteStore(tmp_path / "spool")
     checkpoint = store.open().checkpoint
@@ -75,3 +82,71 @@ def test_a_signal_during_the_start_ends_the_process(number: signal.Signals) -> N
         assert run.returncode == 0
         assert "Traceback" not in stderr
         assert "watching" not in stderr
+
+
+def test_an_ignored_hangup_is_ignored() -> None:
+    """By nohup(1)."""
+    with process(_PLAYED, before="trap '' HUP;") as run:
+        assert run.stdout is not None
+        assert run.stdout.readline() == "{\n"
+        run.send_signal(signal.SIGHUP)
+        with pytest.raises(subprocess.TimeoutExpired):
+            run.wait(1.0)
+        run.terminate()
+        assert run.wait(3.0) == 0
+
+
+@pytest.mark.parametrize("first", [signal.SIGTERM, signal.SIGINT])
+def test_an_interrupt_during_the_stop_ends_at_once(first: signal.Signals) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:  # accepts connections and never answers: a stop takes 2 s
+        endpoint = f"http://127.0.0.1:{server.getsockname()[1]}"
+        with process(_PLAYED, OTEL_LOGS_EXPORTER="otlp", OTEL_EXPORTER_OTLP_ENDPOINT=endpoint) as run:
+            assert run.stderr is not None
+            assert any("watching" in line for line in run.stderr)
+            run.send_signal(first)
+            assert any("another SIGINT (Ctrl-C) ends at once" in line for line in run.stderr)
+            run.send_signal(signal.SIGINT)
+            assert run.wait(1.0) == -signal.SIGINT
+            assert "stopped" not in run.stderr.read()
+
+
+@contextmanager
+def full_pipe() -> Iterator[int]:
+    """The write end of a pipe that nobody reads."""
+    read_end, write_end = os.pipe()
+    try:
+        os.set_blocking(write_end, False)
+        with suppress(BlockingIOError):
+            while os.write(write_end, b"x" * 4096):
+                pass
+        os.set_blocking(write_end, True)
+        yield write_end
+    finally:
+        os.close(read_end)
+        os.close(write_end)
+
+
+def test_a_stderr_that_nobody_reads_stops_nothing() -> None:
+    with full_pipe() as stderr, process(_PLAYED, stderr=stderr) as run:
+        assert run.stdout is not None
+        assert run.stdout.readline() == "{\n", "the event of the recorded kill"
+        run.terminate()
+        assert run.wait(3.0) == 0
+
+
+def test_a_start_that_fails_ends_although_nobody_reads_stderr() -> None:
+    with full_pipe() as stderr, process(_PLAYED, stderr=stderr, OTEL_EXPORTER_OTLP_TIMEOUT="5s") as run:
+        assert run.wait(10.0) == 2
+
+
+@pytest.mark.parametrize("stderr", ["2>/dev/full", "2>&-"])
+def test_a_stderr_that_cannot_be_written_stops_nothing(stderr: str, tmp_path: Path) -> None:
+    """A closed one in particular: the spool's file must not get its number."""
+    with process(_PLAYED, str(tmp_path / "spool"), before=f"exec {stderr};") as run:
+        assert run.stdout is not None
+        assert run.stdout.readline() == "{\n"
+        run.terminate()
+        assert run.wait(3.0) == 0
+    store = SqliteStore(tmp_path / "spool")
+    assert store.open().checkpoint is not None
+    store.close()

@@ -88,6 +88,28 @@ def test_the_variables_of_the_user_are_put_back(capsys: pytest.CaptureFixture[st
     assert "oom.kills: 0 -> 1" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"HTTP_PROXY": "http://127.0.0.1:1", "HTTPS_PROXY": "http://127.0.0.1:1"},
+        {"http_proxy": "http://127.0.0.1:1", "all_proxy": "socks5://127.0.0.1:1", "no_proxy": "nowhere"},
+        {"ALL_PROXY": "http://127.0.0.1:1", "grpc_proxy": "http://127.0.0.1:1"},
+        {"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc", "OTEL_EXPORTER_OTLP_ENDPOINT": "https://127.0.0.1:1"},
+        {"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": "not an endpoint", "OTEL_EXPORTER_OTLP_CLIENT_KEY": "/no/such/file"},
+        {"OTEL_LOGS_EXPORTER": "none", "OTEL_METRICS_EXPORTER": "none", "OTEL_SDK_DISABLED": "true"},
+        {"OTEL_EXPORTER_OTLP_HEADERS": "no header", "OTEL_METRIC_EXPORT_INTERVAL": "often"},
+    ],
+    ids=" ".join,
+)
+def test_no_variable_of_the_user_changes_the_way_to_the_receiver(
+    variables: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert command.run() == 0
+    assert "oom.kills: 0 -> 1" in capsys.readouterr().out
+
+
 def test_a_kill_that_does_not_arrive_is_reported(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

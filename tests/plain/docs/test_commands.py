@@ -33,6 +33,7 @@ SYSTEM = {
     "python3": set(),
     "rm": set(),
     "systemctl": {"daemon-reload", "disable", "enable", "status"},
+    "weaver": {"registry", "check", "live-check"},
 }  # fmt: skip
 VARIABLE = re.compile(r"^([A-Z][A-Z0-9_]*)=")
 

@@ -83,10 +83,14 @@ def test_the_uid_of_an_event_is_computed_as_the_page_says() -> None:
     (snippet,) = blocks((DOCS / "telemetry.md").read_text(), "python")
     names: dict[str, Any] = {}
     exec(snippet, names)
-    record = kmsg_record.parse(b"6,1234,98765432,-;Out of memory: Killed process 7 (a\\x0ab) total-vm:4kB\n")
-    assert isinstance(record, kmsg_record.Record)
-    expected = names["uid"]("system_oom_kill", "boot", record.sequence, record.monotonic_us, record.text)
-    assert expected == event_uid("system_oom_kill", "boot", record)
+    for raw in (
+        b"6,1234,98765432,-;Out of memory: Killed process 7 (a\\x0ab) total-vm:4kB\n",
+        b"3,9,8,c,caller=T7;a;b, c",
+    ):
+        record = kmsg_record.parse(raw)
+        assert isinstance(record, kmsg_record.Record)
+        expected = names["uid"]("system_oom_kill", "boot", record.original)
+        assert expected == event_uid("system_oom_kill", "boot", record)
 
 
 def test_every_variable_that_the_code_names_is_documented() -> None:

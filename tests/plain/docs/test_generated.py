@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from support import figures
 from support.documents import DOCUMENTS, ROOT, name, region
-from support.fault_table import table
+from support.fault_table import stderr_table, table
 from support.spool_faults import table as spool_faults
 
 from otel_oom import schema
-from otel_oom.config import options
+from otel_oom.config import settings_tables
 from otel_oom.schema import render
 
 GENERATED: dict[str, tuple[str, Callable[[], str]]] = {
@@ -24,10 +24,18 @@ GENERATED: dict[str, tuple[str, Callable[[], str]]] = {
     "resource": ("docs/telemetry.md", render.resource),
     "faults": ("docs/delivery.md", table),
     "spool faults": ("docs/delivery.md", spool_faults),
-    "own settings": ("docs/configuration.md", options.own_settings),
-    "standard variables": ("docs/configuration.md", options.standard_variables),
+    "faults of standard error": ("docs/delivery.md", stderr_table),
+    "own settings": ("docs/configuration.md", settings_tables.own_settings),
+    "standard variables": ("docs/configuration.md", settings_tables.standard_variables),
+    "python variables": ("docs/configuration.md", settings_tables.python_variables),
+    "refused variables": ("docs/configuration.md", settings_tables.refused_variables),
+    "variables without meaning": ("docs/configuration.md", settings_tables.variables_without_meaning),
     "figures": ("docs/performance.md", figures.tables),
 }
+
+
+#: names that are no longer used, in the document whose table says so
+FORMER = {"docs/telemetry.md": {"otel_oom.spool.events"}}
 
 
 @pytest.mark.parametrize("part", GENERATED)
@@ -57,6 +65,10 @@ def test_documents_use_no_name_that_is_not_in_the_schema(path: Path) -> None:
     prometheus = {metric.prometheus_name for metric in schema.METRICS}
     used = set(re.findall(r"\b(?:otel_oom|oom)_[a-z_]+_total\b|\botel_oom_(?:up|spool_[a-z]+)\b", text))
     assert used - prometheus == set()
-    names = {item.name for item in schema.ATTRIBUTES} | {metric.name for metric in schema.METRICS}
+    names = (
+        {item.name for item in schema.ATTRIBUTES} | {metric.name for metric in schema.METRICS} | set(schema.RESOURCE)
+    )
+    names |= {attribute for metric in schema.METRICS for attribute, _ in metric.attributes}
+    names |= FORMER.get(name(path), set())
     dotted = set(re.findall(r"`((?:oom|otel_oom)\.[a-z_.]+[a-z])`", text))
     assert dotted - names == set()

@@ -18,7 +18,7 @@ def read(file: str) -> bytes:
 
 
 def findings(text: bytes) -> list[Finding]:
-    assembler = Assembler("boot", 4096)
+    assembler = Assembler("boot", 4096, is_excerpt=True)
     found = [finding for record in posted_log_text.records(text) for finding in assembler.feed(record, 1)]
     return [*found, *assembler.release_held()]
 

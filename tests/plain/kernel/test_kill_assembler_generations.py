@@ -389,6 +389,6 @@ def test_a_name_that_looks_like_another_line_changes_nothing() -> None:
 )
 def test_another_line_with_the_same_first_words_is_replaced(line: str) -> None:
     summary: list[Line] = [klog.opener(), line, klog.summary(), klog.killed()]
-    place: list[Line] = [klog.opener(), line, PLACE, "Memory cgroup out of memory: Killed process 100 (vic)"]
+    place: list[Line] = [klog.opener(), line, PLACE, f"Killed process 100 (vic) {SIZES}"]
     assert [kill.cgroup for kill in klog.kills(summary)] == ["/g/x"]
     assert [kill.cgroup for kill in klog.kills(place)] == ["/lxc/9"]

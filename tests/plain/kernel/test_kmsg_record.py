@@ -26,6 +26,11 @@ def test_a_whole_record() -> None:
     assert expected == parsed(WHOLE)
 
 
+@pytest.mark.parametrize("raw", [WHOLE, b"3,9,8,c;a;b, c\n", b"131,7,0,;", b"6,1,2,-;(a\\x0ab)\n"])
+def test_the_original_is_the_record_without_its_dictionary(raw: bytes) -> None:
+    assert parsed(raw).original.encode() == raw.partition(b"\n")[0]
+
+
 @pytest.mark.parametrize(
     ("header", "expected"),
     [

@@ -40,6 +40,11 @@ def test_the_repeat_is_no_kill(repeat: str, place: int) -> None:
     assert expected == groups(lines)
 
 
+def test_only_one_line_repeats_the_first_victim() -> None:
+    """Pids are used again: within the 5 s of an episode too, where pid_max is small."""
+    assert pids([*FIRST, klog.group(), *MEMBERS, klog.killed(), klog.killed()]) == [100, 101, 102, 100]
+
+
 def test_members_share_the_context_but_not_the_cgroup() -> None:
     first, member, _ = klog.kills([*FIRST, klog.group(), *MEMBERS])
     assert (first.context, None) == (member.context, member.cgroup)

@@ -78,10 +78,12 @@ def test_a_limit_that_was_never_set_is_none(kb: str, expected: int | None) -> No
         ("free:482 free_pcp:2958 free_cma:0", "482"),
         ("Node 0 DMA free:7124kB min:412kB low:512kB", None),
         ("free:7124kB min:412kB", None),
+        ("free:99999999 a[7]: segfault at 0 ip 0 sp 0 error 4", None),  # a process chose this name
+        (" free:482 free_pc", "482"),  # a terminal cut it
     ],
 )
 def test_the_number_of_free_pages_is_read(line: str, pages: str | None) -> None:
-    found = oom_lines.FREE_PAGES.match(line)
+    found = oom_lines.FREE_PAGES.fullmatch(line)
     assert pages == (found and found["pages"])
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+import uuid
 from dataclasses import replace
 
 import pytest
@@ -34,13 +35,11 @@ def instance_ids(rig: Rig) -> list[str]:
 class World:
     """A machine whose identity is looked at."""
 
-    def __init__(self, *, is_always: bool = False, unique_suffix: str = "") -> None:
+    def __init__(self, *, is_always: bool = False, random_part: str = "") -> None:
         self.machine: MachineIdentity | None = IDENTITY
         self.looks = 0
         self.identity = IDENTITY.resource_identity()
-        self._forks = ForkDetection(
-            self._look, is_always=is_always, unique_suffix=lambda: unique_suffix, now_s=-math.inf
-        )
+        self._forks = ForkDetection(self._look, is_always=is_always, random_part=lambda: random_part, now_s=-math.inf)
 
     def changed_identity(self, now_s: float, *, is_forked: bool) -> ResourceIdentity | None:
         identity = self._forks.changed_identity(self.identity, now_s, is_forked=is_forked)
@@ -98,22 +97,32 @@ def test_a_machine_id_that_is_being_written_is_no_change() -> None:
 
 
 def test_the_identity_may_change_for_a_minute_after_the_start() -> None:
-    forks = ForkDetection(lambda: COPY, is_always=False, unique_suffix=str, now_s=100.0)
+    forks = ForkDetection(lambda: COPY, is_always=False, random_part=str, now_s=100.0)
     assert (
         forks.changed_identity(IDENTITY.resource_identity(), 100.0 + IDENTITY_READ_S, is_forked=False)
         == COPY.resource_identity()
     )
     assert forks.changed_identity(IDENTITY.resource_identity(), 101.0 + IDENTITY_READ_S, is_forked=False) is None
-    own = IDENTITY.resource_identity(unique_suffix="run")
-    same = ForkDetection(lambda: IDENTITY, is_always=False, unique_suffix=str, now_s=100.0)
-    assert same.changed_identity(own, 100.0, is_forked=True) is None, "the suffix of one run is no change"
+    own = IDENTITY.resource_identity(random_part="run")
+    same = ForkDetection(lambda: IDENTITY, is_always=False, random_part=str, now_s=100.0)
+    assert same.changed_identity(own, 100.0, is_forked=True) is None, "the random part of one run is no change"
+
+
+@pytest.mark.parametrize("random_part", ["", "-f00"])
+def test_the_id_of_an_earlier_version_is_no_identity_change(random_part: str) -> None:
+    world = World()
+    former = str(uuid.uuid5(uuid.UUID("1c9bfad8-2c8c-5b55-a353-52ba67b6afd8"), "machine\0host"))
+    world.identity = ResourceIdentity(former + random_part, "host", "machine")
+    assert world.changed_identity(1.0, is_forked=True) is None
+    world.machine = COPY
+    assert world.changed_identity(2.0, is_forked=False) == COPY.resource_identity()
 
 
 @pytest.mark.parametrize("machine", [IDENTITY, None])
 def test_always_changes_the_identity_at_each_fork(machine: MachineIdentity | None) -> None:
-    world = World(is_always=True, unique_suffix="f00")
+    world = World(is_always=True, random_part="f00")
     world.machine = machine
-    expected = ResourceIdentity(f"{IDENTITY.instance_id}-f00", "host", "machine")
+    expected = ResourceIdentity(f"{IDENTITY.instance_id}/f00", "host", "machine")
     assert world.changed_identity(1.0, is_forked=True) == expected
     assert world.changed_identity(2.0, is_forked=False) is None
     assert world.changed_identity(3.0, is_forked=True) == expected, "its own part does not grow"

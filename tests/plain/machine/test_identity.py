@@ -4,15 +4,39 @@ from __future__ import annotations
 
 import threading
 import time
+import uuid
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from support.agent_rig import IDENTITY
 from support.waiting import eventually
 
 from otel_oom.machine.identity import BackgroundRead, MachineIdentity, read_machine_identity
+from otel_oom.totals import ResourceIdentity
 
 COPY = replace(IDENTITY, mark="copy")
+
+
+@pytest.mark.parametrize(
+    ("machine", "name"), [(IDENTITY, "machine\0host"), (COPY, "machine\0host\0copy")], ids=["no file", "with a file"]
+)
+def test_the_instance_id_is_a_uuid_in_the_namespace_of_the_conventions(machine: MachineIdentity, name: str) -> None:
+    """4d63009a-…: semantic conventions 1.44, service.instance.id. The second id is that of earlier versions."""
+    namespaces = ("4d63009a-8d0f-11ee-aad7-4c796ed8e320", "1c9bfad8-2c8c-5b55-a353-52ba67b6afd8")
+    assert machine.instance_ids == tuple(str(uuid.uuid5(uuid.UUID(one), name)) for one in namespaces)
+    assert machine.resource_identity().service_instance_id == machine.instance_id == machine.instance_ids[0]
+
+
+def test_a_random_part_gives_another_uuid_of_the_same_machine() -> None:
+    own, first, second = (IDENTITY.resource_identity(random_part=part) for part in ("", "a", "b"))
+    ids = [uuid.UUID(one.service_instance_id) for one in (own, first, second, first.with_random_part("c"))]
+    assert (len(set(ids)), {one.version for one in ids}) == (4, {5})
+    assert all(one.is_of_machine(IDENTITY.instance_ids) for one in (own, first, second))
+    assert not any(one.is_of_machine(COPY.instance_ids) for one in (own, first, second))
+    assert first.with_random_part("") == own
+    former = ResourceIdentity(f"{IDENTITY.instance_ids[1]}-f00")
+    assert former.service_instance_id == former.instance_id, "its series goes on under the id of the earlier version"
 
 
 def test_a_background_read_does_not_wait_for_a_disk() -> None:

@@ -62,8 +62,38 @@ def test_a_process_with_another_name_is_another_process(victim: subprocess.Popen
 
 def test_a_command_line_is_read_only_if_wanted_and_is_printable(victim: subprocess.Popen[bytes]) -> None:
     found = look_at_victim(killed(victim.pid, comm_of(victim.pid)), with_command_line=True)
-    assert set(found) == FACTS | {schema.COMMAND_LINE.name}
-    assert str(found[schema.COMMAND_LINE.name]).endswith(r" secret\x0a")
+    assert set(found) == FACTS | {schema.COMMAND_ARGS.name}
+    arguments = found[schema.COMMAND_ARGS.name]
+    assert isinstance(arguments, tuple)
+    assert (arguments[0], arguments[1], arguments[-1]) == (sys.executable, "-c", r"secret\x0a")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["-a b", "", "c"], ("-a b", "", "c")),
+        (["a", "", ""], ("a",)),  # as a title that was written over the arguments: NULs to the end
+        (["\xff\x1b[31m"], (r"\xff\x1b[31m",)),
+        (["é" * 5000], (None,)),
+        ([""] * 3000 + ["z"], ("",) * 252),
+    ],
+)
+def test_arguments_are_separate_printable_and_bounded(arguments: list[str], expected: tuple[str | None, ...]) -> None:
+    command = ["tail", "-f", "/dev/null", "--", *arguments]
+    raw = [argument.encode("utf-8" if "é" in argument else "latin-1") for argument in command]
+    with subprocess.Popen(["sh", "-c", 'exec "$@"', "sh", *raw], stderr=subprocess.DEVNULL) as process:
+        assert eventually(lambda: Path(f"/proc/{process.pid}/cmdline").read_bytes().startswith(b"tail"))
+        found = look_at_victim(killed(process.pid, comm_of(process.pid)), with_command_line=True)
+        process.kill()
+    first = ("tail", "-f", "/dev/null", "--")
+    known = found[schema.COMMAND_ARGS.name]
+    assert isinstance(known, tuple)
+    if expected == (None,):
+        assert known[:4] == first
+        assert len(known) == 5
+        assert 4000 < len(known[4].encode()) <= 4 * 4096
+    else:
+        assert known == first + expected
 
 
 def test_a_process_without_a_path_gives_the_other_facts(
@@ -72,7 +102,7 @@ def test_a_process_without_a_path_gives_the_other_facts(
     """psutil gives an empty path where /proc/PID/exe names no file."""
     monkeypatch.setattr("psutil.Process.exe", lambda _: "")
     found = look_at_victim(killed(victim.pid, comm_of(victim.pid)), with_command_line=True)
-    assert set(found) == {schema.PARENT_PID.name, schema.CREATION_TIME.name, schema.COMMAND_LINE.name}
+    assert set(found) == {schema.PARENT_PID.name, schema.CREATION_TIME.name, schema.COMMAND_ARGS.name}
 
 
 def test_a_process_that_has_ended_gives_what_is_left() -> None:

@@ -246,13 +246,6 @@ def test_each_connection_has_a_tls_context_of_its_own(monkeypatch: pytest.Monkey
         assert isinstance(Connection().request("POST", url, timeout=5).error, ValueError)
 
 
-@pytest.mark.parametrize("name", ["CERTIFICATE", "CLIENT_CERTIFICATE", "CLIENT_KEY"])
-def test_a_missing_file_of_tls_is_an_error_at_the_start(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(f"OTEL_EXPORTER_OTLP_{name}", "/no/such/file.pem")
-    with pytest.raises(OSError, match=r"/no/such/file\.pem"):
-        log_records.exporter(load_config({"OTEL_EXPORTER_OTLP_ENDPOINT": "https://c"}).logs)
-
-
 def test_another_place_is_another_connection() -> None:
     with serving(answering()) as (first, connection, url), serving(answering()) as (second, _, other):
         for where in (url, other, url):

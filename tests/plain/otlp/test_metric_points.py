@@ -8,7 +8,6 @@ from opentelemetry.sdk.resources import Resource
 from support.metric_world import BOOT_NS, START_NS, MetricWorld
 
 from otel_oom import schema
-from otel_oom.config.settings import load_config
 from otel_oom.otlp import metric_points
 
 CUMULATIVE, DELTA = AggregationTemporality.CUMULATIVE, AggregationTemporality.DELTA
@@ -21,7 +20,7 @@ def exported(world: MetricWorld) -> dict[str, Metric]:
     (resource,) = data.resource_metrics
     (scope,) = resource.scope_metrics
     assert (dict(resource.resource.attributes), resource.schema_url) == ({"a": "b"}, "url")
-    assert (scope.scope.name, scope.scope.version, scope.schema_url) == ("otel-oom", None, "")
+    assert (scope.scope.name, scope.scope.version, scope.schema_url) == ("otel-oom", None, schema.METRICS_SCHEMA_URL)
     return {metric.name: metric for metric in scope.metrics}
 
 
@@ -71,23 +70,3 @@ def test_past_reasons_of_a_failure_report_1() -> None:
     assert values(exported(world)[schema.UP.name]) == {"": 0, "busy": 0, "gone": 1}
     world.health.device_up()
     assert values(exported(world)[schema.UP.name]) == {"": 1, "busy": 1, "gone": 1}
-
-
-@pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
-@pytest.mark.parametrize(
-    ("preference", "is_delta"),
-    [("", False), ("cumulative", False), ("delta", True), ("DELTA", True), ("lowmemory", False)],
-)
-def test_the_preference_of_temporality_decides_on_deltas(
-    protocol: str, preference: str, *, is_delta: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """`lowmemory` is about synchronous counters alone (OTLP metric exporter specification)."""
-    monkeypatch.setenv("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", preference)
-    exporter = metric_points.exporter(load_config({"OTEL_EXPORTER_OTLP_PROTOCOL": protocol}).metrics)
-    assert metric_points.is_delta(exporter) is is_delta
-
-
-@pytest.mark.parametrize("exporter", ["none", "console"])
-def test_local_exporters_are_cumulative(exporter: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "delta")
-    assert not metric_points.is_delta(metric_points.exporter(load_config({"OTEL_METRICS_EXPORTER": exporter}).metrics))

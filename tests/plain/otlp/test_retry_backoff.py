@@ -36,6 +36,25 @@ def test_in_a_long_outage_attempts_are_rarer() -> None:
     assert set(waits(is_loopback=True, failures=1000)[2:]) == {1}
 
 
+@pytest.mark.parametrize("is_loopback", [True, False])
+def test_attempts_are_rare_from_the_start_if_waiting_does_not_help(*, is_loopback: bool) -> None:
+    backoff, now_s, found = Backoff(is_loopback=is_loopback, jitter=longest), 0.0, []
+    for _ in range(9):
+        backoff.failed(now_s, None, needs_operator=True)
+        found.append(backoff.due_s - now_s)
+        now_s = backoff.due_s
+    assert found == [0.25, 0.5, 1, 2, 4, 8, 16, 30, 30]
+    backoff.failed(now_s, None, needs_operator=True)
+    backoff.probe()
+    assert backoff.due_s == now_s + 5.0
+    backoff.hurry()
+    assert backoff.due_s == now_s, "a stop does not wait"
+    backoff.failed(now_s, None)
+    assert backoff.due_s <= now_s + (1.0 if is_loopback else 5.0), "an outage afterwards is an outage"
+    backoff.probe()
+    assert backoff.due_s <= now_s + 1.0
+
+
 def test_the_jitter_is_full() -> None:
     asked: list[tuple[float, float]] = []
 

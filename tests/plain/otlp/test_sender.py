@@ -49,7 +49,11 @@ def test_a_failure_keeps_the_data(protocol: Protocol, answer: Answer, caplog: py
     [
         ("http/protobuf", Answer(301), "HTTP 301 Moved Permanently: to http://127.0.0.1"),
         ("http/protobuf", Answer(401), "HTTP 401 Unauthorized; set the key in OTEL_EXPORTER_OTLP_HEADERS"),
-        ("http/protobuf", Answer(404), "HTTP 404 Not Found; OTEL_EXPORTER_OTLP_ENDPOINT names the base URL"),
+        (
+            "http/protobuf",
+            Answer(404),
+            "HTTP 404 Not Found; nothing takes OTLP at /v1/metrics there; check the server and the path in OTEL_",
+        ),
         (
             "http/protobuf",
             NOT_TLS,

@@ -16,7 +16,7 @@ from support.otlp_servers import Answer
 from support.pipelines import event, sending, settings
 from support.waiting import eventually
 
-from otel_oom.config import options
+from otel_oom.config import standard_variables
 from otel_oom.otlp import grpc_exporter
 
 
@@ -86,7 +86,7 @@ def through(relay: Relay, receiver: OtlpReceiver) -> dict[str, str]:
     ],
 )
 def test_a_dead_connection_is_given_up(protocol: Protocol, timeout_ms: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(options, "TIMEOUT", replace(options.TIMEOUT, default="700"))  # of 4000
+    monkeypatch.setattr(standard_variables, "TIMEOUT", replace(standard_variables.TIMEOUT, default="700"))  # of 4000
     pings = tuple((name, value // 8) for name, value in grpc_exporter._KEEPALIVE)
     monkeypatch.setattr(grpc_exporter, "_KEEPALIVE", pings)
     with OtlpReceiver(protocol) as receiver, Relay(receiver.port) as relay:

@@ -51,6 +51,24 @@ def test_what_a_partial_success_rejects_is_counted(protocol: Protocol, caplog: p
 
 
 @BOTH
+def test_a_partial_success_that_rejects_nothing_is_a_warning(
+    protocol: Protocol, caplog: pytest.LogCaptureFixture
+) -> None:
+    with OtlpReceiver(protocol) as receiver:
+        receiver.script.otherwise = Answer(details="attribute names\nwere changed")
+        with sending(settings(receiver)) as rig:
+            rig.kill("first")
+            assert eventually(lambda: rig.health.exports["logs", "ok"] == 1)
+            rig.kill("second")
+            assert eventually(lambda: rig.health.exports["logs", "ok"] == 2)
+            assert eventually(lambda: rig.health.exports["metrics", "ok"] >= 2)
+            assert receiver.delivered == ["first", "second"]
+            assert not rig.health.dropped
+    line = "the collector accepted %s with a warning: attribute names were changed"
+    assert sorted(caplog.messages) == [line % "logs", line % "metrics"], "once a minute"
+
+
+@BOTH
 @pytest.mark.parametrize(
     ("error", "arrives"), [(ValueError("no such value"), False), (MemoryError(), True), (OSError("no thread"), True)]
 )

@@ -166,6 +166,10 @@ def test_other_exporters(variables: dict[str, str], signals: set[str], capsys: p
         assert {request.signal for request in receiver.requests} == signals
         printed = capsys.readouterr().out
         is_console = variables.get("OTEL_LOGS_EXPORTER") == "console"
+        counted = {"logs", "metrics"} if is_console else signals
+        assert {signal for signal, _ in rig.health.exports} == counted, (
+            "what is thrown away is not counted as delivered"
+        )
         assert ('"log.record.uid": "first"' in printed) is is_console
         assert ("oom.kills" in printed) is is_console
 

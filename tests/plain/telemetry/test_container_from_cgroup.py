@@ -143,21 +143,21 @@ TABLE = [
     (f"/nomad.slice/share.slice/docker-{A}.scope",
      Owner(A, "docker", None, f"docker-{A}.scope"), "nomad drivers/docker"),
     # LXC, LXD, Incus, Proxmox
-    ("/lxc/web", Owner("web", "lxc"), LXC),
-    ("/lxc.payload/web", Owner("web", "lxc"), LXC),
-    ("/lxc.payload.my_web-1.example", Owner("my_web-1.example", "lxc"), LXC),
-    ("/lxc.payload.web/system.slice/ssh.service", Owner("web", "lxc", None, "ssh.service"), LXC),
-    (f"{USER}/app.slice/c1.scope/lxc.payload.c1", Owner("c1", "lxc", None, "c1.scope"), LXC),
-    ("/lxc/101/ns/system.slice/web.service", Owner("101", "lxc", None, "web.service"), OPEN),
-    ("/lxc/101/ns", Owner("101", "lxc"), PVE),
+    ("/lxc/web", Owner(None, "lxc", None, None, "web"), LXC),
+    ("/lxc.payload/web", Owner(None, "lxc", None, None, "web"), LXC),
+    ("/lxc.payload.my_web-1.example", Owner(None, "lxc", None, None, "my_web-1.example"), LXC),
+    ("/lxc.payload.web/system.slice/ssh.service", Owner(None, "lxc", None, "ssh.service", "web"), LXC),
+    (f"{USER}/app.slice/c1.scope/lxc.payload.c1", Owner(None, "lxc", None, "c1.scope", "c1"), LXC),
+    ("/lxc/101/ns/system.slice/web.service", Owner(None, "lxc", None, "web.service", "101"), OPEN),
+    ("/lxc/101/ns", Owner(None, "lxc", None, None, "101"), PVE),
     (f"/lxc/101/ns/system.slice/docker-{A}.scope", Owner(A, "docker", None, f"docker-{A}.scope"), PVE),
-    ("/lxc/101/ns/lxc/c1", Owner("c1", "lxc"), PVE),
+    ("/lxc/101/ns/lxc/c1", Owner(None, "lxc", None, None, "c1"), PVE),
     ("/qemu.slice/100.scope", Owner(None, None, None, "100.scope"), "qemu-server PVE/QemuServer.pm"),
     # machines of systemd
     ("/machine.slice/systemd-nspawn@web.service/payload/init.scope",
-     Owner("web", "systemd-nspawn", None, "init.scope"), NSPAWN),
+     Owner(None, "systemd-nspawn", None, "init.scope", "web"), NSPAWN),
     (f"/machine.slice/machine-my{X2D}web.scope/payload",
-     Owner("my-web", "systemd-nspawn", None, r"machine-my\x2dweb.scope"), NSPAWN),
+     Owner(None, "systemd-nspawn", None, r"machine-my\x2dweb.scope", "my-web"), NSPAWN),
     (f"/machine.slice/machine-qemu{X2D}1{X2D}vm.scope/libvirt/emulator",
      Owner(None, None, None, r"machine-qemu\x2d1\x2dvm.scope"), "libvirt src/util/vircgroup.c"),
     # systemd
@@ -305,9 +305,10 @@ PATHS = st.text() | st.lists(NAMES | st.text(max_size=20), max_size=9).map("/".j
 @given(PATHS)
 def test_no_text_raises_or_gives_a_longer_value(path: str) -> None:
     found = container_from_cgroup.owner(path)
-    for fact in (found.container_id, found.runtime, found.pod_uid, found.unit):
+    for fact in (found.container_id, found.container_name, found.runtime, found.pod_uid, found.unit):
         assert fact is None or 0 < len(fact) <= container_from_cgroup.MAX_NAME_CHARS
-    assert found.container_id is not None or found.runtime is None
+    assert None in {found.container_id, found.container_name}, "of one cgroup"
+    assert found.container_id or found.container_name or found.runtime is None
 
 
 @steady
@@ -315,11 +316,11 @@ def test_no_text_raises_or_gives_a_longer_value(path: str) -> None:
 def test_the_innermost_name_wins(outer: str, row: tuple[str, Owner, str]) -> None:
     path, expected, _ = row
     found = container_from_cgroup.owner(f"{outer}/x/x{path}")
-    for fact in ("container_id", "pod_uid", "unit"):
+    for fact in ("container_id", "container_name", "pod_uid", "unit"):
         said = getattr(expected, fact)
         if said is not None and not (fact == "unit" and said.endswith(".slice")):
             assert said == getattr(found, fact)
-    if expected.container_id is not None:
+    if expected.container_id or expected.container_name:
         assert expected.runtime == found.runtime
 
 

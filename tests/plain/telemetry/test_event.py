@@ -39,6 +39,8 @@ def test_an_event_has_only_attributes_of_its_kind(event: Event) -> None:
     assert set(event.attributes) <= allowed
     assert event.attributes[schema.EVENT_NAME.name] == event.name
     assert event.attributes[schema.BOOT_ID.name] == "boot"
+    required = {one.name for one in schema.ATTRIBUTES if event.name in one.events and one.requirement == "required"}
+    assert required <= set(event.attributes)
     assert None not in event.attributes.values()
     assert event.size_bytes > len(event.body)
 
@@ -64,7 +66,7 @@ def test_the_values_of_a_kill() -> None:
         schema.KMSG_SKEW: 0.5,
         schema.BACKLOG: True,
         schema.PARENT_PID: 1,
-        schema.RECORD_ORIGINAL: klog.killed(),
+        schema.RECORD_ORIGINAL: f"6,{KILL.record.sequence},{KILL.record.monotonic_us},-;{klog.killed()}",
     }
     assert {attribute: event.attributes[attribute.name] for attribute in expected} == expected
     assert (event.observed_ns, event.uid) == (KILL.observed_ns, KILL.uid)

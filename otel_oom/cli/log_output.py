@@ -1,0 +1,141 @@
+"""Log lines of a command on stderr. The threads of `otel-oom run` never wait for the reader of stderr.
+
+A pipe that nobody reads is full after 64 KiB: a journald without memory, `docker logs` in blocking mode. A terminal
+stops at Ctrl-S. Then a write blocks without end. So `run` hands its lines to a thread that only writes.
+
+Why not logging.handlers.QueueListener: its `stop` joins without a limit, and its queue's lock is not reentrant, so a
+signal handler that logs could block itself.
+
+Rules:
+- At most 256 lines wait. While they wait, later lines are dropped and counted; the next line says how many.
+- A write that fails (closed stderr, no reader, full disk) drops the line, and is no error.
+- Every line passes the redaction (`redaction`). Only faulthandler and gRPC's C core write to stderr by themselves.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import select
+import sys
+import threading
+from collections.abc import Callable
+from queue import SimpleQueue
+from typing import Final, TextIO
+
+log = logging.getLogger(__name__)
+
+_MAX_LINES: Final = 256
+_MAX_CHARACTERS: Final = 16_000  # of one line; a traceback is one line here
+_LAST_WRITES_S: Final = 0.1  # of the three seconds in which a stop is promised
+
+
+class LogOutput(logging.Handler):
+    """A context in which all loggers write to stderr. redact: removes secrets from a text."""
+
+    def __init__(self, stderr: TextIO, redact: Callable[[str], str]) -> None:
+        super().__init__()
+        self._redact = redact
+        self._stderr = stderr
+        self._lines: SimpleQueue[tuple[int, str] | None] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._dropped = 0
+        self._level_before = logging.WARNING
+        self._hooks_before = (threading.excepthook, sys.unraisablehook)
+
+    def __enter__(self) -> LogOutput:
+        root = logging.getLogger()
+        self._level_before = root.level
+        root.setLevel(logging.INFO)
+        root.addHandler(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        root = logging.getLogger()
+        root.removeHandler(self)
+        root.setLevel(self._level_before)
+        logging.captureWarnings(capture=False)
+        threading.excepthook, sys.unraisablehook = self._hooks_before
+        self.close()
+
+    def write_in_background(self) -> None:
+        """From now on a thread of its own writes. What Python itself would write to stderr is logged too."""
+        self._thread = threading.Thread(target=self._write_queued, name="log-output", daemon=True)
+        self._thread.start()
+        logging.captureWarnings(capture=True)
+        threading.excepthook = _log_thread_error
+        sys.unraisablehook = _log_unraisable
+
+    def close(self) -> None:
+        """Write the lines that wait, for at most 0.1 s."""
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            self._lines.put(None)
+            thread.join(_LAST_WRITES_S)
+        super().close()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write or queue one record. It does not raise."""
+        try:
+            text = self._redact(self.format(record))
+        except Exception as error:  # noqa: BLE001 a library may log arguments that do not fit
+            text = f"a log line of {record.name} cannot be formatted: {type(error).__name__}"
+        if self._thread is None:
+            self._write(record.levelno, text)
+        elif self._dropped or self._lines.qsize() >= _MAX_LINES:
+            self._dropped += 1  # until all that waits is written: so the number stands where the lines are missing
+        else:
+            self._lines.put((record.levelno, text[:_MAX_CHARACTERS]))
+
+    def _write_queued(self) -> None:
+        lost = 0
+        while (line := self._lines.get()) is not None:
+            lost = self._say_lost(lost)
+            lost += not self._write(*line)
+            if self._lines.empty():
+                lost = self._say_dropped(lost)
+        self._say_dropped(lost)
+
+    def _say_dropped(self, lost: int) -> int:
+        """All that waited was written. If lines were dropped meanwhile, say it now, and take new ones."""
+        with self.lock or threading.RLock():
+            dropped, self._dropped = self._dropped, 0
+        return self._say_lost(lost + dropped) if dropped else lost
+
+    def _say_lost(self, lost: int) -> int:
+        """Say how many lines are missing here. Returns how many were not said."""
+        text = f"{lost} log line(s) are missing here: stderr did not take them"
+        return 0 if lost and self._write(logging.WARNING, text) else lost
+
+    def _write(self, level: int, text: str) -> bool:
+        """Write a line to stderr; returns whether it was written.
+
+        It does not use Python's buffer: what the buffer holds after a failure would fail again at the exit.
+        """
+        line = f"otel-oom: {logging.getLevelName(level).lower()}: {text}\n"
+        try:
+            fd = self._stderr.fileno()
+        except OSError:  # an object of a test
+            self._stderr.write(line)
+            return True
+        left = memoryview(line.encode(self._stderr.encoding or "utf-8", "backslashreplace"))
+        while left:
+            try:
+                left = left[os.write(fd, left) :]
+            except BlockingIOError:  # noqa: PERF203 another process made this file O_NONBLOCK
+                poll = select.poll()
+                poll.register(fd, select.POLLOUT)
+                poll.poll()
+            except OSError:
+                return False
+        return True
+
+
+def _log_thread_error(died: threading.ExceptHookArgs) -> None:
+    name = died.thread.name if died.thread else "unknown"
+    error = died.exc_value or died.exc_type()
+    log.error("bug: the thread %s ended: %r", name, error, exc_info=(died.exc_type, error, died.exc_traceback))
+
+
+def _log_unraisable(failed: object) -> None:
+    log.error("bug: an error where none can be raised: %r", getattr(failed, "exc_value", failed))

@@ -1,0 +1,68 @@
+"""Whether an HTTP answer is an acceptance: the response message of the OTLP specification. No I/O.
+
+Rules:
+- The message may be in the request's encoding, or JSON: Honeycomb answers `{}` to protobuf. An empty body is an empty
+  message. tests/support/backend_answers.py lists the answers of backends, with their sources.
+- A status other than 200 is outside the specification. Loki answers 204, Fluent Bit 201, and gateways 202.
+- HTML is no acceptance, whatever the status: a login page or a dashboard answers so.
+- Unknown fields are ignored (specification), except for those that report a failure. A proxy or an API gateway may
+  answer 200 with such JSON.
+- Two backends answer one word. No other text is an acceptance, not even where it parses as unknown fields: `xx` does.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from google.protobuf.message import DecodeError
+
+_STATUSES: Final = frozenset({200, 201, 202, 204})
+_BINARY: Final = frozenset(
+    {"", "application/x-protobuf", "application/protobuf", "application/octet-stream", "application/json"}
+)
+_HTML: Final = frozenset({"text/html", "application/xhtml+xml"})
+_TEXT_BYTES: Final = bytes(range(0x20, 0x7F)) + b"\t\n\r"  # a message of OTLP has others in its tags
+_WORDS: Final = frozenset({b"ok", b"success"})  # Splunk's `"OK"`, Alibaba Cloud's `success`
+_GOOD: Final = frozenset({"", "0", "1", "200", "201", "202", "204", "accepted", "none", "ok", "success", "true"})
+
+
+def is_html(kind: str, body: bytes) -> bool:
+    """Whether an answer is a web page. kind: its media type, empty if it names none."""
+    return kind in _HTML or body[:64].lstrip().lower().startswith((b"<!doctype html", b"<html"))
+
+
+def accepted_message(status: int, kind: str, body: bytes, response: type[Any]) -> Any:
+    """The response message, None where the answer is no acceptance. response: its class; kind: the media type."""
+    text = body.strip()
+    if status not in _STATUSES or is_html(kind, body):
+        return None
+    if not text or text.strip(b'"').lower() in _WORDS:
+        return response()
+    if text.startswith(b"{"):  # in protobuf a group, which OTLP does not have
+        return _from_json(text, response)
+    if kind not in _BINARY or not body.translate(None, _TEXT_BYTES):
+        return None
+    try:
+        return response.FromString(body)
+    except DecodeError:
+        return None
+
+
+def _from_json(text: bytes, response: type[Any]) -> Any:
+    from google.protobuf import json_format  # only where a server answers so
+
+    try:
+        fields = json.loads(text)
+        partial = fields.get("partialSuccess", fields.get("partial_success"))
+        if not isinstance(partial, dict | None) or _reports_failure({name.lower(): fields[name] for name in fields}):
+            return None
+        return json_format.ParseDict(fields, response(), ignore_unknown_fields=True)
+    except (ValueError, RecursionError, json_format.ParseError):
+        return None
+
+
+def _reports_failure(fields: dict[str, Any]) -> bool:
+    has_error = any(fields.get(name) for name in ("error", "errors"))
+    is_good = all(str(fields.get(name, "")).lower() in _GOOD for name in ("code", "status", "success", "ok"))
+    return has_error or not is_good

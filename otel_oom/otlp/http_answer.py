@@ -1,0 +1,129 @@
+"""What an HTTP answer of a collector means, and what the absence of an answer means.
+
+Source: OTLP specification, "OTLP/HTTP Response" (success, partial success, failures, throttling).
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+from h11 import RemoteProtocolError
+from opentelemetry.exporter.otlp.common.http import _extract_retry_after
+
+from otel_oom.otlp import remedies, tls_failure
+from otel_oom.otlp.export_outcome import Outcome, accepted
+from otel_oom.otlp.http_acceptance import accepted_message
+from otel_oom.otlp.http_proxy import ProxyError
+from otel_oom.otlp.server_words import server_words
+
+if TYPE_CHECKING:
+    from opentelemetry.exporter.http.transport._base import BaseHTTPResult
+
+# These statuses mean that the request itself is at fault. Anything else (a wrong path, a missing key, a proxy) may be
+# corrected on the way, so the data is kept. 400 and 422 are a refusal only with a Status of OTLP, which the Collector
+# (v0.159.0) sends in the request's own type. A TLS server answers 400 to plain HTTP as well, Go's without a type and
+# nginx as text/html, and has not seen the data. Loki sends its Status as an octet stream.
+_TOO_LARGE: Final = 413
+_BAD_REQUEST: Final = frozenset({400, 422})
+_OTLP_TYPES: Final = frozenset({"application/x-protobuf", "application/json", "application/octet-stream"})
+# After these, waiting may help: request timeout, too early, too many requests. After other 4xx only an operator can.
+_PASSING: Final = frozenset({408, 425, 429})
+_BODY_BYTES: Final = 1 << 20  # of a compressed answer
+
+_REMEDIES: Final = {
+    400: "the answer is not OTLP; if the port speaks TLS, write https://",
+    401: remedies.KEY,
+    403: remedies.KEY,
+    404: remedies.PATH,
+    405: remedies.PATH,
+    406: remedies.NOT_A_COLLECTOR,
+    407: remedies.PROXY,
+    410: remedies.PATH,
+    415: remedies.NOT_A_COLLECTOR,
+    501: remedies.NOT_A_COLLECTOR,
+}
+_ERRNO: Final = re.compile(r"\[Errno -?\d+\] ")
+
+
+def answered(result: BaseHTTPResult, response: type[Any], url: str) -> Outcome:
+    """The outcome of an answer. response: class of the message of an acceptance; url: of the request."""
+    status = result.status_code or 0
+    kind = _media_type(result)
+    body = _body(result)
+    message = accepted_message(status, kind, body, response)
+    if message is not None:
+        return accepted(message.partial_success)
+    why = f"HTTP {status} {result.reason or ''}".strip()
+    words = server_words(kind, body)
+    if 200 <= status < 300:
+        return _other_answer(f"{why}, but the answer is not a collector's", words or kind or "no text")
+    if 300 <= status < 400:
+        where = result.headers().get("location", "another place")
+        return Outcome("retry", f"{why}: to {where}", remedy=remedies.MOVED, needs_operator=True)
+    why = f"{why}: {words}" if words else why
+    if status == _TOO_LARGE or (status in _BAD_REQUEST and kind in _OTLP_TYPES):
+        return Outcome("rejected", why)
+    remedy = _REMEDIES.get(status, remedies.SERVER)
+    if remedy is remedies.PATH:
+        remedy = f"nothing takes OTLP at {urlsplit(url).path or '/'} there; {remedy}"
+    needs_operator = (status < 500 and status not in _PASSING) or status == 501
+    return Outcome("retry", why, _extract_retry_after(result), remedy=remedy, needs_operator=needs_operator)
+
+
+def _other_answer(why: str, words: str) -> Outcome:
+    return Outcome("retry", f"{why}: {words}", remedy=remedies.NOT_A_COLLECTOR, needs_operator=True)
+
+
+def _media_type(result: BaseHTTPResult) -> str:
+    """Without its parameters (`; charset=utf-8`); empty if there is none."""
+    return result.headers().get("content-type", "").partition(";")[0].strip().lower()
+
+
+def _body(result: BaseHTTPResult) -> bytes:
+    """The body, decompressed. The request asks for `identity`, but not every proxy reads that; requests decodes."""
+    body = result.content()
+    if result.headers().get("content-encoding", "").strip().lower() in {"gzip", "x-gzip", "deflate"}:
+        with suppress(zlib.error):
+            return zlib.decompressobj(wbits=47).decompress(body, _BODY_BYTES)  # 47: gzip or zlib
+    return body
+
+
+def no_answer(error: Exception | None) -> Outcome:
+    """The innermost cause, without what requests wraps around it: `Connection refused`, not three lines."""
+    cause = error
+    while inner := _wrapped(cause):
+        cause = inner
+    # Compared by module name, because plain HTTP loads neither ssl nor http.client.
+    module = type(cause).__module__
+    if isinstance(cause, RemoteProtocolError) or (module == "http.client" and not isinstance(cause, OSError)):
+        return Outcome("retry", "the answer is not HTTP", remedy=remedies.NOT_HTTP, needs_operator=True)
+    if module == "ssl":
+        return _tls_failure(str(getattr(cause, "verify_message", "") or getattr(cause, "reason", "") or cause))
+    if isinstance(cause, ProxyError):
+        remedy = remedies.of_proxy(cause.status or 0)
+        needs_operator = remedy is not remedies.PROXY_FAILS
+        return Outcome("retry", cause.strerror or "", remedy=remedy, is_silent=True, needs_operator=needs_operator)
+    if isinstance(cause, OSError) and cause.strerror:
+        why = cause.strerror
+    elif "timed out" in str(cause):
+        why = "timed out"
+    else:
+        why = _ERRNO.sub("", str(cause).rpartition(": ")[2]) or type(cause).__name__
+    return Outcome("retry", why, is_silent=True)
+
+
+def _tls_failure(words: str) -> Outcome:
+    remedy = tls_failure.remedy(words)
+    needs_operator = bool(remedy)
+    if "EOF occurred" in words:  # a refusal without an alert; a server that restarts closes connections as well
+        remedy = remedies.CLOSED_AFTER_HANDSHAKE
+    return Outcome("retry", f"TLS: {words}", remedy=remedy, is_silent=True, needs_operator=needs_operator)
+
+
+def _wrapped(error: Exception | None) -> Exception | None:
+    inside = (getattr(error, "reason", None), *getattr(error, "args", ()))
+    return next((one for one in inside if isinstance(one, Exception)), None)

@@ -1,0 +1,39 @@
+"""What a user can check, by cause. The variable of the signal is named instead where it is set (`outcome_text`)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+KEY: Final = "set the key in OTEL_EXPORTER_OTLP_HEADERS"
+MOVED: Final = "OTEL_EXPORTER_OTLP_ENDPOINT must name the final place"
+PATH: Final = "check the server and the path in OTEL_EXPORTER_OTLP_ENDPOINT"
+NOT_A_COLLECTOR: Final = (
+    "is this a login page, a proxy or a dashboard's port? "
+    "OTEL_EXPORTER_OTLP_ENDPOINT must name the port at which a collector takes OTLP"
+)
+NOT_HTTP: Final = "if it speaks gRPC, set OTEL_EXPORTER_OTLP_PROTOCOL=grpc, or name the collector's HTTP port"
+NOT_GRPC: Final = "if it speaks HTTP, set OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf, or name the collector's gRPC port"
+NOT_PLAIN: Final = "if the port speaks TLS, write https:// in OTEL_EXPORTER_OTLP_ENDPOINT"
+NOT_TLS: Final = "if the port does not speak TLS, write http:// in OTEL_EXPORTER_OTLP_ENDPOINT"
+PROXY: Final = "the proxy wants a login: write user and password into the URL of HTTPS_PROXY (HTTP_PROXY for http://)"
+PROXY_REFUSES: Final = "let the proxy pass this connection, or list the host in NO_PROXY"
+PROXY_FAILS: Final = "is this the right proxy? HTTPS_PROXY (HTTP_PROXY for http://) names it"
+SERVER: Final = "see the server's own log"
+ISSUER: Final = "if you trust its issuer, name the issuer's certificate in OTEL_EXPORTER_OTLP_CERTIFICATE"
+HOST_NAME: Final = "OTEL_EXPORTER_OTLP_ENDPOINT must name the host as the server's certificate does"
+VALIDITY: Final = "renew the server's certificate, or set this machine's clock"
+CLIENT_CERTIFICATE: Final = (
+    "the server demands a client certificate that it trusts: name it in OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE, "
+    "and its key in OTEL_EXPORTER_OTLP_CLIENT_KEY"
+)
+CLOSED_AFTER_HANDSHAKE: Final = (
+    "if the server demands a client certificate, name it in OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE, "
+    "and its key in OTEL_EXPORTER_OTLP_CLIENT_KEY"
+)
+
+
+def of_proxy(status: int) -> str:
+    """For a proxy's answer; PROXY_FAILS where waiting may help. status: of it, 0 if there was none."""
+    if status == 407:
+        return PROXY
+    return PROXY_REFUSES if 400 <= status < 500 else PROXY_FAILS

@@ -1,0 +1,175 @@
+"""Reads and checks the files of TLS, in the same way for HTTP and gRPC.
+
+Rules:
+- One trust rule: OTEL_EXPORTER_OTLP_CERTIFICATE, else the certificates of the system where OpenSSL looks for them. Its
+  variables SSL_CERT_FILE and SSL_CERT_DIR work. gRPC's own list (roots.pem) is not used.
+- OpenSSL and gRPC see no file before it was checked here. gRPC 1.85 ends the process (SIGABRT) where one half of the
+  client's pair is missing. OpenSSL asks the terminal for a passphrase.
+- An error names the variable. It shows a path, and nothing of a file.
+- ssl is imported only where TLS is used: it takes 6 MiB.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from otel_oom.config.otlp_export import NamedFile, TlsFiles
+from otel_oom.errors import UsageError
+
+if TYPE_CHECKING:
+    from ssl import SSLContext
+
+_CERTIFICATE: Final = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
+_KEY: Final = re.compile(rb"-----BEGIN ([A-Z0-9 ]*)PRIVATE KEY-----(.{0,40})", re.DOTALL)
+_HASHED: Final = re.compile(r"[0-9a-f]{8}\.[0-9]+")  # the names that OpenSSL looks for in a directory
+_PATH_LENGTH: Final = 255  # the content of a file is longer, and may be a secret
+_READABLE: Final = "name a file that this user can read"
+
+
+class Pem(NamedTuple):
+    """What gRPC takes. certificate, key: of the client, None without one."""
+
+    ca: bytes
+    certificate: bytes | None
+    key: bytes | None
+
+
+def tls_context(files: TlsFiles) -> SSLContext:
+    """A context for a client, after a check of all files. Raises: UsageError."""
+    import ssl
+
+    pair = _client_pair(files)
+    try:
+        context = ssl.create_default_context(cafile=_checked_ca(files))
+    except OSError as error:  # ssl.SSLError is one
+        raise _refused(files.ca or files.system_ca, "holds a damaged certificate") from error
+    if pair is not None:
+        _load_pair(context, *pair)
+    return context
+
+
+def pem(files: TlsFiles) -> Pem:
+    """The content of the files, after a check of all. Raises: UsageError."""
+    tls_context(files)
+    if files.ca is not None:
+        ca = _read(files.ca)
+    else:
+        ca = b"\n".join(dict.fromkeys(block for path in _system_files() for block in _certificates(path)))
+    pair = _client_pair(files)
+    return Pem(ca, *((_read(pair[0]), _read(pair[1])) if pair else (None, None)))
+
+
+def ca_path(files: TlsFiles) -> str:
+    """A file or a directory with the trusted certificates, for a library that takes one path. Raises: UsageError."""
+    import ssl
+
+    system = ssl.get_default_verify_paths()
+    return _checked_ca(files) or system.cafile or system.capath or ""
+
+
+def _checked_ca(files: TlsFiles) -> str | None:
+    """The path of the file that replaces the system's certificates, None without one. Raises: UsageError."""
+    for file in (files.ca, files.system_ca):
+        if file is not None and not _CERTIFICATE.search(_read(file)):
+            raise _refused(file, "holds no certificate in PEM")
+        if file is not None and file is files.ca:
+            return file.path
+    if next(_system_files(), None) is None:
+        raise UsageError(
+            "this system has no CA certificates", "install ca-certificates, or set OTEL_EXPORTER_OTLP_CERTIFICATE"
+        )
+    return None
+
+
+def _client_pair(files: TlsFiles) -> tuple[NamedFile, NamedFile] | None:
+    """Certificate and key of the client; one file may hold both. Raises: UsageError."""
+    certificate, key = files.certificate, files.key
+    if certificate is None:
+        if key is not None:
+            other = key.variable.replace("CLIENT_KEY", "CLIENT_CERTIFICATE")
+            raise UsageError(f"{key.variable} is set without a certificate", f"set {other} too")
+        return None
+    content = _read(certificate)
+    if not _CERTIFICATE.search(content):
+        raise _refused(certificate, "holds no certificate in PEM")
+    found = _KEY.search(content if key is None else _read(key))
+    if found is None:
+        if key is not None:
+            raise _refused(key, "holds no private key in PEM")
+        other = certificate.variable.replace("CLIENT_CERTIFICATE", "CLIENT_KEY")
+        raise UsageError(f"{certificate.variable} is set without a private key", f"set {other} too")
+    if b"ENCRYPTED" in found[1] + found[2]:
+        raise UsageError(
+            f"{(key or certificate).variable}: the private key needs a passphrase",
+            "write it without one: openssl pkey -in FILE -out NEW",
+        )
+    return certificate, key or certificate
+
+
+def _load_pair(context: SSLContext, certificate: NamedFile, key: NamedFile) -> None:
+    import ssl
+
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(certificate.path)
+    except ssl.SSLError as error:
+        raise _refused(certificate, "holds a damaged certificate") from error
+    try:
+        context.load_cert_chain(certificate.path, key.path, password=_no_passphrase)
+    except ssl.SSLError as error:
+        if error.reason == "KEY_VALUES_MISMATCH":
+            raise UsageError(
+                f"the private key of {key.variable} does not belong to the certificate of {certificate.variable}",
+                "name the two files of one pair",
+            ) from error
+        raise _refused(key, "holds a damaged private key") from error
+
+
+def _no_passphrase() -> str:
+    return ""
+
+
+def _read(file: NamedFile) -> bytes:
+    """The content. Raises: UsageError, without the value where it may be the content itself."""
+    if len(file.path) > _PATH_LENGTH or any(mark in file.path for mark in ("-----", "\n", "\0")):
+        raise UsageError(f"{file.variable} is not the path of a file", "write the certificate or key to a file")
+    try:
+        content = Path(file.path).read_bytes()
+    except OSError as error:
+        raise _refused(file, str(error.strerror), _READABLE) from error
+    if not content.strip():
+        raise _refused(file, "is empty")
+    return content
+
+
+def _refused(file: NamedFile | None, why: str, remedy: str = "name a PEM file") -> UsageError:
+    if file is None:
+        return UsageError(f"the system's CA certificates: the file {why}", "correct it, or install ca-certificates")
+    separator = " " if why.startswith(("holds", "is ")) else ": "
+    return UsageError(f"{file.variable}={file.path!r}{separator}{why}", remedy)
+
+
+def _system_files() -> Iterator[Path]:
+    """The files that OpenSSL reads by default: one of all certificates, and the hashed names of directories."""
+    import ssl
+
+    system = ssl.get_default_verify_paths()
+    file = Path(os.environ.get(system.openssl_cafile_env) or system.openssl_cafile)
+    if file.is_file():
+        yield file
+    for directory in (os.environ.get(system.openssl_capath_env) or system.openssl_capath).split(":"):
+        try:
+            paths = sorted(Path(directory or ".").iterdir())
+        except OSError:
+            continue  # as for OpenSSL
+        yield from (path for path in paths if _HASHED.fullmatch(path.name))
+
+
+def _certificates(path: Path) -> list[bytes]:
+    try:
+        return _CERTIFICATE.findall(path.read_bytes())
+    except OSError:
+        return []  # as for OpenSSL: a name that leads nowhere
