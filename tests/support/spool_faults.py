@@ -43,9 +43,13 @@ SPOOL_FAULTS: Final = (
     SpoolFault(
         "bad frame",
         "a bit in the middle of its write-ahead log is flipped",
-        "SQLite accepts no commit from there on. The kernel log is read again from the last accepted one.",
+        "SQLite accepts no commit from there on. A repaired copy has them all.",
     ),
-    SpoolFault("cut log", "its write-ahead log is cut off, after the agent was killed", "The same."),
+    SpoolFault(
+        "cut log",
+        "its write-ahead log is cut off, after the agent was killed",
+        "The kernel log is read again from the last commit that is left: equal uids, each kill counted once.",
+    ),
 )
 
 
