@@ -8,7 +8,6 @@ Source: OTLP specification, "OTLP/gRPC Response" (success, partial success, fail
 from __future__ import annotations
 
 import os
-import sys
 import threading
 from collections.abc import Iterable
 from contextlib import suppress
