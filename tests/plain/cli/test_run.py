@@ -135,7 +135,7 @@ def test_a_stderr_that_nobody_reads_stops_nothing() -> None:
 
 
 def test_a_start_that_fails_ends_although_nobody_reads_stderr() -> None:
-    with full_pipe() as stderr, process(_PLAYED, stderr=stderr, OTEL_CONFIG_FILE="/x") as run:
+    with full_pipe() as stderr, process(_PLAYED, stderr=stderr, OTEL_CONFIG_FILE="otel.yaml") as run:
         assert run.wait(10.0) == 2
 
 
