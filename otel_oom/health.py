@@ -2,7 +2,8 @@
 
 Rules:
 - One thread writes each value (records: the reader; exports: the sender), any thread may read it. Exceptions: the
-  writer thread also counts `overflow`, for a spool that is found late; reader and sender set `clock_offset_s`.
+  writer thread also counts `overflow` and `damaged`, for a spool that is found late; reader and sender set
+  `clock_offset_s`.
 - One thread logs each kind of line. Only the spool's kind has two threads: at worst one line too many is logged.
 """
 
@@ -97,6 +98,11 @@ class Health:
         """The store was read, or a commit succeeded: all undelivered events are on disk."""
         self.is_durable = True
         self._recovered("spool", "the spool is written again")
+
+    def spool_damaged(self, damage: str, lost: int) -> None:
+        """The file of the spool was damaged. damage: what was wrong, and what was saved; lost: undelivered events."""
+        self.dropped["damaged"] += lost
+        self._log.log("spool damaged", logging.ERROR, "%s; check the disk of this machine", damage)
 
     def clock_jumped(self, jumped_s: float) -> None:
         """The wall clock jumped against the kernel's clock: the machine slept, or the clock was set."""

@@ -63,5 +63,5 @@ def open_log(
     base = None if counted is None else counted if begin.base is None else begin.base
     reconciliation = Reconciliation(base, lines=begin.lines, unaccounted=begin.totals.unaccounted)
     log = OpenLog(source, reader, reconciliation, reader.next_sequence)
-    spool.begin(log.checkpoint(checkpoint, begin.totals))
+    spool.begin(log.checkpoint(begin, begin.totals))
     return log

@@ -200,8 +200,12 @@ class Agent:
         if self._unaccounted:
             events.append(other_events.unaccounted_event(self._unaccounted, boot_id, self._wall_ns()))
             totals = totals.plus_unaccounted(self._unaccounted)
+        carried_over = 0
         if before.carried_over is not None:
             totals = totals.plus_all(before.carried_over, self._wall_ns())
-            self._reconciliation.add_carried_over(before.carried_over.unaccounted)
-        self._spool.put(events, replace(self._kernel_log.checkpoint(before, totals), carried_over=None))
+            carried_over = before.carried_over.unaccounted
+        after = self._kernel_log.checkpoint(before, totals)
+        base = None if after.base is None else after.base - carried_over
+        self._spool.put(events, replace(after, base=base, carried_over=None))
+        self._reconciliation.add_carried_over(carried_over)  # after the put: if it fails, all of this is done again
         self._unaccounted, self._jumped_s = 0, 0.0

@@ -123,6 +123,8 @@ def _prepare(
     )
     if stored is not None:
         health.spool_up()
+        if stored.damage:
+            health.spool_damaged(stored.damage, stored.lost)
     elif writer is not None:
         spool.not_saved(f"{config.spool}: {writer.failure}")
     kernel_log = open_log(source, spool, health, point.machine, kernel_kills=procfs.oom_kills, wall_ns=wall_ns)

@@ -51,7 +51,7 @@ def load_spool(config: Config) -> tuple[SpoolWriter | None, Stored | None]:
     if config.spool is None:
         return None, None
     # SQLite is loaded only where it is used.
-    from otel_oom.spool.sqlite_store import StoreHeldError
+    from otel_oom.spool.directory_lock import StoreHeldError
     from otel_oom.spool.writer import SpoolWriter
 
     writer = SpoolWriter(config.spool, config.heartbeat_s)

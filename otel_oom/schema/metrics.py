@@ -34,7 +34,7 @@ REASON: Final = "otel_oom.reason"
 Signal = Literal["logs", "metrics"]
 RecordOutcome = Literal["read", "lost", "malformed", "refused"]
 ExportOutcome = Literal["ok", "retry", "rejected"]
-DropReason = Literal["overflow", "rejected"]
+DropReason = Literal["overflow", "rejected", "damaged"]
 
 KILLS: Final = Metric(
     "oom.kills", "counter", "{kill}", "Kill lines seen. Alert on this metric.", ((SCOPE.name, SCOPES),)
@@ -58,7 +58,8 @@ SPOOL_DROPPED: Final = Metric(
     "otel_oom.spool.dropped",
     "counter",
     "{event}",
-    "Events dropped. `overflow`: the queue was full; `rejected`: the collector rejected them permanently.",
+    "Events dropped. `overflow`: the queue was full; `rejected`: the collector rejected them permanently;"
+    " `damaged`: a damaged spool could not be read.",
     ((REASON, get_args(DropReason)),),
 )
 SPOOL_DURABLE: Final = Metric(

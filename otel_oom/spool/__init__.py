@@ -8,5 +8,6 @@ Rules:
 - Only the thread in `writer` touches the disk. No other thread waits for it.
 - An event leaves the queue when a collector accepted it, when a collector rejected it permanently, or when the queue is
   full. The last two are counted and logged.
-- The stored format is versioned. A file that cannot be read is kept under another name, never deleted.
+- The stored format is versioned, and each row has a checksum. What can be read of a damaged file is used. The file is
+  kept under another name, never deleted.
 """

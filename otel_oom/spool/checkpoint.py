@@ -18,6 +18,9 @@ from typing import Final
 
 from otel_oom.totals import MAX_RETIRED_SERIES, ResourceIdentity, RetiredSeries, Series, Totals
 
+NOT_KNOWN: Final = Totals(0)
+"""The totals of an earlier agent whose checkpoint is lost: they begin with the agent after it."""
+
 _DAY_NS: Final = 86_400 * 10**9
 
 
@@ -115,4 +118,6 @@ def resume(stored: Checkpoint | None, now: Checkpoint) -> Checkpoint:
         return replace(
             now, cursor=0, base=0, exported_ns=exported_ns, carried_over=before.carried_over, retired=before.retired
         )
+    if stored.totals == NOT_KNOWN:
+        return replace(now, identity=stored.identity, cursor=stored.cursor, first_uncounted=stored.first_uncounted)
     return replace(stored, agent_pid=now.agent_pid, is_ended=False, exported_ns=exported_ns)

@@ -223,6 +223,10 @@ class Spool:
             self._wake()
         self._health.spool_up()
 
+    def store_damaged(self, damage: str, lost: int) -> None:
+        """The store that opened late was damaged. See `Stored`."""
+        self._health.spool_damaged(damage, lost)
+
     def not_saved(self, why: str, commit: Commit | None = None) -> None:
         """The disk fails: totals do not wait for it until a commit succeeds. commit: the one that failed, if any."""
         with self._lock:

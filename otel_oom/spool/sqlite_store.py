@@ -4,7 +4,8 @@ Rules:
 - Only the writer's thread uses it. Any call may block for as long as the disk hangs, mkdir and lock included.
 - One commit contains new events, removals of delivered ones and the checkpoint. WAL with synchronous=FULL: a commit
   survives a crash of the machine.
-- The format is versioned. A file of a newer version, or a damaged one, is renamed and never deleted.
+- A file that is damaged, or of a newer version, is renamed and never deleted. What can be read of a damaged one is
+  durable in the file that takes its place before the damaged one is renamed.
 - The directory is made 0700 and the files 0600: a command line may hold secrets.
 
 Errors: StoreHeldError (another live agent uses it), OSError and sqlite3.Error (the disk).
@@ -12,56 +13,46 @@ Errors: StoreHeldError (another live agent uses it), OSError and sqlite3.Error (
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 import sqlite3
-from contextlib import suppress
-from dataclasses import dataclass
+from contextlib import closing, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from otel_oom.spool.checkpoint import Checkpoint
+from otel_oom.spool import store_tables, write_ahead_log
+from otel_oom.spool.checkpoint import NOT_KNOWN, Checkpoint
+from otel_oom.spool.damaged_file import rescue
+from otel_oom.spool.directory_lock import DirectoryLock
 from otel_oom.spool.spool import Commit
-from otel_oom.spool.stored_format import dump_checkpoint, dump_event, load_checkpoint, load_event
+from otel_oom.spool.store_reading import read_content
+from otel_oom.spool.store_tables import FORMAT, Content
+from otel_oom.spool.write_ahead_log import PAGE_BYTES
 from otel_oom.telemetry.event import Event
 
 log = logging.getLogger(__name__)
 
-FORMAT: Final = 1
-"""Version of what is stored: PRAGMA user_version. A file of a newer version is not read."""
-
 FILE: Final = "spool.db"
-LOCK: Final = "lock"
-_MAX_REFUSED: Final = 1_000  # a collector that refuses everything must not fill the disk
-_NAMES: Final = {"events", "refused", "checkpoint"}
-_TABLES: Final = """
-CREATE TABLE events (number INTEGER PRIMARY KEY, event TEXT NOT NULL);
-CREATE TABLE refused (
-    number INTEGER PRIMARY KEY AUTOINCREMENT, uid TEXT NOT NULL, why TEXT NOT NULL, event TEXT NOT NULL
-);
-CREATE TABLE checkpoint (one INTEGER PRIMARY KEY CHECK (one = 1), state TEXT NOT NULL);
-"""
-
-
-class StoreHeldError(Exception):
-    """Another live agent holds the spool. pid: as it is written in the lock file."""
-
-    def __init__(self, pid: str) -> None:
-        super().__init__(f"process {pid} holds it")
-        self.pid = pid
-
-
-class _UnreadableError(Exception):
-    """The file is there and cannot be read. `str()`: why, as a part of its new name."""
+_NEW: Final = "spool.db.new"
+_PART: Final = "spool.db.part"
+_MODES: Final = (b"\1\1", b"\2\2")  # bytes 18 and 19: https://www.sqlite.org/fileformat2.html
+_SMALLEST_BYTES: Final = 512  # of SQLite's smallest page
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What the store held. events: undelivered, by number, oldest first."""
+    """What the store held.
+
+    events: undelivered, by number, oldest first
+    damage: what was wrong with the file and what became of it, for a log line; empty: nothing was wrong
+    lost: events that are known to be lost by that
+    """
 
     events: tuple[tuple[int, Event], ...] = ()
     checkpoint: Checkpoint | None = None
+    damage: str = ""
+    lost: int = 0
 
 
 class SqliteStore:
@@ -70,57 +61,42 @@ class SqliteStore:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._path = directory / FILE
-        self._lock = -1
+        self._lock = DirectoryLock(directory)
         self._file: os.stat_result | None = None
         self._database: sqlite3.Connection | None = None
+        self._last_commit = 0
+        self._event_count = 0
+        """How many events the last commit left."""
         self._known: set[tuple[int, int]] = set()
         """Lock files (device, inode) of directories whose content was returned by `open` before."""
 
     def open(self) -> Stored:
-        """Lock the directory and read the file. A file that cannot be read is renamed, and replaced by an empty one.
+        """Lock the directory and read the file. A file that cannot be used is renamed, and another takes its place.
 
         Opened again after a failure, it returns only what is new: nothing, unless another directory was mounted.
 
         Raises: StoreHeldError, OSError, sqlite3.Error.
         """
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._take_lock()
+        self._lock.take()
+        directory = self._lock.key
+        is_known = directory in self._known
         try:
-            stored = self._read()
-        except _UnreadableError as error:
-            new_path = self._keep_under_another_name(str(error))
-            log.warning("the spool could not be read, and is kept as %s; an empty one takes its place", new_path)
-            stored = self._read()
-        lock = os.fstat(self._lock)
-        is_known = (lock.st_dev, lock.st_ino) in self._known
-        self._known.add((lock.st_dev, lock.st_ino))
-        return Stored() if is_known else stored
+            stored = self._open(is_known=is_known)
+        except BaseException:
+            self.close(keep_lock=True)
+            raise
+        self._known.add(directory)
+        return Stored(damage=stored.damage) if is_known else stored
 
     def commit(self, commit: Commit) -> None:
         """Make a commit durable. Raises: OSError, sqlite3.Error; then nothing of it is stored."""
-        database = self._database
-        if database is None:
+        if self._database is None:
             raise sqlite3.OperationalError("the spool is not open")
         if not self._is_in_place():
             raise FileNotFoundError("the spool was removed, or something else is in its place")
-        with database:
-            database.execute("BEGIN IMMEDIATE")
-            if commit.replaces_all:
-                database.execute("DELETE FROM events")
-            database.executemany("DELETE FROM events WHERE number = ?", ((number,) for number in commit.removed))
-            database.executemany(
-                "INSERT OR REPLACE INTO events VALUES (?, ?)",
-                ((number, dump_event(event)) for number, event in commit.added),
-            )
-            if commit.refused:
-                database.executemany(
-                    "INSERT INTO refused (uid, why, event) VALUES (?, ?, ?)",
-                    ((event.uid, why, dump_event(event)) for event, why in commit.refused),
-                )
-                database.execute(
-                    "DELETE FROM refused WHERE number <= (SELECT max(number) FROM refused) - ?", (_MAX_REFUSED,)
-                )
-            database.execute("INSERT OR REPLACE INTO checkpoint VALUES (1, ?)", (dump_checkpoint(commit.checkpoint),))
+        self._event_count = store_tables.write_commit(self._database, commit, self._last_commit + 1, self._event_count)
+        self._last_commit += 1
 
     def close(self, *, keep_lock: bool = False) -> None:
         """Close the file, and release the lock unless keep_lock."""
@@ -128,90 +104,116 @@ class SqliteStore:
             database, self._database = self._database, None
             with suppress(sqlite3.Error):  # SQLite could not merge the WAL; the next `open` merges it
                 database.close()
-        if self._lock >= 0 and not keep_lock:
-            os.close(self._lock)
-            self._lock = -1
+        if not keep_lock:
+            self._lock.release()
 
     def _is_in_place(self) -> bool:
         """Whether the open file is the one in the directory: SQLite in WAL mode would write into a removed file."""
         with suppress(FileNotFoundError):
-            return self._is_locked() and self._file is not None and os.path.samestat(self._file, self._path.stat())
+            return (
+                self._lock.is_in_place() and self._file is not None and os.path.samestat(self._file, self._path.stat())
+            )
         return False
 
-    def _is_locked(self) -> bool:
-        return self._lock >= 0 and os.path.samestat(os.fstat(self._lock), (self._directory / LOCK).stat())
+    def _open(self, *, is_known: bool) -> Stored:
+        """is_known: its content was returned before, and is in memory."""
+        if not any(self._path.with_name(FILE + tail).exists() for tail in ("", "-wal")):
+            new = self._directory / _NEW  # it exists already if a crash came between the two renames of `_replace`
+            (new if new.exists() else self._new_file(Content(FORMAT))).rename(self._path)
+        content, cut_off = self._read()
+        damage, lost = "", None
+        if content.version > FORMAT:
+            kept_path = self._replace(Content(FORMAT), f"version-{content.version}")
+            log.warning("the spool could not be read, and is kept as %s; an empty one takes its place", kept_path)
+            content, _ = self._read()
+        elif content.damage or cut_off:
+            content = rescue(self._path, content, cut_off, self._first_page())
+            kept_path = self._replace(content, "damaged")
+            lost = content.lost
+            damage = _describe_damage(content, cut_off, kept_path)
+            damage += "; its events are in memory" if is_known else f"; {_describe_rescue(content)}"
+            content, _ = self._read()
+        database = self._configured()
+        if content.version < FORMAT:
+            content = store_tables.upgrade(database, content)
+        self._last_commit, self._event_count = content.commit, len(content.events)
+        return Stored(content.events, content.checkpoint, damage, lost or 0)
 
-    def _take_lock(self) -> None:
-        path = self._directory / LOCK
-        if self._lock >= 0:
-            with suppress(FileNotFoundError):
-                if self._is_locked():
-                    return
-            self.close()  # another directory is here now: a disk was mounted or unmounted
-        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            os.ftruncate(lock, 0)
-            os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
-        except BlockingIOError as error:
-            pid = os.pread(lock, 32, 0).decode("ascii", "replace").strip()
-            os.close(lock)
-            if _has_ended(pid):
-                raise OSError(f"process {pid} has ended, but holds it until its disk answers") from error
-            raise StoreHeldError(pid) from error
-        except OSError:
-            os.close(lock)
-            raise
-        self._lock = lock
+    def _read(self) -> tuple[Content, int]:
+        """Connect to the file and read it. Returns its content, and how many commits SQLite does not accept."""
+        os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))  # SQLite would make it wider
+        self._file = self._path.stat()
+        commits = write_ahead_log.commits(self._path)
+        if self._file.st_size < _SMALLEST_BYTES:  # SQLite takes it for a new file, and would delete its log
+            return Content(FORMAT, damage=("the file is empty",), lost=None), len(commits)
+        self._database = _connect(self._path)
+        content = read_content(self._database)
+        with self._path.open("rb") as file:
+            if not file.read(20).endswith(_MODES):  # SQLite takes the file for read-only, and says nothing else
+                content = replace(
+                    content, damage=(*content.damage, "its header names unknown versions of SQLite's format")
+                )
+        accepted = write_ahead_log.accepted_frames(self._path)
+        return content, sum(frame > accepted for frame in commits)
 
-    def _read(self) -> Stored:
-        """Connect, create the tables if there are none, and read everything."""
-        try:
-            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))  # SQLite would make it wider
-            self._file = self._path.stat()
-            self._database = sqlite3.connect(self._path, isolation_level=None, timeout=1.0)
-            return _read(self._database)
-        except (sqlite3.OperationalError, OSError, _UnreadableError):  # the disk, or a file of a newer version
-            self.close(keep_lock=True)
-            raise
-        except (sqlite3.DatabaseError, ValueError, LookupError, TypeError, AttributeError) as error:
-            self.close(keep_lock=True)
-            raise _UnreadableError("damaged") from error
+    def _configured(self) -> sqlite3.Connection:
+        database = self._database
+        assert database is not None
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA synchronous = FULL")
+        database.execute("PRAGMA journal_size_limit = 1048576")  # given back after an outage
+        return database
 
-    def _keep_under_another_name(self, what: str) -> Path:
+    def _first_page(self) -> bytes:
+        """The first page of an empty file."""
+        with self._new_file(Content(FORMAT)).open("rb") as file:
+            return file.read(PAGE_BYTES)
+
+    def _new_file(self, content: Content) -> Path:
+        """Write a file with this content, to be renamed. It has the name `_NEW` only when it is complete."""
+        part = self._directory / _PART
+        for tail in ("", "-journal"):
+            part.with_name(_PART + tail).unlink(missing_ok=True)
+        os.close(os.open(part, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        with closing(_connect(part)) as database:
+            store_tables.create(database, content)
+        return part.rename(self._directory / _NEW)
+
+    def _replace(self, content: Content, why: str) -> Path:
+        """Rename the open file, and put one with this content in its place. Returns the path of the renamed one."""
+        new = self._new_file(content)
         number = 0
-        while (target := self._path.with_name(f"{FILE}.{what}.{number}")).exists():
+        while (kept_path := self._path.with_name(f"{FILE}.{why}.{number}")).exists():
             number += 1
         for tail in ("-wal", "-shm", ""):  # the file itself last: after a crash in between it is still found
             part = self._path.with_name(FILE + tail)
             if part.exists():
-                part.rename(target.with_name(target.name + tail))
-        return target
+                part.rename(kept_path.with_name(kept_path.name + tail))
+        # Closed after it is renamed, because then SQLite leaves the file and its WAL as they are.
+        self.close(keep_lock=True)
+        new.rename(self._path)
+        return kept_path
 
 
-def _has_ended(pid: str) -> bool:
-    """Whether a process has ended, although a thread of it that waits for a disk still exists and keeps the lock."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(") ")[2][:1] in {"Z", "X"}
-    except OSError:
-        return False
+def _connect(path: Path) -> sqlite3.Connection:
+    database = sqlite3.connect(path, isolation_level=None, timeout=1.0)
+    with suppress(sqlite3.DatabaseError, UnicodeDecodeError):  # damage, which the reading finds as well
+        database.execute("PRAGMA cache_size = -256")  # KiB: a second read costs less than memory
+    return database
 
 
-def _read(database: sqlite3.Connection) -> Stored:
-    (version,) = database.execute("PRAGMA user_version").fetchone()
-    if version > FORMAT:
-        raise _UnreadableError(f"version-{version}")
-    database.execute("PRAGMA journal_mode = WAL")
-    database.execute("PRAGMA synchronous = FULL")
-    database.execute("PRAGMA journal_size_limit = 1048576")  # given back after an outage
-    database.execute("PRAGMA cache_size = -256")  # KiB: a second read costs less than memory
-    if version == 0:
-        database.executescript(f"BEGIN; {_TABLES} PRAGMA user_version = {FORMAT}; COMMIT;")
-    (verdict,) = database.execute("PRAGMA quick_check(1)").fetchone()
-    tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    if verdict != "ok" or not tables >= _NAMES:
-        raise _UnreadableError("damaged")
-    rows = database.execute("SELECT number, event FROM events ORDER BY number").fetchall()
-    state = database.execute("SELECT state FROM checkpoint").fetchone()
-    events = tuple((number, load_event(text)) for number, text in rows)
-    return Stored(events, load_checkpoint(state[0]) if state else None)
+def _describe_damage(content: Content, cut_off: int, kept_path: Path) -> str:
+    what = [*content.damage[:1]]
+    if cut_off:
+        what.append(f"SQLite does not accept the last {cut_off} or more commit(s) of its write-ahead log")
+    return f"the spool is damaged ({', '.join(what)}), and is kept as {kept_path}"
+
+
+def _describe_rescue(content: Content) -> str:
+    if content.event_count is not None:
+        lost = f"{content.lost} are lost"
+    else:
+        lost = f"{content.lost} or more are lost" if content.lost else "it is not known how many are lost"
+    is_reset = content.checkpoint is None or content.checkpoint.totals == NOT_KNOWN
+    totals = "; totals begin again at 0" if is_reset else ""
+    return f"{len(content.events)} undelivered event(s) of it are saved, {lost}{totals}"

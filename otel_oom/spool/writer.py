@@ -16,8 +16,9 @@ import threading
 from pathlib import Path
 from typing import Final
 
+from otel_oom.spool.directory_lock import StoreHeldError
 from otel_oom.spool.spool import Commit, Spool
-from otel_oom.spool.sqlite_store import SqliteStore, Stored, StoreHeldError
+from otel_oom.spool.sqlite_store import SqliteStore, Stored
 
 _GATHER_S: Final = 0.03
 _RETRY_S: Final = 5.0
@@ -42,6 +43,8 @@ class SpoolWriter(threading.Thread):
         self._held: StoreHeldError | None = None
         self._spool: Spool | None = None
         self._is_late = False
+        self._untaken: list[Stored] = []
+        """What was opened late and is not taken over yet: it stays if memory runs out on the way."""
         self._is_stopping = threading.Event()
         self.failure = "the disk does not answer"
         """Why `load` returned None."""
@@ -94,7 +97,7 @@ class SpoolWriter(threading.Thread):
         is_open = self._stored is not None
         replaces_all = self._is_late
         if self._is_late and self._stored is not None:
-            self._take_over(spool, self._stored)
+            self._untaken.append(self._stored)
         while spool.earlier_checkpoint is None:  # else the stop came first, and a commit would overwrite it
             is_last = self._is_stopping.is_set()
             is_open = self._write(spool, is_open=is_open, replaces_all=replaces_all)
@@ -111,10 +114,12 @@ class SpoolWriter(threading.Thread):
         commit: Commit | None = None
         try:
             if not is_open:
-                stored = self._store.open()
-                if not self._take_over(spool, stored):
+                self._untaken.append(self._store.open())
+            while self._untaken:
+                if not self._take_over(spool, self._untaken[0]):
                     self._store.close(keep_lock=True)
                     return False
+                del self._untaken[0]
             commit = spool.take_unsaved(replaces_all=replaces_all)
             self._store.commit(commit)
         except Exception as error:  # noqa: BLE001 whatever it is, this thread goes on
@@ -130,6 +135,8 @@ class SpoolWriter(threading.Thread):
         Returns whether the reader has taken it; False: the agent stops before, and nothing may be committed.
         """
         spool.put([event for _, event in stored.events])
+        if stored.damage:
+            spool.store_damaged(stored.damage, stored.lost)
         if stored.checkpoint is None:
             return True
         spool.hand_over(stored.checkpoint)

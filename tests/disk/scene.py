@@ -22,6 +22,7 @@ from support import real_kills, received_telemetry
 from support.agents import AgentProcess
 from support.kernel_judge import Judge, judging
 from support.otlp_receiver import OtlpReceiver, Request
+from support.spool_files import NEWEST_CHECKPOINT
 from support.waiting import eventually
 
 from otel_oom import schema
@@ -150,7 +151,7 @@ def stored_events(spool: Path) -> int:
 
 def _state(spool: Path) -> dict[str, Any]:
     with closing(sqlite3.connect(spool / "spool.db")) as database:
-        (text,) = database.execute("SELECT state FROM checkpoint").fetchone()
+        (text,) = database.execute(f"SELECT state FROM {NEWEST_CHECKPOINT}").fetchone()
         state: dict[str, Any] = json.loads(text)
         return state
 

@@ -38,6 +38,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
             r"not understood: MemoryError(): b'raw\n'",
         ),
         (lambda h: h.record_refused(REFUSED), {"refused": 1}, "(facility 1): Killed process 1 (init)"),
+        (lambda h: h.spool_damaged("it is", 5), {"damaged": 5}, "it is; check the disk of this machine"),
         (lambda h: h.event_dropped("overflow", 4, "full"), {"overflow": 4}, "gave up 4 undelivered event(s): full"),
         (
             lambda h: h.export_failed("logs", "retry", "timed\nout", "a remedy"),

@@ -29,7 +29,7 @@ MAY_IMPORT = {
     "config": {"errors", "schema"},
     "health": {"kernel", "rate_limited_log", "schema", "totals"},
     "machine": {"kernel", "schema", "totals", "uuid5"},
-    "spool": {"health", "telemetry", "totals"},
+    "spool": {"health", "schema", "telemetry", "totals"},
     "otlp": {"config", "errors", "health", "schema", "spool", "telemetry", "totals"},
     "agent": {"config", "errors", "health", "kernel", "machine", "otlp", "schema", "spool", "telemetry", "totals"},
     "parse": {"errors", "kernel", "schema", "telemetry"},

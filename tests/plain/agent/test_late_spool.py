@@ -14,6 +14,7 @@ from otel_oom import schema
 from otel_oom.agent.late_spool import read_missed
 from otel_oom.health import Health
 from otel_oom.kernel.kmsg_record import sequence_of
+from otel_oom.spool.lost_checkpoint import checkpoint_from_events
 from otel_oom.totals import ResourceIdentity, Totals
 
 FIRST = first_checkpoint()
@@ -79,3 +80,26 @@ def test_a_late_spool_of_an_earlier_version_is_of_this_machine() -> None:
     _, left = missed
     assert left.carried_over is not None
     assert (left.carried_over.kills, left.retired) == ({"cgroup": 2}, ())
+
+
+def test_a_spool_without_a_checkpoint_is_caught_up_with_from_its_newest_event() -> None:
+    earlier = checkpoint_from_events(Rig().run(kill(70), kill(75)).events)
+    assert earlier is not None
+    log = [kill(70), kill(75), kill(77), kill(80)]
+
+    def source_at(cursor: int) -> Script:
+        script = Script()
+        script.put(*[one for one in log if (sequence_of(one) or 0) >= cursor])
+        return script
+
+    rig = Rig(counted=4, source_at=source_at)
+    rig.source.next_sequence = 80
+    with rig.running():
+        rig.source.put(kill(80))
+        assert eventually(lambda: rig.kills == {"cgroup": 1})
+        rig.spool.hand_over(earlier)
+        rig.source.wake()
+        assert rig.spool.wait_taken(10.0, lambda: False)
+        assert eventually(lambda: rig.kills == {"cgroup": 2})
+    assert [one.attributes[schema.KMSG_SEQUENCE.name] for one in rig.events] == [80, 77]
+    assert rig.spool.retired is None

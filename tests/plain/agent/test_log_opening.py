@@ -111,12 +111,41 @@ def test_a_gap_is_what_was_never_read(lost: Lost, missing: int) -> None:
     counts = [one.attributes[schema.COUNT.name] for one in rig.events if one.name == schema.RECORDS_LOST]
     assert counts == ([missing] if missing else [])
     if missing:
-        assert rig.kills == {"cgroup": 1}, "they begin again at 0"
-        assert rig.spool.totals.start_ns > 5
-        assert (rig.spool.checkpoint.base, rig.spool.checkpoint.lines) == (33, 1), "with 2 lines and 1 unaccounted"
+        assert (rig.kills, rig.spool.totals.unaccounted) == ({"cgroup": 2}, 1), "what no collector acknowledged stays"
+        assert rig.spool.totals.start_ns > 5, "they begin again at 0"
+        assert (rig.spool.checkpoint.base, rig.spool.checkpoint.lines) == (32, 1), (
+            "with 2 lines; carried over: of no base"
+        )
     else:
         assert (rig.kills, rig.spool.totals.start_ns) == ({"cgroup": 2}, 5)
         assert (rig.spool.checkpoint.base, rig.spool.checkpoint.lines) == (30, 3)
+
+
+def test_after_a_gap_acknowledged_counts_are_not_counted_again() -> None:
+    totals = Totals(5).plus("cgroup", 7).plus("cgroup", 8)
+    stored = replace(FIRST, totals=totals, acknowledged=totals.plus("cgroup", 9), cursor=70, first_uncounted=75)
+    stored = replace(stored, totals=stored.totals.plus("cgroup", 9).plus("system", 9))
+    rig = Rig(checkpoint=stored, reads_backlog=True).run(Lost(30, 9, 70), kill(100))
+    assert rig.kills == {"cgroup": 1, "system": 1}
+    again = Rig(checkpoint=rig.spool.checkpoint, reads_backlog=True).run()
+    assert again.kills == {"cgroup": 1, "system": 1}
+
+
+def test_carried_over_counts_change_no_comparison_although_the_first_put_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    stored = replace(FIRST, boot_id="before", totals=Totals(5).plus_unaccounted(3), cursor=70, first_uncounted=75)
+    rig = Rig(checkpoint=resume(stored, NEXT), reads_backlog=True, counted=1)
+    agent = rig.open()
+    rig.fail_puts(monkeypatch, MemoryError(), MemoryError())
+    rig.source.put(kill(3))
+    for _ in range(2):
+        with pytest.raises(MemoryError):
+            agent._turn()
+    agent._turn()
+    assert (rig.kills, rig.spool.totals.unaccounted) == ({"cgroup": 1}, 3)
+    assert (rig.spool.checkpoint.base, rig.spool.checkpoint.lines) == (-3, 1)
+    again = Rig(checkpoint=rig.spool.checkpoint, reads_backlog=True, counted=1)
+    again.open()._turn()
+    assert again.spool.totals.unaccounted == 3
 
 
 def test_totals_that_begin_again_are_those_of_the_first_export() -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from uuid import UUID
@@ -12,8 +14,10 @@ from uuid import UUID
 import pytest
 from support.agent_rig import kill
 from support.agents import environment
+from support.pipelines import event
 from support.sources import Script
 
+from otel_oom import schema
 from otel_oom.agent import start
 from otel_oom.agent.start import ReadyAgent
 from otel_oom.config.settings import load_config
@@ -23,6 +27,7 @@ from otel_oom.spool.checkpoint import Checkpoint
 from otel_oom.spool.spool import Commit
 from otel_oom.spool.sqlite_store import SqliteStore
 from otel_oom.spool.writer import SpoolWriter
+from otel_oom.telemetry.event import Attributes
 from otel_oom.totals import ResourceIdentity, Totals
 
 HERE = read_machine_identity()
@@ -78,6 +83,30 @@ def test_which_totals_are_exported_first(
         store(tmp_path / "spool", stored)
     running = begin()
     assert running.spool.exportable.totals.kills.get("cgroup", 0) == exported
+
+
+def test_a_damaged_spool_is_said_and_counted_and_the_agent_starts(
+    tmp_path: Path, begin: Callable[..., ReadyAgent], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its checkpoint is lost. The log of this test holds the kills 10 and 11; the spool has an event of 10."""
+    places: Attributes = {schema.BOOT_ID.name: HERE.boot_id, schema.KMSG_SEQUENCE.name: 10}
+    saved = replace(event("saved"), attributes={**event("saved").attributes, **places}, identity=STORED.identity)
+    one = SqliteStore(tmp_path / "spool")
+    one.open()
+    one.commit(Commit([(1, saved), (2, event("bad"))], [], [], STORED, replaces_all=True, number=1))
+    one.close()
+    with closing(sqlite3.connect(tmp_path / "spool" / "spool.db")) as database, database:
+        database.execute("UPDATE events SET event = '[]' WHERE number = 2")
+        database.execute("UPDATE checkpoint_odd SET state = CAST(x'ff' AS TEXT)")
+    running = begin()
+    assert [one.uid for one in running.spool.peek(9, 1 << 20)] == ["saved"]
+    assert running.health.dropped == {"damaged": 1}
+    (line,) = [message for message in caplog.messages if "the spool is damaged" in message]
+    assert "1 undelivered event(s) of it are saved, 1 or more are lost; totals begin again at 0; check the disk" in line
+    assert running.spool.exportable.totals.kills == {}, "0 is exported first"
+    running.stop()
+    running.run()
+    assert running.spool.totals.kills == {"cgroup": 1}, "kill 10 was counted by the earlier agent"
 
 
 def test_kills_from_before_an_identity_change_belong_to_the_old_identity(

@@ -11,6 +11,7 @@ import pytest
 from support import figures
 from support.documents import DOCUMENTS, ROOT, name, region
 from support.fault_table import stderr_table, table
+from support.spool_faults import table as spool_faults
 
 from otel_oom import schema
 from otel_oom.config import settings_tables
@@ -22,6 +23,7 @@ GENERATED: dict[str, tuple[str, Callable[[], str]]] = {
     "metrics": ("docs/telemetry.md", render.metrics),
     "resource": ("docs/telemetry.md", render.resource),
     "faults": ("docs/delivery.md", table),
+    "spool faults": ("docs/delivery.md", spool_faults),
     "faults of standard error": ("docs/delivery.md", stderr_table),
     "own settings": ("docs/configuration.md", settings_tables.own_settings),
     "standard variables": ("docs/configuration.md", settings_tables.standard_variables),

@@ -31,7 +31,7 @@ def instance_id(identity: ResourceIdentity) -> str:
 
 def test_log_records_carry_the_schema_url_on_resource_and_scope() -> None:
     requests = []
-    exporter: LocalExporter[Any] = LocalExporter(lambda batch: requests.append(encode_logs(batch)))
+    exporter = LocalExporter[Any](lambda batch: requests.append(encode_logs(batch)))
     sender = LogSender(resource_builder({}, {}), exporter, OWN, AttributeLimits())
     sender.send([Event(schema.OOM_KILL, 1, "body", {"process.command_args": ("a", "b c", "")})])
     (block,) = requests[0].resource_logs
@@ -59,7 +59,7 @@ def test_a_random_part_is_exported_as_a_uuid() -> None:
 
 
 def test_the_users_values_win() -> None:
-    chosen = {"os.name": "mine", "service.instance.id": "7"}
+    chosen = {"os.name": "mine", "service.instance.id": "7", "os.version": ""}
     found = resource_builder({schema.OS_NAME: "Debian", schema.OS_VERSION: "12"}, chosen)(OWN)
     assert [found.attributes[name] for name in ("os.name", "os.version", "service.instance.id")] == ["mine", "12", "7"]
 

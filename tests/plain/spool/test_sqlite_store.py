@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,8 +18,11 @@ from support.agent_rig import Rig
 from support.pipelines import event
 
 from otel_oom.spool.checkpoint import Checkpoint
+from otel_oom.spool.directory_lock import StoreHeldError
 from otel_oom.spool.spool import Commit
-from otel_oom.spool.sqlite_store import FORMAT, SqliteStore, Stored, StoreHeldError
+from otel_oom.spool.sqlite_store import SqliteStore, Stored
+from otel_oom.spool.store_tables import APPLICATION_ID, FORMAT
+from otel_oom.spool.stored_format import checksum
 from otel_oom.telemetry.event import Event
 from otel_oom.totals import ResourceIdentity, RetiredSeries, Series, Totals
 
@@ -197,69 +201,44 @@ def test_one_process_holds_it_until_it_ends(tmp_path: Path) -> None:
     assert kept(tmp_path) == Stored()
 
 
-def flip(path: Path) -> None:
-    content = bytearray(path.read_bytes())
-    content[4096 : 4096 + 64] = b"\xff" * 64
-    path.write_bytes(content)
+def of_version(path: Path, version: int) -> None:
+    with closing(sqlite3.connect(path)) as database:
+        database.execute(f"PRAGMA user_version = {version}")
+        database.execute(f"PRAGMA application_id = {APPLICATION_ID + version}")
 
 
-def edit(statement: str) -> Callable[[Path], None]:
-    def run(path: Path) -> None:
-        database = sqlite3.connect(path)
-        with database:
-            database.execute(statement)
-        database.close()
-
-    return run
-
-
-BAD_FILES = [
-    pytest.param(edit(f"PRAGMA user_version = {FORMAT + 1}"), "spool.db.version-2.0", id="of a newer version"),
-    pytest.param(lambda path: path.write_bytes(b"garbage" * 1_000), "spool.db.damaged.0", id="no database"),
-    pytest.param(lambda path: os.truncate(path, 5_000), "spool.db.damaged.0", id="cut off"),
-    pytest.param(flip, "spool.db.damaged.0", id="overwritten in the middle"),
-    pytest.param(edit("DROP TABLE checkpoint"), "spool.db.damaged.0", id="without a table"),
-    pytest.param(edit("UPDATE checkpoint SET state = '{}'"), "spool.db.damaged.0", id="a checkpoint of other fields"),
-    pytest.param(edit("UPDATE checkpoint SET state = '[1'"), "spool.db.damaged.0", id="a checkpoint that is no JSON"),
-    pytest.param(edit("UPDATE events SET event = '{}'"), "spool.db.damaged.0", id="an event of another form"),
-    pytest.param(edit("UPDATE events SET event = '[1, 2, 3, 4]'"), "spool.db.damaged.0", id="no event at all"),
-]
-
-
-@pytest.mark.parametrize(("spoil", "name"), BAD_FILES)
-def test_a_file_that_cannot_be_read_is_kept_under_another_name(
-    tmp_path: Path, spoil: Callable[[Path], object], name: str, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_file_of_a_newer_version_is_kept_under_another_name(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """So is this version's file by an older agent: back in its place, it is read again."""
+    path = tmp_path / "spool.db"
     written(tmp_path, change("a", "b")).close()
-    spoil(tmp_path / "spool.db")
-    content = (tmp_path / "spool.db").read_bytes()
+    of_version(path, FORMAT + 1)
+    content = path.read_bytes()
     store = SqliteStore(tmp_path)
     assert store.open() == Stored()
-    assert caplog.messages == [
-        f"the spool could not be read, and is kept as {tmp_path / name}; an empty one takes its place"
-    ]
-    assert (tmp_path / name).read_bytes() == content
+    kept_path = tmp_path / f"spool.db.version-{FORMAT + 1}.0"
+    assert caplog.messages == [f"the spool could not be read, and is kept as {kept_path}; an empty one takes its place"]
+    assert kept_path.read_bytes() == content
     store.commit(change("c"))
     store.close()
     assert uids(kept(tmp_path)) == [(1, "c")], "an empty file took its place"
-    edit(f"PRAGMA user_version = {FORMAT + 7}")(tmp_path / "spool.db")
+    of_version(path, FORMAT + 1)
     assert kept(tmp_path) == Stored()
-    assert (tmp_path / "spool.db.version-8.0").exists()
-    edit(f"PRAGMA user_version = {FORMAT + 7}")(tmp_path / "spool.db")
-    assert kept(tmp_path) == Stored()
-    assert (tmp_path / "spool.db.version-8.1").exists(), "nothing is overwritten"
+    assert kept_path.with_name(f"spool.db.version-{FORMAT + 1}.1").exists(), "nothing is overwritten"
+    of_version(kept_path, FORMAT)
+    kept_path.rename(path)
+    assert uids(kept(tmp_path)) == [(1, "a"), (2, "b")]
 
 
 def test_the_write_ahead_log_is_renamed_too(tmp_path: Path) -> None:
     store = written(tmp_path, change("a"))
-    edit(f"PRAGMA user_version = {FORMAT + 1}")(tmp_path / "spool.db")
+    of_version(tmp_path / "spool.db", FORMAT + 1)
     reader = sqlite3.connect(tmp_path / "spool.db")  # keeps the log from being merged
     reader.execute("SELECT * FROM events").fetchall()
     store.close()
     assert (tmp_path / "spool.db-wal").exists()
     assert kept(tmp_path) == Stored()
     reader.close()
-    database = sqlite3.connect(tmp_path / "spool.db.version-2.0")
+    database = sqlite3.connect(tmp_path / f"spool.db.version-{FORMAT + 1}.0")
     assert database.execute("SELECT count(*) FROM events").fetchone() == (1,)
     database.close()
 
@@ -305,3 +284,105 @@ def test_a_commit_survives_a_crash_of_the_machine(tmp_path: Path) -> None:
     assert store._database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     assert store._database.execute("PRAGMA synchronous").fetchone() == (2,), "FULL"
     store.close()
+
+
+def damaged(directory: Path) -> Path:
+    """A spool whose second event is damaged."""
+    written(directory, change("a", "b", "c")).close()
+    with closing(sqlite3.connect(directory / "spool.db")) as database, database:
+        database.execute("UPDATE events SET checksum = 7 WHERE number = 2")
+    return directory / "spool.db"
+
+
+@pytest.mark.parametrize("renames", range(6))
+def test_a_crash_while_a_damaged_file_is_replaced_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, renames: int
+) -> None:
+    damaged(tmp_path)
+    rename, left = Path.rename, renames
+
+    def crash(path: Path, target: Path) -> Path:
+        nonlocal left
+        if left == 0:
+            raise SystemExit
+        left -= 1
+        return rename(path, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", crash)
+        with pytest.raises(SystemExit):
+            kept(tmp_path)
+    stored = kept(tmp_path)
+    assert uids(stored) == [(1, "a"), (2, "c")]
+    assert bool(stored.damage) == (renames < 5), "between the last two renames the new file is complete"
+    assert uids(kept(tmp_path)) == [(1, "a"), (2, "c")]
+
+
+def test_a_disk_without_space_leaves_a_damaged_file_in_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = damaged(tmp_path).read_bytes()
+
+    def fail(*_: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("otel_oom.spool.store_tables.create", fail)
+        with pytest.raises(sqlite3.OperationalError, match="full"):
+            kept(tmp_path)
+    assert (tmp_path / "spool.db").read_bytes() == content
+    stored = kept(tmp_path)
+    assert (uids(stored), stored.lost) == ([(1, "a"), (2, "c")], 1)
+
+
+@pytest.mark.parametrize("message", ["database is locked", "disk I/O error", "attempt to write a readonly database"])
+def test_a_disk_that_fails_while_it_is_read_is_no_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, message: str
+) -> None:
+    written(tmp_path, change("a")).close()
+
+    class Failing:
+        def execute(self, *_: object) -> None:
+            raise sqlite3.OperationalError(message)
+
+        def close(self) -> None:
+            pass
+
+    with monkeypatch.context() as patch:
+        patch.setattr("otel_oom.spool.sqlite_store._connect", lambda _: Failing())
+        with pytest.raises(sqlite3.OperationalError, match=message):
+            kept(tmp_path)
+    assert uids(kept(tmp_path)) == [(1, "a")]
+
+
+def test_a_damaged_file_that_is_opened_again_costs_nothing(tmp_path: Path) -> None:
+    """Its events are in this agent's memory."""
+    store = written(tmp_path, change("a", "b", "c"))
+    store.close(keep_lock=True)
+    with closing(sqlite3.connect(tmp_path / "spool.db")) as database, database:
+        database.execute("UPDATE events SET checksum = 7 WHERE number = 2")
+    stored = store.open()
+    assert (stored.events, stored.checkpoint, stored.lost) == ((), None, 0)
+    assert stored.damage.endswith("spool.db.damaged.0; its events are in memory")
+    store.commit(change("a", "b", "c", replaces_all=True))
+    store.close()
+    assert uids(kept(tmp_path)) == [(1, "a"), (2, "b"), (3, "c")]
+
+
+def test_nothing_of_a_damaged_row_reaches_the_log_line(tmp_path: Path) -> None:
+    """It may hold a command line with secrets."""
+    written(tmp_path, change("a", "b")).close()
+    with closing(sqlite3.connect(tmp_path / "spool.db")) as database, database:
+        text = b'["canary" \xff'
+        for number, keys in ((1, (1,)), (2, (2,))):
+            database.execute(
+                "UPDATE events SET event = CAST(? AS TEXT), checksum = ? WHERE number = ?",
+                (text, checksum(text, *keys), number),
+            )
+        database.execute(
+            "UPDATE checkpoint_odd SET state = CAST(? AS TEXT), checksum = ?", (text, checksum(text, 1, 2))
+        )
+    stored = kept(tmp_path)
+    assert (stored.events, stored.checkpoint) == ((), None)
+    assert "a checkpoint cannot be used: UnicodeDecodeError" in stored.damage
+    assert "canary" not in stored.damage

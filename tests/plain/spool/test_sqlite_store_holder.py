@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from otel_oom.spool.sqlite_store import LOCK, SqliteStore, StoreHeldError
+from otel_oom.spool.directory_lock import LOCK, StoreHeldError
+from otel_oom.spool.sqlite_store import SqliteStore
 
 INVISIBLE_PID = 2**22 + 1
 """More than the kernel's greatest pid (PID_MAX_LIMIT)."""

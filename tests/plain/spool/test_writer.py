@@ -8,7 +8,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,13 @@ from typing import Any
 import pytest
 from support.agent_rig import first_checkpoint
 from support.pipelines import event
+from support.spool_files import NEWEST_CHECKPOINT
 from support.waiting import eventually
 
 from otel_oom.health import Health
+from otel_oom.spool.directory_lock import StoreHeldError
 from otel_oom.spool.spool import Spool
-from otel_oom.spool.sqlite_store import SqliteStore, Stored, StoreHeldError
+from otel_oom.spool.sqlite_store import SqliteStore, Stored
 from otel_oom.spool.writer import SpoolWriter
 from otel_oom.totals import Series
 
@@ -81,7 +83,7 @@ class Rig:
                 row[0]
                 for row in database.execute("SELECT event ->> '$[3].\"log.record.uid\"' FROM events ORDER BY number")
             ]
-            row = database.execute("SELECT state ->> '$.totals.kills.cgroup' FROM checkpoint").fetchone()
+            row = database.execute(f"SELECT state ->> '$.totals.kills.cgroup' FROM {NEWEST_CHECKPOINT}").fetchone()
             return uids, (row and row[0]) or 0
         finally:
             database.close()
@@ -404,8 +406,43 @@ def test_acknowledged_totals_and_a_log_that_runs_on_are_written_soon(tmp_path: P
         assert gate.commits[-1].checkpoint.acknowledged == rig.spool.totals
 
 
-def test_a_file_that_was_renamed_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    (tmp_path / "spool.db").write_bytes(b"garbage" * 1000)
-    with written(tmp_path) as rig:
-        rig.put("a")
-    assert f"the spool could not be read, and is kept as {tmp_path}/spool.db.damaged.0" in caplog.text
+def test_a_damaged_file_that_opens_late_is_taken_over_and_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with written(tmp_path) as before:
+        before.put("old", "bad")
+    with closing(sqlite3.connect(tmp_path / "spool.db")) as database, database:
+        database.execute("UPDATE events SET checksum = 1 WHERE number = 2")
+    failures = [OSError("no")]
+    rig = late(tmp_path, monkeypatch, lambda: failures and (_ for _ in ()).throw(failures.pop()))
+    assert eventually(lambda: rig.queued == ["old"])
+    assert rig.writer.stop(10)
+    assert rig.health.dropped == {"damaged": 1}
+    assert f"is kept as {tmp_path}/spool.db.damaged.0; 1 undelivered event(s) of it are saved, 1 are" in caplog.text
+
+
+@pytest.mark.parametrize("failures", [1, 2])
+@pytest.mark.parametrize("fails_first", [False, True])
+def test_a_spool_that_opens_late_is_taken_over_although_memory_runs_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failures: int, *, fails_first: bool
+) -> None:
+    """The store does not return its events twice. They must not be lost, or overwritten on disk."""
+    with written(tmp_path) as before:
+        before.put("old")
+    is_open = threading.Event()
+    errors = [OSError("no")] if fails_first else []
+    rig = late(tmp_path, monkeypatch, lambda: is_open.wait(30) if not errors else (_ for _ in ()).throw(errors.pop()))
+    left = [MemoryError()] * failures
+    put = rig.spool.put
+
+    def failing(*arguments: Any) -> None:
+        if threading.current_thread() is rig.writer and left:
+            raise left.pop()
+        put(*arguments)
+
+    monkeypatch.setattr(rig.spool, "put", failing)
+    is_open.set()
+    assert eventually(lambda: rig.on_disk() == (["old"], 0))
+    assert rig.queued == ["old"]
+    assert left == []
+    assert rig.writer.stop(10)

@@ -1,0 +1,59 @@
+"""Copies a damaged file so that SQLite can read further in it. Each row has a checksum, so nothing wrong is read.
+
+- The pages of the write-ahead log are written into the copy, also those behind a damaged frame. In most cases a later
+  commit wrote the damaged page again.
+- The header of the file is replaced, and the number of pages: SQLite reads nothing of a file that is too short.
+- The first page holds the names of the tables. All files of one format that this version made have the same.
+
+Format: https://www.sqlite.org/fileformat2.html
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from otel_oom.spool import write_ahead_log
+from otel_oom.spool.write_ahead_log import PAGE_BYTES
+
+_HEADER_BYTES: Final = 100
+_PAGE_COUNT: Final = slice(28, 32)
+
+
+def repaired_copies(path: Path, copy: Path, first_page: bytes) -> Iterator[Path]:
+    """Write the copies one after the other, with more and more replaced. The caller may stop when one is good.
+
+    first_page: of an empty file of this format. Raises: OSError.
+    """
+    shutil.copyfile(path, copy)
+    _merge_log(path, copy)
+    with copy.open("r+b") as file:
+        theirs = file.read(PAGE_BYTES).ljust(PAGE_BYTES, b"\0")
+        file.seek(0, os.SEEK_END)
+        pages = -(-file.tell() // PAGE_BYTES)
+        file.truncate(pages * PAGE_BYTES)
+    header = bytearray(first_page[:_HEADER_BYTES])
+    header[_PAGE_COUNT] = pages.to_bytes(4, "big")
+    for rest in (theirs, first_page):
+        with copy.open("r+b") as file:
+            file.write(header + rest[_HEADER_BYTES:])
+        yield copy
+
+
+def _merge_log(path: Path, copy: Path) -> None:
+    """Write all pages of the log up to its last commit."""
+    frames = list(write_ahead_log.frames(path))
+    last = max((frame.number for frame in frames if frame.is_commit), default=0)
+    most_pages = copy.stat().st_size // PAGE_BYTES + last
+    if not last:
+        return
+    with path.with_name(f"{path.name}-wal").open("rb") as log, copy.open("r+b") as file:
+        for frame in frames:
+            if frame.number <= last and 0 < frame.page <= most_pages:
+                log.seek(frame.offset)
+                page = log.read(PAGE_BYTES)
+                file.seek((frame.page - 1) * PAGE_BYTES)
+                file.write(page)

@@ -1,0 +1,176 @@
+"""Reads what the file of a spool contains, row by row, also out of a damaged file.
+
+Rules:
+- What the file contains is input: it is read, or it is damage. It never raises.
+- Texts are read as bytes: a damaged one may be no UTF-8.
+- A row is used only if its checksum is right. Rows of format 1 have none: there the form of the text decides.
+- Rows are read from both ends. Where SQLite cannot go on, each row in between is asked for by its number.
+- Each error of SQLite is of the disk (it is raised, and tried again later), or about the content (it is damage).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Any, Final, TypeAlias
+
+from otel_oom.spool.checkpoint import Checkpoint
+from otel_oom.spool.event_queue import MAX_EVENTS
+from otel_oom.spool.store_tables import APPLICATION_ID, CHECKPOINTS, FORMAT, Content
+from otel_oom.spool.stored_format import NOT_UNDERSTOOD, checksum, load_checkpoint, load_event
+from otel_oom.telemetry.event import Event
+
+_Row: TypeAlias = tuple[Any, ...]
+
+_MAX_ROWS: Final = 2 * MAX_EVENTS  # a damaged tree can name one page many times
+_MAX_STOPS_KEPT: Final = 3
+
+# What SQLite says of the disk and of other processes (sqlite3ErrStr in its src/main.c). The class of the error does not
+# tell: OperationalError is raised for a full disk, and for a table that is missing.
+_OF_THE_DISK: Final = (
+    "access permission denied",
+    "attempt to write a readonly database",
+    "database is locked",
+    "database or disk is full",
+    "database table is locked",
+    "disk I/O error",
+    "locking protocol",
+    "unable to open database file",
+)
+
+
+class _WrongChecksumError(ValueError):
+    """A row is not as it was written."""
+
+
+def read_content(database: sqlite3.Connection) -> Content:
+    """Read everything.
+
+    Raises: sqlite3.OperationalError, the disk fails or another process has locked the file.
+    """
+    reading = _Reading(database)
+    version = reading.number("PRAGMA user_version")
+    if version is not None and version > FORMAT and reading.number("PRAGMA application_id") == APPLICATION_ID + version:
+        return Content(version)
+    if version is not None and version not in {1, FORMAT}:
+        reading.damage.append("its version is damaged")
+    verdict = next(reading.rows("PRAGMA quick_check(1)"), ("nothing",))[0]
+    if verdict != "ok" and not reading.damage:
+        reading.damage.append("SQLite's quick_check finds errors")
+    return reading.format_1() if version == 1 else reading.format_2()
+
+
+class _Reading:
+    """One reading of one file."""
+
+    def __init__(self, database: sqlite3.Connection) -> None:
+        self._database = database
+        self._events: dict[int, Event] = {}
+        self._unusable: set[int] = set()
+        self._stops = 0
+        """How often SQLite could not go on."""
+        self.damage: list[str] = []
+        """What was found to be wrong."""
+
+    def rows(self, query: str, *values: int) -> Iterator[_Row]:
+        """The rows up to the first that cannot be read."""
+        try:
+            yield from islice(self._database.execute(query, values), _MAX_ROWS)
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # the second: the message quotes a damaged text
+            if str(error).startswith(_OF_THE_DISK):
+                raise
+            self._stops += 1
+            if self._stops <= _MAX_STOPS_KEPT:
+                self.damage.append(str(error).partition(" with text ")[0])  # not the text: it may hold a secret
+
+    def number(self, query: str) -> int | None:
+        """The one number that a query returns, None if it cannot be read."""
+        value = next(self.rows(query), (None,))[0]
+        return value if isinstance(value, int) else None
+
+    def format_1(self) -> Content:
+        """What a file of format 1 contains."""
+        checkpoint = None
+        for (state,) in self.rows("SELECT CAST(state AS BLOB) FROM checkpoint"):
+            try:
+                checkpoint = load_checkpoint(state)
+            except NOT_UNDERSTOOD as error:  # noqa: PERF203 one row
+                self.damage.append(f"a checkpoint cannot be used: {_name(error)}")
+        self._read_events("SELECT number, CAST(event AS BLOB) FROM events")
+        return self._content(1, checkpoint, 0, None)
+
+    def format_2(self) -> Content:
+        """What a file of format 2 contains."""
+        found: dict[int, tuple[Checkpoint, int]] = {}
+        for parity, table in enumerate(CHECKPOINTS):
+            query = f"SELECT number, events, CAST(state AS BLOB), checksum FROM {table}"  # noqa: S608 one of two names
+            for number, count, state, stored in self.rows(query):
+                try:
+                    if number % 2 != parity or checksum(state, number, count) != stored:
+                        raise _WrongChecksumError
+                    found[number] = (load_checkpoint(state), count)
+                except NOT_UNDERSTOOD as error:  # noqa: PERF203 two rows
+                    self.damage.append(f"a checkpoint cannot be used: {_name(error)}")
+        self._read_events("SELECT number, CAST(event AS BLOB), checksum FROM events")
+        if not found:
+            return self._content(FORMAT, None, 0, None)
+        newest = max(found)
+        checkpoint, count = found[newest]
+        if set(found) not in ({1}, {newest, newest - 1}):
+            self.damage.append("a checkpoint is missing")
+            return self._content(FORMAT, checkpoint, newest, None)  # the missing one may be newer
+        if count != len(self._events):
+            self.damage.append(f"{len(self._events)} of {count} events")
+        return self._content(FORMAT, checkpoint, newest, count)
+
+    def _content(self, version: int, checkpoint: Checkpoint | None, commit: int, count: int | None) -> Content:
+        """count: how many events the last commit left, None if it is not known."""
+        events = tuple(sorted(self._events.items()))
+        return Content(version, events, checkpoint, commit, count, tuple(self.damage), self._lost(count))
+
+    def _read_events(self, query: str) -> None:
+        stops = self._stops
+        self._take(self.rows(f"{query} ORDER BY number"))
+        if self._stops == stops:
+            return
+        below = max(self._events, default=None)
+        self._take(self.rows(f"{query} ORDER BY number DESC"))
+        beyond = [number for number in self._events if below is None or number > below]
+        if below is None and not beyond:
+            return
+        end = min(beyond, default=(below or 0) + MAX_EVENTS)
+        start = max(end - MAX_EVENTS, 1 if below is None else below + 1)
+        for number in range(start, end):
+            self._take(self.rows(f"{query} WHERE number = ?", number))
+
+    def _take(self, rows: Iterable[_Row]) -> None:
+        for number, text, *stored in rows:
+            try:
+                if stored and checksum(text, number) != stored[0]:
+                    raise _WrongChecksumError
+                self._events[number] = load_event(text)
+            except NOT_UNDERSTOOD as error:  # noqa: PERF203 the next row is read
+                if number not in self._unusable:
+                    self._unusable.add(number)
+                    self.damage.append(f"an event cannot be used: {_name(error)}")
+
+    def _lost(self, count: int | None) -> int | None:
+        """How many events cannot be read. Without `count`: those that must have been there, None if there is no sign.
+
+        Stored events have numbers without gaps: they leave in their order.
+        """
+        if count is not None:
+            return max(0, count - len(self._events))
+        if not self.damage:
+            return 0
+        if not self._events:
+            return len(self._unusable) or None
+        first, last = min(self._events), max(self._events)
+        outside = sum(not first <= number <= last for number in self._unusable)
+        return last - first + 1 - len(self._events) + outside
+
+
+def _name(error: Exception) -> str:
+    """What to log of an error. Not its text: that may quote a command line with secrets."""
+    return "wrong checksum" if isinstance(error, _WrongChecksumError) else type(error).__name__

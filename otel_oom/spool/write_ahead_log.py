@@ -1,0 +1,121 @@
+"""The frames of SQLite's write-ahead log: which end a commit, which SQLite accepts, and what they contain.
+
+SQLite reads a log up to the first frame whose checksum is wrong, and says nothing of what follows. That is right for a
+commit that a crash cut off. If a frame of an earlier commit is damaged, committed data is lost.
+
+Format: https://www.sqlite.org/fileformat2.html#walformat, all numbers big-endian, 32 bits.
+Header: magic, version, page size, sequence, two salts, two checksums. Then frames: page number, size of the database in
+pages (0: the commit goes on), the two salts, two checksums, the page. Each reuse of the file changes the salts, so that
+frames of earlier uses can be told apart.
+
+The index beside it (`-shm`) names the last frame of the last commit. A process that was killed leaves it behind.
+Format: https://www.sqlite.org/walformat.html#walidxfmt, in the byte order of the machine.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, NamedTuple
+
+_HEADER: Final = struct.Struct(">8I")
+_FRAME: Final = struct.Struct(">6I")
+_HEAD_BYTES: Final = _HEADER.size + _FRAME.size
+_INDEX: Final = struct.Struct("=16x I 12x 8s 2I")
+_MAGIC: Final = {0x377F0682: "<", 0x377F0683: ">"}  # with the byte order of the checksums
+_MASK: Final = 0xFFFFFFFF
+PAGE_BYTES: Final = 4096
+"""Size of a page of the database: SQLite's default since 3.12.0."""
+
+
+class Frame(NamedTuple):
+    """A frame. number: from 1 on; page: of the database; is_commit: it ends one; offset: of its content, bytes."""
+
+    number: int
+    page: int
+    is_commit: bool
+    offset: int
+
+
+def frames(database: Path) -> Iterator[Frame]:
+    """All frames of this use of the log, also those behind a damaged one. A missing log has none. Raises: OSError."""
+    log = _beside(database, "-wal")
+    if not log.exists():
+        return
+    salts = _salts(database)
+    step = _FRAME.size + PAGE_BYTES
+    with log.open("rb") as file:
+        count = (os.fstat(file.fileno()).st_size - _HEADER.size) // step
+        for number in range(1, count + 1):
+            offset = _HEADER.size + (number - 1) * step
+            file.seek(offset)
+            head = file.read(_FRAME.size)
+            page, pages = _FRAME.unpack(head)[:2]
+            if head[8:16] == salts:
+                yield Frame(number, page, bool(pages), offset + _FRAME.size)
+
+
+def commits(database: Path) -> list[int]:
+    """Numbers of the frames that end a commit, before SQLite opens the file: at least one if the header is damaged.
+
+    Raises: OSError.
+    """
+    found = [frame.number for frame in frames(database) if frame.is_commit]
+    last, salts = _index(database)
+    if last and last not in found and _salts(database) in {b"", salts}:
+        found.append(last)
+    head = _head(_beside(database, "-wal"))
+    return found or ([1] if head and not _is_header(head) else [])
+
+
+def accepted_frames(database: Path) -> int:
+    """How many frames SQLite accepts, after it has read from the file. Raises: OSError."""
+    return _index(database)[0]
+
+
+def _beside(database: Path, tail: str) -> Path:
+    return database.with_name(database.name + tail)
+
+
+def _head(path: Path) -> bytes:
+    """The first bytes of a file, none if it is missing."""
+    if not path.exists():
+        return b""
+    with path.open("rb") as file:
+        return file.read(_HEAD_BYTES)
+
+
+def _is_header(head: bytes) -> bool:
+    if len(head) < _HEADER.size:
+        return False
+    magic, *_, first, second = _HEADER.unpack_from(head)
+    return magic in _MAGIC and _checksum(head[:24], _MAGIC[magic]) == (first, second)
+
+
+def _salts(database: Path) -> bytes:
+    """The salts of this use of the log: by its header, else by the index, else by the first frame."""
+    head = _head(_beside(database, "-wal"))
+    if _is_header(head):
+        return head[16:24]
+    return _index(database)[1] or head[_HEADER.size + 8 : _HEADER.size + 16]
+
+
+def _index(database: Path) -> tuple[int, bytes]:
+    """The last frame of the last commit, and the salts of its log. 0: the index is missing, or damaged."""
+    head = _head(_beside(database, "-shm"))
+    if len(head) < _INDEX.size:
+        return 0, b""
+    last, salts, *sums = _INDEX.unpack_from(head)
+    is_whole = _checksum(head[:40], "<" if sys.byteorder == "little" else ">") == tuple(sums)
+    return (last, salts) if is_whole else (0, b"")
+
+
+def _checksum(data: bytes, order: str) -> tuple[int, int]:
+    first = second = 0
+    for even, odd in struct.iter_unpack(f"{order}II", data):
+        first = (first + even + second) & _MASK
+        second = (second + odd + first) & _MASK
+    return first, second
