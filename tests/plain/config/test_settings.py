@@ -37,7 +37,7 @@ E = "OTEL_EXPORTER_OTLP_"
          {"logs.tls": TlsFiles(), "metrics.tls": None}),
         ({f"{E}PROTOCOL": "grpc", f"{E}ENDPOINT": "https://c:1", f"{E}INSECURE": "true"}, {"logs.tls": TlsFiles()}),
         ({f"{E}TIMEOUT": "2500", f"{E}METRICS_TIMEOUT": "1"}, {"logs.timeout_s": 2.5, "metrics.timeout_s": 0.001}),
-        ({f"{E}TIMEOUT": "0", f"{E}METRICS_TIMEOUT": "7"}, {"logs.timeout_s": 3600.0, "metrics.timeout_s": 0.007}),
+        ({f"{E}TIMEOUT": "0", f"{E}METRICS_TIMEOUT": "7"}, {"logs.timeout_s": 60.0, "metrics.timeout_s": 0.007}),
         ({"OTEL_METRIC_EXPORT_INTERVAL": "1500"}, {"heartbeat_s": 1.5}),
         ({f"{E}COMPRESSION": "gzip", f"{E}LOGS_COMPRESSION": "deflate"},
          {"logs.compression": "deflate", "metrics.compression": "gzip"}),
