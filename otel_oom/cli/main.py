@@ -21,7 +21,7 @@ from typing import Final
 from otel_oom import URL, __version__
 from otel_oom.cli import arguments, run
 from otel_oom.cli.log_output import LogOutput
-from otel_oom.cli.redaction import redactor
+from otel_oom.config.redaction import redactor
 from otel_oom.errors import OtelOomError, OutputError, UsageError
 
 log = logging.getLogger(__name__)

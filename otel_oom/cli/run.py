@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 
-from otel_oom.cli.log_output import LogOutput
+from otel_oom.cli.log_output import LogOutput, trace_crashes
 from otel_oom.config import options
 
 log = logging.getLogger(__name__)
@@ -26,6 +26,7 @@ def run(arguments: argparse.Namespace, output: LogOutput) -> int:
 
     memory_protection.bound_threads()  # before the first of them
     output.write_in_background()  # before the import of the SDK, which logs what it refuses
+    trace_crashes()
     from otel_oom.config.environment import hide_from_sdk
     from otel_oom.config.settings import load_config
 

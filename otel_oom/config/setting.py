@@ -25,7 +25,7 @@ class Setting:
     metavar: what the help calls the value of the flag; empty for a flag that is on or off
     choices: the words that are allowed; empty if the value is no fixed word
     difference: how the behaviour differs from the OpenTelemetry specification; empty if it is the same
-    is_of_sdk: the SDK or its exporters read it, not this package
+    is_of_sdk: the SDK or its exporters read it in the environment
     """
 
     variable: str

@@ -159,7 +159,7 @@ LOG_LEVEL: Final = Setting(
     "OTEL_LOG_LEVEL",
     "info",
     "the least severe lines that the agent writes to standard error: `trace`, `debug`, `info`, `warn`, `error`, `fatal`"
-    " or `none`",
+    " or `none`. With the last two, the exit code alone says why a start failed",
     WARNS,
     choices=("none", "fatal", "error", "warn", "warning", "info", "debug", "trace"),
 )

@@ -26,6 +26,7 @@ _IDENTIFIERS: Final = frozenset(
         schema.BOOT_ID,
         schema.GROUP_ID,
         schema.CONTAINER_ID,
+        schema.CONTAINER_NAME,
         schema.POD_UID,
     )
 )

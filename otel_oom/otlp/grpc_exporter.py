@@ -7,7 +7,6 @@ Source: OTLP specification, "OTLP/gRPC Response" (success, partial success, fail
 
 from __future__ import annotations
 
-import faulthandler
 import os
 import threading
 from collections.abc import Iterable
@@ -16,6 +15,7 @@ from dataclasses import replace
 from typing import Any, Final, cast
 
 # Before the import of grpc: its C core writes its own lines to stderr without a limit. Failures are in the outcome.
+# This also hides the line of a failed check, which ends the process (SIGABRT), see `cli.log_output.trace_crashes`.
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 from grpc import Call, ChannelCredentials, Compression, StatusCode, ssl_channel_credentials
@@ -30,9 +30,6 @@ from otel_oom.errors import UsageError
 from otel_oom.otlp.export_outcome import Outcome, encoded
 from otel_oom.otlp.grpc_answer import answered, failed
 from otel_oom.otlp.tls_files import pem
-
-# GRPC_VERBOSITY also hides the line of a failed check in the C core, which ends the process (SIGABRT).
-faulthandler.enable()
 
 _CHANNEL_OPTIONS: Final = (
     ("grpc.primary_user_agent", f"otel-oom/{__version__} {_USER_AGENT_HEADER_VALUE}"),

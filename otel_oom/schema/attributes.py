@@ -1,4 +1,7 @@
-"""The attributes of log records: name, type, unit, meaning, and the events that carry them."""
+"""The attributes of log records: name, type, unit, meaning, and the events that carry them.
+
+Their order is that of importance: a limit on their number drops them from the end (`otlp.attribute_limits`).
+"""
 
 from __future__ import annotations
 

@@ -70,6 +70,18 @@ def test_a_spool_that_is_found_late_is_caught_up_with(
     assert opened == ([] if earlier.get("cursor", 0) is None else [0 if "boot_id" in earlier else 70])
 
 
+def test_a_late_spool_of_an_earlier_version_is_of_this_machine() -> None:
+    """Its id has another namespace. So its unacknowledged counts are carried over, and are no retired series."""
+    former = ResourceIdentity(str(uuid5(UUID("1c9bfad8-2c8c-5b55-a353-52ba67b6afd8"), "machine\0host")))
+    earlier = replace(FIRST, identity=former, totals=Totals(5, {"cgroup": 2}), cursor=70, first_uncounted=70)
+    own = IDENTITY.resource_identity(random_part="f00")
+    missed = read_missed(earlier, 70, own, IDENTITY, Health(), lambda _: Script())
+    assert missed is not None
+    _, left = missed
+    assert left.carried_over is not None
+    assert (left.carried_over.kills, left.retired) == ({"cgroup": 2}, ())
+
+
 def test_a_spool_without_a_checkpoint_is_caught_up_with_from_its_newest_event() -> None:
     earlier = checkpoint_from_events(Rig().run(kill(70), kill(75)).events)
     assert earlier is not None
@@ -91,15 +103,3 @@ def test_a_spool_without_a_checkpoint_is_caught_up_with_from_its_newest_event() 
         assert eventually(lambda: rig.kills == {"cgroup": 2})
     assert [one.attributes[schema.KMSG_SEQUENCE.name] for one in rig.events] == [80, 77]
     assert rig.spool.retired is None
-
-
-def test_a_late_spool_of_an_earlier_version_is_of_this_machine() -> None:
-    """Its id has another namespace. So its unacknowledged counts are carried over, and are no retired series."""
-    former = ResourceIdentity(str(uuid5(UUID("1c9bfad8-2c8c-5b55-a353-52ba67b6afd8"), "machine\0host")))
-    earlier = replace(FIRST, identity=former, totals=Totals(5, {"cgroup": 2}), cursor=70, first_uncounted=70)
-    own = IDENTITY.resource_identity(random_part="f00")
-    missed = read_missed(earlier, 70, own, IDENTITY, Health(), lambda _: Script())
-    assert missed is not None
-    _, left = missed
-    assert left.carried_over is not None
-    assert (left.carried_over.kills, left.retired) == ({"cgroup": 2}, ())

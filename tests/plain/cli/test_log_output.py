@@ -111,7 +111,8 @@ def test_a_full_pipe_does_not_hold_the_end(stderr: Stderr) -> None:
     with LogOutput(stderr.file, str) as output:
         output.write_in_background()
         for _ in range(MANY):
-            log.error("line")
+            log.error("x" * 1000)
+            time.sleep(0)
     (thread,) = [thread for thread in threading.enumerate() if thread.name == "log-output"]
     os.close(stderr.read_end)  # the write fails now
     thread.join(10)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from support.agents import environment
+from support.full_pipe import full_pipe
 
 from otel_oom.spool.sqlite_store import SqliteStore
 
@@ -31,6 +31,16 @@ import signal, sys
 from otel_oom.agent import start
 from otel_oom.cli.main import main
 start.prepare = lambda config: signal.raise_signal(signal.{name})
+sys.exit(main(["run"]))
+"""
+_ABORTS_INSIDE_GRPC = """
+import sys
+from otel_oom.agent import start
+from otel_oom.cli.main import main
+def abort(config):
+    import otel_oom.otlp.grpc_exporter, grpc
+    grpc.secure_channel("localhost:9", grpc.ssl_channel_credentials(private_key=b"a key"))
+start.prepare = abort
 sys.exit(main(["run"]))
 """
 _SIGNALS = pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
@@ -84,6 +94,25 @@ def test_a_signal_during_the_start_ends_the_process(number: signal.Signals) -> N
         assert "watching" not in stderr
 
 
+def test_probable_mistakes_are_said_once_at_the_start() -> None:
+    endpoint = "http://127.0.0.1:9/v1/logs"
+    with subprocess.Popen(
+        [sys.executable, "-c", _PLAYED],
+        env=environment(OTEL_EXPORTER_OTLP_ENDPOINT=endpoint),
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as started:
+        assert started.stderr is not None
+        lines = []
+        for line in started.stderr:
+            lines.append(line)
+            if "watching" in line:
+                started.kill()
+        warned = [line for line in lines if "ends in /v1/logs, and /v1/logs or /v1/metrics is added to it" in line]
+        assert len(warned) == 1
+        assert warned[0].startswith("otel-oom: warning: OTEL_EXPORTER_OTLP_ENDPOINT='http://127.0.0.1:9/v1/logs' ends")
+
+
 def test_an_ignored_hangup_is_ignored() -> None:
     """By nohup(1)."""
     with process(_PLAYED, before="trap '' HUP;") as run:
@@ -110,24 +139,8 @@ def test_an_interrupt_during_the_stop_ends_at_once(first: signal.Signals) -> Non
             assert "stopped" not in run.stderr.read()
 
 
-@contextmanager
-def full_pipe() -> Iterator[int]:
-    """The write end of a pipe that nobody reads."""
-    read_end, write_end = os.pipe()
-    try:
-        os.set_blocking(write_end, False)
-        with suppress(BlockingIOError):
-            while os.write(write_end, b"x" * 4096):
-                pass
-        os.set_blocking(write_end, True)
-        yield write_end
-    finally:
-        os.close(read_end)
-        os.close(write_end)
-
-
 def test_a_stderr_that_nobody_reads_stops_nothing() -> None:
-    with full_pipe() as stderr, process(_PLAYED, stderr=stderr) as run:
+    with full_pipe() as pipe, process(_PLAYED, stderr=pipe.write_end) as run:
         assert run.stdout is not None
         assert run.stdout.readline() == "{\n", "the event of the recorded kill"
         run.terminate()
@@ -135,14 +148,35 @@ def test_a_stderr_that_nobody_reads_stops_nothing() -> None:
 
 
 def test_a_start_that_fails_ends_although_nobody_reads_stderr() -> None:
-    with full_pipe() as stderr, process(_PLAYED, stderr=stderr, OTEL_EXPORTER_OTLP_TIMEOUT="5s") as run:
+    with full_pipe() as pipe, process(_PLAYED, stderr=pipe.write_end, OTEL_OOM_SCORE_ADJ="low") as run:
         assert run.wait(10.0) == 2
 
 
+def test_an_abort_inside_grpc_says_where_it_was(tmp_path: Path) -> None:
+    """Its own line is hidden (GRPC_VERBOSITY=NONE)."""
+    file = tmp_path / "stderr"
+    with file.open("w") as stderr, process(_ABORTS_INSIDE_GRPC, stderr=stderr.fileno()) as run:
+        assert run.wait(30.0) == -signal.SIGABRT
+    assert "Fatal Python error: Aborted" in file.read_text()
+
+
+def test_an_abort_ends_the_process_although_nobody_reads_stderr() -> None:
+    with full_pipe() as pipe, process(_ABORTS_INSIDE_GRPC, stderr=pipe.write_end) as run:
+        assert run.wait(30.0) == -signal.SIGABRT
+
+
 @pytest.mark.parametrize("stderr", ["2>/dev/full", "2>&-"])
-def test_a_stderr_that_cannot_be_written_stops_nothing(stderr: str, tmp_path: Path) -> None:
-    """A closed one in particular: the spool's file must not get its number."""
-    with process(_PLAYED, str(tmp_path / "spool"), before=f"exec {stderr};") as run:
+@pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
+def test_a_stderr_that_cannot_be_written_stops_nothing(protocol: str, stderr: str, tmp_path: Path) -> None:
+    """A closed one in particular: the spool's file must not get its number, and faulthandler needs one."""
+    with process(
+        _PLAYED,
+        str(tmp_path / "spool"),
+        before=f"exec {stderr};",
+        OTEL_METRICS_EXPORTER="otlp",
+        OTEL_EXPORTER_OTLP_PROTOCOL=protocol,
+        OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:9",
+    ) as run:
         assert run.stdout is not None
         assert run.stdout.readline() == "{\n"
         run.terminate()

@@ -51,7 +51,16 @@ def test_texts_are_cut_and_identifiers_are_not() -> None:
     found = limited(FULL, AttributeLimits(characters=4))
     tasks: Any = found["oom.top_tasks"]
     assert (found["log.record.uid"], found["oom.scope"], found["process.pid"]) == (UID, "cgroup", 7)
-    whole = {"event.name", "log.record.uid", "oom.scope", "oom.boot.id", "oom.group.id", "container.id", "k8s.pod.uid"}
+    whole = {
+        "event.name",
+        "log.record.uid",
+        "oom.scope",
+        "oom.boot.id",
+        "oom.group.id",
+        "container.id",
+        "container.name",
+        "k8s.pod.uid",
+    }
     assert {name for name in FULL if isinstance(FULL[name], str) and found[name] == FULL[name]} == whole
     assert found["log.record.original"] == "log."
     assert [dict(task) for task in tasks] == [{"pid": 1, "comm": "a lo"}]

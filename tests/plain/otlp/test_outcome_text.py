@@ -12,6 +12,7 @@ from support.otlp_servers import Answer
 from support.pipelines import CODE, sending, settings
 from support.waiting import eventually
 
+from otel_oom.config.redaction import REPLACEMENT
 from otel_oom.otlp import remedies
 from otel_oom.otlp.export_outcome import Outcome
 from otel_oom.otlp.outcome_text import OutcomeText
@@ -49,7 +50,7 @@ def test_a_secret_does_not_pass(env: dict[str, str], why: str) -> None:
     got = shown(env, why)
     assert "canary" not in got
     assert BASIC not in got
-    assert "[hidden]" in got
+    assert REPLACEMENT in got
 
 
 def test_a_secret_at_the_cut_does_not_pass_in_part() -> None:

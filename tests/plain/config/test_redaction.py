@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from otel_oom.cli.redaction import redactor
+from otel_oom.config.redaction import redactor
 
 H = "OTEL_EXPORTER_OTLP_HEADERS"
 E = "OTEL_EXPORTER_OTLP_ENDPOINT"

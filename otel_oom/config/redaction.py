@@ -17,6 +17,7 @@ from __future__ import annotations
 import binascii
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from typing import Final
 from urllib.parse import unquote
 
@@ -84,11 +85,15 @@ def _secrets(environment: Mapping[str, str]) -> Iterator[str]:
 
 
 def _of_header(item: str) -> Iterator[str]:
-    """`name=value`, also with another separator. The value may be `Basic …`: then its last word alone as well."""
+    """`name=value`, also with another separator. Of `Basic …` also the last word, and the user's name and password."""
     value = (re.split("[=:]", item, maxsplit=1)[1:] or [item])[0].strip()
     yield value
-    yield from value.split()[-1:]
-    yield from unquote(value).split()[-1:]
+    for word in (*value.split()[-1:], *unquote(value).split()[-1:]):
+        yield word
+        with suppress(binascii.Error, UnicodeDecodeError):
+            pair = binascii.a2b_base64(word).decode()
+            if ":" in pair:
+                yield from (pair, pair.partition(":")[2])
 
 
 def _of_url(url: str) -> Iterator[str]:
