@@ -23,12 +23,14 @@ def rescue(path: Path, content: Content, cut_off: int, first_page: bytes) -> Con
     content: of the file as it is; cut_off: how many commits SQLite does not accept
     first_page: of an empty file of this format
 
-    If events are lost, the checkpoint is the older one: what the kernel log still holds of them is read again.
+    The checkpoint may be an older one: what the kernel log still holds is read again from there. It is that of a crash,
+    because a collector may have newer totals: then the log is read before the first export.
 
     Raises: OSError, sqlite3.Error.
     """
     if cut_off or not content.is_complete:
         content = _with_copies(path, content, first_page)
+        content = replace(content, checkpoint=content.checkpoint and replace(content.checkpoint, is_ended=False))
     if content.checkpoint is None:
         content = replace(content, checkpoint=checkpoint_from_events(event for _, event in content.events))
     return content

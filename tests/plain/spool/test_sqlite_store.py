@@ -386,3 +386,15 @@ def test_nothing_of_a_damaged_row_reaches_the_log_line(tmp_path: Path) -> None:
     assert (stored.events, stored.checkpoint) == ((), None)
     assert "a checkpoint cannot be used: UnicodeDecodeError" in stored.damage
     assert "canary" not in stored.damage
+
+
+def test_an_older_checkpoint_is_that_of_a_crash(tmp_path: Path) -> None:
+    """Newer totals may be exported already. So the kernel log must be read before the first export."""
+    written(tmp_path / "a", change("a", checkpoint=replace(CHECKPOINT, is_ended=True))).close()
+    store = written(tmp_path / "a", change("b", first=2))
+    shutil.copytree(tmp_path / "a", tmp_path / "cut")
+    store.close()
+    (tmp_path / "cut" / "spool.db-wal").write_bytes(b"")
+    stored = kept(tmp_path / "cut")
+    assert (uids(stored), stored.checkpoint) == ([(1, "a")], CHECKPOINT)
+    assert "does not accept the last 1 or more commit(s)" in stored.damage
