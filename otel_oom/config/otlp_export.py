@@ -23,7 +23,7 @@ _COMPRESSIONS: Final = {"grpc": ("none", "gzip"), "http/protobuf": standard_vari
 _EXPORTERS: Final = {"logs": standard_variables.LOGS_EXPORTER, "metrics": standard_variables.METRICS_EXPORTER}
 _USUAL_PROTOCOLS: Final = {4317: "grpc", 4318: "http/protobuf"}
 _FILES: Final = {item.variable.removeprefix("OTEL_EXPORTER_OTLP_"): item for item in standard_variables.STANDARD}
-_UNLIMITED_S: Final = 3_600.0
+_UNLIMITED_S: Final = 60.0
 
 
 class NamedFile(NamedTuple):
@@ -138,7 +138,7 @@ def _is_insecure(env: Environment, signal: Signal, endpoint: Endpoint) -> bool:
 
 
 def _timeout_s(env: Environment, signal: Signal) -> float:
-    """0 is no limit (specification). Here it is a long one: a request that never ends would block its signal."""
+    """0 is no limit (specification). Here it is a long one: a request that never ends would block both signals."""
     if variable_and_value(env, standard_variables.TIMEOUT, signal)[1] == "0":
         return _UNLIMITED_S
     return seconds(env, standard_variables.TIMEOUT, signal)

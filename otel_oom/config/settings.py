@@ -137,9 +137,10 @@ def _without_effect(env: Environment, config: Config) -> Iterator[str]:
     if ENTITIES in env:
         yield f"{ENTITIES} has no effect; write its attributes into OTEL_RESOURCE_ATTRIBUTES"
     if config.logs.exporter == config.metrics.exporter == "none":
-        is_disabled = env.get(SDK_DISABLED.variable, "").lower() == "true"
-        why = f"{SDK_DISABLED.variable} is true" if is_disabled else "both exporters are `none`"
-        yield f"{why}: no kill is reported to anybody; {SDK_DISABLED.variable}=false and an exporter `otlp` report them"
+        why, remedy = "both exporters are `none`", "set OTEL_LOGS_EXPORTER=otlp"
+        if env.get(SDK_DISABLED.variable, "").lower() == "true":
+            why, remedy = f"{SDK_DISABLED.variable} is true", "unset it"
+        yield f"no kill is reported to anybody, because {why}; {remedy} for otel-oom"
 
 
 def _oom_score_adj(env: Environment) -> int:

@@ -42,7 +42,7 @@ HEADERS: Final = Setting(
 TIMEOUT: Final = Setting(
     f"{OTLP}TIMEOUT",
     "4000",
-    "time limit of one request with its answer, in milliseconds; `0`: one hour",
+    "time limit of one request with its answer, in milliseconds; `0`: one minute",
     WARNS,
     difference="the specification's default is 10000, and its `0` is no limit",
 )

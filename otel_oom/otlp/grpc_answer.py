@@ -55,7 +55,7 @@ def failed(call: Call, *, is_tls: bool) -> Outcome:
     if "deserializing response" in details:
         return _not_grpc(f"{code.name}: the answer is no OTLP message", remedies.NOT_A_COLLECTOR)
     innermost = details.rpartition("; last error: ")[2].rpartition("Failed to connect to remote host: ")[2]
-    why = f"{code.name}: {innermost}"
+    why = f"{code.name}: {innermost}" if innermost else str(code.name)
     # RESOURCE_EXHAUSTED is two things: throttling, and a message larger than the server takes.
     if code is StatusCode.INVALID_ARGUMENT or (code is StatusCode.RESOURCE_EXHAUSTED and "larger than max" in details):
         return Outcome("rejected", why)

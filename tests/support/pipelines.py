@@ -40,6 +40,8 @@ FAILURES = {
         Answer(404),
         Answer(429),
         Answer(500),
+        Answer(content_type="text/html", page=b"<html><title>Sign in</title></html>"),
+        Answer(page=b"\xff\xff\xff"),
         Answer(503),
         Answer(kind="reset"),
     ),

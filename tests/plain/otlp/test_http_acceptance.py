@@ -112,6 +112,20 @@ def test_a_partial_success_is_read_in_both_encodings(kind: str | None, body: byt
 
 
 @pytest.mark.parametrize(
+    "body",
+    [
+        b'{"status":"success"}',
+        b'{"errors":[]}',
+        b'{"code":0}',
+        b'{"error":null,"Status":200}',
+        b' {"partialSuccess":null} ',
+    ],
+)
+def test_unknown_fields_of_json_are_ignored_unless_they_report_a_failure(body: bytes) -> None:
+    assert outcome(200, JSON, body) == Outcome("ok")
+
+
+@pytest.mark.parametrize(
     ("fields", "body"),
     [
         ({"content-encoding": "gzip"}, gzip.compress(b"\x0a\x06\x08\x03\x12\x02no")),

@@ -67,6 +67,11 @@ def test_a_failure_keeps_the_data(protocol: Protocol, answer: Answer, caplog: py
             Answer(CODE.UNAUTHENTICATED, details="no\nkey"),
             "UNAUTHENTICATED: no key; set the key in OTEL_EXPORTER_OTLP_HEADERS",
         ),
+        (
+            "grpc",
+            Answer(CODE.UNAUTHENTICATED),
+            "will retry: UNAUTHENTICATED; set the key in OTEL_EXPORTER_OTLP_HEADERS",
+        ),
         ("grpc", Answer(CODE.UNAVAILABLE, details="later"), "UNAVAILABLE: later; does a collector at http://127.0.0.1"),
     ],
     ids=name,
