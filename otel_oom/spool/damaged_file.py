@@ -1,6 +1,7 @@
 """Takes out of a damaged file what can be read, and leaves the file as it is.
 
-Input: what SQLite gives of the file itself. If that is not all, repaired copies of it are read as well.
+Input: what SQLite gives of the file itself. If that is not all, repaired copies of it are read as well, and then each
+page of a copy by itself: one bad page near the root hides all pages below it.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from otel_oom.spool.lost_checkpoint import checkpoint_from_events
-from otel_oom.spool.repaired_copy import repaired_copies
-from otel_oom.spool.store_reading import read_content
+from otel_oom.spool.repaired_copy import leaf_pages, repaired_copies
+from otel_oom.spool.store_reading import read_content, read_leaf_pages
 from otel_oom.spool.store_tables import Content
 
 
@@ -29,26 +30,48 @@ def rescue(path: Path, content: Content, cut_off: int, first_page: bytes) -> Con
     Raises: OSError, sqlite3.Error.
     """
     if cut_off or not content.is_complete:
-        content = _with_copies(path, content, first_page)
+        has_read = not cut_off and bool(content.events or content.checkpoint)
+        content = _with_copies(path, content, first_page, has_read=has_read)
         content = replace(content, checkpoint=content.checkpoint and replace(content.checkpoint, is_ended=False))
     if content.checkpoint is None:
         content = replace(content, checkpoint=checkpoint_from_events(event for _, event in content.events))
     return content
 
 
-def _with_copies(path: Path, content: Content, first_page: bytes) -> Content:
+def _with_copies(path: Path, content: Content, first_page: bytes, *, has_read: bool) -> Content:
+    """has_read: SQLite finds the tables, so it finds no more of them in a copy with another first page."""
     copy = path.with_name(f"{path.name}.copy")
     try:
         os.close(os.open(copy, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         for repaired in repaired_copies(path, copy, first_page):
+            if has_read:
+                continue
             with closing(sqlite3.connect(repaired, isolation_level=None)) as database:
                 found = read_content(database)
             if found.is_complete:
                 return replace(found, damage=content.damage)
             content = _joined(content, found)
+            has_read = bool(found.events or found.checkpoint)
+        if content.lost != 0:
+            content = _with_leaves(copy, content)
         return content
     finally:
         copy.unlink(missing_ok=True)
+
+
+def _with_leaves(copy: Path, content: Content) -> Content:
+    """With events from pages that the tree above does not lead to any more.
+
+    Such pages also hold events that were delivered before: those with lower numbers are left out.
+    """
+    with closing(sqlite3.connect(copy, isolation_level=None)) as database:
+        found = read_leaf_pages(database, leaf_pages(copy), dict(content.events))
+    newest = max(found, default=0)
+    oldest = min((number for number, _ in content.events), default=0)
+    if content.event_count is not None:
+        oldest = newest - content.event_count + 1
+    events = tuple((number, event) for number, event in found.items() if number >= oldest)
+    return _joined(content, replace(content, events=events))
 
 
 def _joined(content: Content, found: Content) -> Content:

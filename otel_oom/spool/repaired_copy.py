@@ -21,6 +21,7 @@ from otel_oom.spool.write_ahead_log import PAGE_BYTES
 
 _HEADER_BYTES: Final = 100
 _PAGE_COUNT: Final = slice(28, 32)
+_LEAF: Final = b"\x0d"  # a leaf page of a table
 
 
 def repaired_copies(path: Path, copy: Path, first_page: bytes) -> Iterator[Path]:
@@ -41,6 +42,17 @@ def repaired_copies(path: Path, copy: Path, first_page: bytes) -> Iterator[Path]
         with copy.open("r+b") as file:
             file.write(header + rest[_HEADER_BYTES:])
         yield copy
+
+
+def leaf_pages(copy: Path) -> list[int]:
+    """Numbers of the pages that hold rows, also free ones. The first page holds the names of the tables."""
+    pages = []
+    with copy.open("rb") as file:
+        for page in range(2, copy.stat().st_size // PAGE_BYTES + 1):
+            file.seek((page - 1) * PAGE_BYTES)
+            if file.read(1) == _LEAF:
+                pages.append(page)
+    return pages
 
 
 def _merge_log(path: Path, copy: Path) -> None:

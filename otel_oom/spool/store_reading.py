@@ -11,7 +11,7 @@ Rules:
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, Final, TypeAlias
 
@@ -61,19 +61,42 @@ def read_content(database: sqlite3.Connection) -> Content:
     return reading.format_1() if version == 1 else reading.format_2()
 
 
+def read_leaf_pages(
+    database: sqlite3.Connection, pages: Sequence[int], known: Mapping[int, Event]
+) -> Mapping[int, Event]:
+    """Events by number, each page read as a table of its own. The database is a copy that is thrown away.
+
+    known: events that were read already; they are returned too
+    """
+    reading = _Reading(database, known)
+    for statement in ("PRAGMA journal_mode = OFF", "PRAGMA writable_schema = ON", "BEGIN"):
+        list(reading.rows(statement))
+    for page in pages:
+        columns = "(number INTEGER PRIMARY KEY, event, checksum)"
+        name, text = f"page_{page}", f"CREATE TABLE page_{page} {columns}"
+        list(reading.rows("INSERT INTO sqlite_master VALUES ('table', ?1, ?1, ?2, ?3)", name, page, text))
+    for statement in ("COMMIT", "PRAGMA writable_schema = RESET"):
+        list(reading.rows(statement))
+    for page in pages:
+        query = f"SELECT number, CAST(event AS BLOB), checksum FROM page_{page}"  # noqa: S608 a number
+        reading.take(reading.rows(query))
+    return reading.events
+
+
 class _Reading:
     """One reading of one file."""
 
-    def __init__(self, database: sqlite3.Connection) -> None:
+    def __init__(self, database: sqlite3.Connection, known: Mapping[int, Event] | None = None) -> None:
         self._database = database
-        self._events: dict[int, Event] = {}
+        self.events: dict[int, Event] = dict(known or {})
+        """What could be read, by number."""
         self._unusable: set[int] = set()
         self._stops = 0
         """How often SQLite could not go on."""
         self.damage: list[str] = []
         """What was found to be wrong."""
 
-    def rows(self, query: str, *values: int) -> Iterator[_Row]:
+    def rows(self, query: str, *values: int | str) -> Iterator[_Row]:
         """The rows up to the first that cannot be read."""
         try:
             yield from islice(self._database.execute(query, values), _MAX_ROWS)
@@ -120,37 +143,40 @@ class _Reading:
         if set(found) not in ({1}, {newest, newest - 1}):
             self.damage.append("a checkpoint is missing")
             return self._content(FORMAT, checkpoint, newest, None)  # the missing one may be newer
-        if count != len(self._events):
-            self.damage.append(f"{len(self._events)} of {count} events")
+        if count != len(self.events):
+            self.damage.append(f"{len(self.events)} of {count} events")
         return self._content(FORMAT, checkpoint, newest, count)
 
     def _content(self, version: int, checkpoint: Checkpoint | None, commit: int, count: int | None) -> Content:
         """count: how many events the last commit left, None if it is not known."""
-        events = tuple(sorted(self._events.items()))
+        events = tuple(sorted(self.events.items()))
         return Content(version, events, checkpoint, commit, count, tuple(self.damage), self._lost(count))
 
     def _read_events(self, query: str) -> None:
         stops = self._stops
-        self._take(self.rows(f"{query} ORDER BY number"))
+        self.take(self.rows(f"{query} ORDER BY number"))
         if self._stops == stops:
             return
-        below = max(self._events, default=None)
-        self._take(self.rows(f"{query} ORDER BY number DESC"))
-        beyond = [number for number in self._events if below is None or number > below]
+        below = max(self.events, default=None)
+        self.take(self.rows(f"{query} ORDER BY number DESC"))
+        beyond = [number for number in self.events if below is None or number > below]
         if below is None and not beyond:
             return
         end = min(beyond, default=(below or 0) + MAX_EVENTS)
         start = max(end - MAX_EVENTS, 1 if below is None else below + 1)
         for number in range(start, end):
-            self._take(self.rows(f"{query} WHERE number = ?", number))
+            self.take(self.rows(f"{query} WHERE number = ?", number))
 
-    def _take(self, rows: Iterable[_Row]) -> None:
+    def take(self, rows: Iterable[_Row]) -> None:
+        """Take the events out of rows."""
         for number, text, *stored in rows:
+            if number in self.events:
+                continue
             try:
                 if stored and checksum(text, number) != stored[0]:
                     raise _WrongChecksumError
-                self._events[number] = load_event(text)
-            except NOT_UNDERSTOOD as error:  # noqa: PERF203 the next row is read
+                self.events[number] = load_event(text)
+            except NOT_UNDERSTOOD as error:
                 if number not in self._unusable:
                     self._unusable.add(number)
                     self.damage.append(f"an event cannot be used: {_name(error)}")
@@ -161,14 +187,14 @@ class _Reading:
         Stored events have numbers without gaps: they leave in their order.
         """
         if count is not None:
-            return max(0, count - len(self._events))
+            return max(0, count - len(self.events))
         if not self.damage:
             return 0
-        if not self._events:
+        if not self.events:
             return len(self._unusable) or None
-        first, last = min(self._events), max(self._events)
+        first, last = min(self.events), max(self.events)
         outside = sum(not first <= number <= last for number in self._unusable)
-        return last - first + 1 - len(self._events) + outside
+        return last - first + 1 - len(self.events) + outside
 
 
 def _name(error: Exception) -> str:

@@ -24,6 +24,11 @@ SPOOL_FAULTS: Final = (
         "a page with events is overwritten",
         "The events of all other pages are delivered, the rest counted.",
     ),
+    SpoolFault(
+        "bad root",
+        "the page that leads to all pages with events is overwritten",
+        "Each page is read by itself: all events are delivered.",
+    ),
     SpoolFault("bad bit", "a bit of an event is flipped", "Its checksum is wrong: it is lost and counted."),
     SpoolFault("no event", "an event has the right checksum and no uid", "It is lost and counted."),
     SpoolFault("missing row", "an event is not in its table any more", "It is counted."),

@@ -72,6 +72,11 @@ def bad_page(path: Path) -> None:
     overwrite(path, page * 4096, b"\xff" * 4096)
 
 
+def bad_root(path: Path) -> None:
+    merge(path)
+    overwrite(path, (root_page(path, "events") - 1) * 4096, b"\xff" * 4096)
+
+
 def bad_bit(path: Path) -> None:
     merge(path)
     overwrite(path, place_of(path, b"(pid 1110)") + 5, b"9")
@@ -133,6 +138,7 @@ class Case:
 ALL = KILLS + LATER
 CASES = {
     "bad page": Case(bad_page, None, None, ALL, "quick_check finds errors"),
+    "bad root": Case(bad_root, KILLS, 0, ALL, "quick_check finds errors"),
     "bad bit": Case(bad_bit, KILLS - 1, 1, ALL, "wrong checksum"),
     "no event": Case(no_event, KILLS - 1, 1, ALL, "KeyError"),
     "missing row": Case(
