@@ -6,14 +6,13 @@ Input: what SQLite gives of the file itself. If that is not all, repaired copies
 from __future__ import annotations
 
 import os
-import sqlite3
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 from otel_oom.spool.lost_checkpoint import checkpoint_from_events
 from otel_oom.spool.repaired_copy import repaired_copies
-from otel_oom.spool.store_reading import read_content
+from otel_oom.spool.store_reading import connect, read_content
 from otel_oom.spool.store_tables import Content
 
 
@@ -39,7 +38,7 @@ def _with_copies(path: Path, content: Content, first_page: bytes) -> Content:
     try:
         os.close(os.open(copy, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         for repaired in repaired_copies(path, copy, first_page):
-            with closing(sqlite3.connect(repaired, isolation_level=None)) as database:
+            with closing(connect(repaired)) as database:
                 found = read_content(database)
             if found.is_complete:
                 return replace(found, damage=content.damage)
