@@ -104,6 +104,16 @@ class Health:
         self.dropped["damaged"] += lost
         self._log.log("spool damaged", logging.ERROR, "%s; check the disk of this machine", damage)
 
+    def log_ends_too_early(self, records: int) -> None:
+        """The spool is ahead of the kernel log. records: by how many."""
+        self._log.log(
+            "log ends too early",
+            logging.WARNING,
+            "the spool is %d records ahead of the kernel log (was this machine set back to a snapshot?); totals begin "
+            "again at 0, and what the log already holds is not read",
+            records,
+        )
+
     def clock_jumped(self, jumped_s: float) -> None:
         """The wall clock jumped against the kernel's clock: the machine slept, or the clock was set."""
         self.reconnects += 1

@@ -106,8 +106,17 @@ class Reader:
         return max(self._first_uncounted, self.next_sequence or 0)
 
     def find_gap(self) -> bool:
-        """Read ahead; return whether uncounted records are missing before the first one. Call it once, after `open`."""
+        """Read ahead; return whether uncounted records are missing before the first one. Call it once, after `open`.
+
+        They are missing too if the log ends before them: a virtual machine was set back to a snapshot, its spool not.
+        Then all records that follow are uncounted.
+        """
         self._ahead = self._source.read()
+        end = self.next_sequence
+        if self._ahead is None and end is not None and end < self._first_uncounted:
+            self._health.log_ends_too_early(self._first_uncounted - end)
+            self._first_uncounted = 0
+            return True
         return isinstance(self._ahead, Lost) and self._uncounted_in(self._ahead) > 0
 
     def burst(self) -> BurstEnd:

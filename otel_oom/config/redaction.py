@@ -38,7 +38,13 @@ _IS_URL: Final = re.compile(r"OTEL_EXPORTER_OTLP_(\w+_)?ENDPOINT|\w+_PROXY|\w+_p
 _IS_FILE: Final = re.compile(
     r"OTEL_(EXPORTER_OTLP_(\w+_)?(CERTIFICATE|CLIENT_KEY)|CONFIG_FILE|OOM_(SPOOL|DEVICE|IDENTITY_FILE))"
 )
+_BASE64: Final = re.compile("[A-Za-z0-9+][A-Za-z0-9+/]{39,}=*")  # an absolute path begins with a slash
 _IS_TEXT: Final = re.compile(r"OTEL_(RESOURCE_ATTRIBUTES|SERVICE_NAME|PYTHON_\w+)")
+
+
+def is_file_content(value: str) -> bool:
+    """Whether the value of a variable for a path is rather the content of the file: PEM, or base64 in one line."""
+    return "\n" in value or "-----BEGIN" in value or _BASE64.fullmatch(value) is not None
 
 
 def redactor(environment: Mapping[str, str]) -> Callable[[str], str]:
@@ -79,7 +85,7 @@ def _secrets(environment: Mapping[str, str]) -> Iterator[str]:
         elif _IS_TEXT.fullmatch(name):  # sent to the collector in plain text; what is no attribute is not
             yield from (item for item in value.split(",") if name.endswith("ATTRIBUTES") and "=" not in item)
         elif name.startswith("OTEL_") and len(value) > _LONGEST_WORD and value not in _LONG_WORDS:
-            is_file = _IS_FILE.fullmatch(name) and "\n" not in value and "-----BEGIN" not in value
+            is_file = _IS_FILE.fullmatch(name) and not is_file_content(value)
             if not is_file:
                 yield value
 
@@ -90,7 +96,7 @@ def _of_header(item: str) -> Iterator[str]:
     yield value
     for word in (*value.split()[-1:], *unquote(value).split()[-1:]):
         yield word
-        with suppress(binascii.Error, UnicodeDecodeError):
+        with suppress(ValueError):  # no base64, no ASCII, or no UTF-8 in it
             pair = binascii.a2b_base64(word).decode()
             if ":" in pair:
                 yield from (pair, pair.partition(":")[2])
@@ -103,7 +109,8 @@ def _of_url(url: str) -> Iterator[str]:
     user, place, query = match["user"], match["place"], match["query"]
     if user:
         yield from (user, *user.split(":", 1))
-        yield binascii.b2a_base64(unquote(user).encode(), newline=False).decode()  # Proxy-Authorization: Basic …
+        pair = unquote(user).encode(errors="surrogateescape")
+        yield binascii.b2a_base64(pair, newline=False).decode()  # Proxy-Authorization: Basic …
     if query:
         yield from (query, *(pair.partition("=")[2] for pair in query.split("&")))
     if len(place) > _LONGEST_WORD and (not re.search("[.:/]", place) or re.search(r"\s", place)):

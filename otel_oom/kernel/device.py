@@ -96,7 +96,8 @@ class Device:
     """Reads /dev/kmsg from its end, from the oldest record in the ring (from_ring), or from a record on (resume_at).
 
     resume_at: sequence of that record. Records that were overwritten since then are reported as `Lost`. The same holds
-    after a `Closed`: the device continues after the last record that was read.
+    after a `Closed`: the device continues after the last record that was read. If the log ends before that place, the
+    device continues at the log's end.
     """
 
     def __init__(
@@ -113,6 +114,7 @@ class Device:
         self._fd = -1
         self._closed_reason = "it was not opened"
         self._next_sequence = resume_at
+        self._end: int | None = None  # after the last record that was read since the device was opened
         self._overrun = False
         self._after_lost: Item | None = None
         self._poll = select.poll()
@@ -130,6 +132,7 @@ class Device:
             self._fd = os.open(self._path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
             self._check_device()
             os.lseek(self._fd, 0, os.SEEK_SET)
+            self._end = None
             if self._next_sequence is None and not self._from_ring:
                 self._skip_to_end()
         except PermissionError as error:
@@ -158,6 +161,8 @@ class Device:
             except OSError as error:
                 return self._closed(error.strerror or str(error))
             if raw is None:
+                if self._end is not None and self._next_sequence is not None:
+                    self._next_sequence = min(self._next_sequence, self._end)  # the place is beyond the log's end
                 return None
             item = Item(raw, self._clock())
             if not raw:
@@ -165,6 +170,7 @@ class Device:
             sequence = sequence_of(raw)
             if sequence is None:
                 return item  # not a record: the parser reports it
+            self._end = sequence + 1
             expected, overrun = self._next_sequence, self._overrun
             if expected is not None and sequence < expected:
                 continue  # read before the device was opened again

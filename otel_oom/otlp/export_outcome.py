@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Generic, Protocol, TypeVar
 
+from otel_oom.otlp import remedies
 from otel_oom.schema import ExportOutcome
 
 Data = TypeVar("Data")
@@ -85,14 +86,18 @@ class Exporter(Protocol, Generic[Data_contra]):
 
 
 class LocalExporter(Generic[Data_contra]):
-    """The exporters `none` and `console`. export: takes the data on this machine."""
+    """The exporters `none` and `console`. export: takes the data on this machine, and may write it to stdout."""
 
     def __init__(self, export: Callable[[Data_contra], object]) -> None:
         self._export = export
 
     def send(self, data: Data_contra) -> Outcome:
         """Export it. Raises: what export raises."""
-        self._export(data)
+        try:
+            self._export(data)
+        except OSError as error:
+            why = f"stdout cannot be written: {error.strerror or error}"
+            return Outcome("retry", why, remedy=remedies.STDOUT, needs_operator=True)
         return OK
 
     def reconnect(self) -> None:

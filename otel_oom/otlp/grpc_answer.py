@@ -7,6 +7,7 @@ a gRPC server is only in the library's own words (grpcio 1.85.3, against a raw H
     Stream removed (Data frame with END_STREAM flag received)           HTTP 200 with a body and no grpc-status
     No status received                                                  HTTP 200 without a body and a grpc-status
     Exception deserializing response!                                   a message that is not OTLP's
+    CLIENT: Received message larger than max (4294967295 vs. 4194304)   the same
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ logging.getLogger("grpc._common").setLevel(logging.CRITICAL)
 
 _HTTP_STATUS: Final = re.compile(r"Received http2 header with status: (\d+)")
 _NO_STATUS: Final = re.compile("END_STREAM flag received|No status received")
+_NO_MESSAGE: Final = re.compile("deserializing response|CLIENT: Received message larger than max")
 _NOT_HTTP2: Final = re.compile("http1.x server|Failed parsing HTTP/2")
 _PROXY: Final = re.compile(r"HTTP proxy returned response code (\d+)")
 _CLOSED: Final = re.compile("failed to connect to all addresses.*(Socket closed|Connection reset by peer)")
@@ -52,7 +54,7 @@ def failed(call: Call, *, is_tls: bool) -> Outcome:
         return _not_grpc(f"{code.name}: the answer is not gRPC")
     if _NO_STATUS.search(details):
         return _not_grpc(f"{code.name}: the answer is HTTP without a gRPC status", remedies.NOT_A_COLLECTOR)
-    if "deserializing response" in details:
+    if _NO_MESSAGE.search(details):
         return _not_grpc(f"{code.name}: the answer is no OTLP message", remedies.NOT_A_COLLECTOR)
     innermost = details.rpartition("; last error: ")[2].rpartition("Failed to connect to remote host: ")[2]
     why = f"{code.name}: {innermost}" if innermost else str(code.name)

@@ -5,8 +5,9 @@ Rules:
   message. tests/support/backend_answers.py lists the answers of backends, with their sources.
 - A status other than 200 is outside the specification. Loki answers 204, Fluent Bit 201, and gateways 202.
 - HTML is no acceptance, whatever the status: a login page or a dashboard answers so.
-- Unknown fields are ignored (specification), except for those that report a failure. A proxy or an API gateway may
-  answer 200 with such JSON.
+- A body of the longest length that is read may be cut off, and is no acceptance. The same holds for a Status.
+- Unknown fields are ignored (specification). But JSON that has only such fields must say itself that it is a success:
+  a proxy, an API gateway or another service may answer 200 with `{"message":"Unauthorized"}`.
 - Two backends answer one word. No other text is an acceptance, not even where it parses as unknown fields: `xx` does.
 """
 
@@ -17,6 +18,8 @@ from typing import Any, Final
 
 from google.protobuf.message import DecodeError
 
+from otel_oom.otlp.http_exchange import MAX_BODY_BYTES
+
 _STATUSES: Final = frozenset({200, 201, 202, 204})
 _BINARY: Final = frozenset(
     {"", "application/x-protobuf", "application/protobuf", "application/octet-stream", "application/json"}
@@ -24,7 +27,9 @@ _BINARY: Final = frozenset(
 _HTML: Final = frozenset({"text/html", "application/xhtml+xml"})
 _TEXT_BYTES: Final = bytes(range(0x20, 0x7F)) + b"\t\n\r"  # a message of OTLP has others in its tags
 _WORDS: Final = frozenset({b"ok", b"success"})  # Splunk's `"OK"`, Alibaba Cloud's `success`
-_GOOD: Final = frozenset({"", "0", "1", "200", "201", "202", "204", "accepted", "none", "ok", "success", "true"})
+_STATUS_BEGINS: Final = b"\x08"  # `code` of a Status; no response message of OTLP has a number as its first field
+_SAYS_SUCCESS: Final = ("code", "status", "success", "ok")
+_GOOD: Final = frozenset({"0", "1", "200", "201", "202", "204", "accepted", "none", "ok", "success", "true"})
 
 
 def is_html(kind: str, body: bytes) -> bool:
@@ -35,13 +40,13 @@ def is_html(kind: str, body: bytes) -> bool:
 def accepted_message(status: int, kind: str, body: bytes, response: type[Any]) -> Any:
     """The response message, None where the answer is no acceptance. response: its class; kind: the media type."""
     text = body.strip()
-    if status not in _STATUSES or is_html(kind, body):
+    if status not in _STATUSES or len(body) >= MAX_BODY_BYTES or is_html(kind, body):
         return None
     if not text or text.strip(b'"').lower() in _WORDS:
         return response()
     if text.startswith(b"{"):  # in protobuf a group, which OTLP does not have
         return _from_json(text, response)
-    if kind not in _BINARY or not body.translate(None, _TEXT_BYTES):
+    if kind not in _BINARY or body.startswith(_STATUS_BEGINS) or not body.translate(None, _TEXT_BYTES):
         return None
     try:
         return response.FromString(body)
@@ -54,15 +59,16 @@ def _from_json(text: bytes, response: type[Any]) -> Any:
 
     try:
         fields = json.loads(text)
-        partial = fields.get("partialSuccess", fields.get("partial_success"))
-        if not isinstance(partial, dict | None) or _reports_failure({name.lower(): fields[name] for name in fields}):
+        if not _is_success({name.lower().replace("_", ""): value for name, value in fields.items()}):
             return None
         return json_format.ParseDict(fields, response(), ignore_unknown_fields=True)
     except (ValueError, RecursionError, json_format.ParseError):
         return None
 
 
-def _reports_failure(fields: dict[str, Any]) -> bool:
-    has_error = any(fields.get(name) for name in ("error", "errors"))
-    is_good = all(str(fields.get(name, "")).lower() in _GOOD for name in ("code", "status", "success", "ok"))
-    return has_error or not is_good
+def _is_success(fields: dict[str, Any]) -> bool:
+    """fields: with names in lower case, without underscores."""
+    if fields.get("error") or fields.get("errors") or not isinstance(fields.get("partialsuccess"), dict | None):
+        return False
+    said = [str(fields[name]).lower() in _GOOD for name in _SAYS_SUCCESS if name in fields]
+    return all(said) and (bool(said) or "partialsuccess" in fields or not fields)

@@ -17,6 +17,7 @@ from opentelemetry.exporter.otlp.common.http import _extract_retry_after
 from otel_oom.otlp import remedies, tls_failure
 from otel_oom.otlp.export_outcome import Outcome, accepted
 from otel_oom.otlp.http_acceptance import accepted_message
+from otel_oom.otlp.http_exchange import MAX_BODY_BYTES
 from otel_oom.otlp.http_proxy import ProxyError
 from otel_oom.otlp.server_words import server_words
 
@@ -32,7 +33,6 @@ _BAD_REQUEST: Final = frozenset({400, 422})
 _OTLP_TYPES: Final = frozenset({"application/x-protobuf", "application/json", "application/octet-stream"})
 # After these, waiting may help: request timeout, too early, too many requests. After other 4xx only an operator can.
 _PASSING: Final = frozenset({408, 425, 429})
-_BODY_BYTES: Final = 1 << 20  # of a compressed answer
 
 _REMEDIES: Final = {
     400: "the answer is not OTLP; if the port speaks TLS, write https://",
@@ -88,7 +88,7 @@ def _body(result: BaseHTTPResult) -> bytes:
     body = result.content()
     if result.headers().get("content-encoding", "").strip().lower() in {"gzip", "x-gzip", "deflate"}:
         with suppress(zlib.error):
-            return zlib.decompressobj(wbits=47).decompress(body, _BODY_BYTES)  # 47: gzip or zlib
+            return zlib.decompressobj(wbits=47).decompress(body, MAX_BODY_BYTES)  # 47: gzip or zlib
     return body
 
 

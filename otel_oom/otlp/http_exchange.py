@@ -12,7 +12,9 @@ from typing import Final
 import h11
 from opentelemetry.exporter.http.transport._base import BaseHTTPResult
 
-_BODY_BYTES: Final = 1 << 20  # of an answer; h11 bounds its head
+MAX_BODY_BYTES: Final = 1 << 20
+"""What is read of the body of an answer; h11 bounds its head."""
+_REDIRECTS: Final = 300  # statuses below it are a success
 _STATUS_LINE: Final = b"HTTP/1."
 
 
@@ -54,13 +56,17 @@ def exchange(sock: socket.socket, request: h11.Request, data: bytes, until_s: fl
     """
     http = h11.Connection(h11.CLIENT)
     message = b"".join(http.send(event) for event in (request, h11.Data(data=data), h11.EndOfMessage()))
+    cut_off: OSError | None = None
     try:
         _send(sock, message, until_s)
     except OSError as error:
         # A server that refuses a request may answer, or say so in TLS, and close, before it has read the whole request.
         if not (isinstance(error, BrokenPipeError | ConnectionResetError) or type(error).__module__ == "ssl"):
             raise
+        cut_off = error
     answer = _read(http, lambda: _receive(sock, until_s))
+    if cut_off is not None and (answer.status_code or 0) < _REDIRECTS:
+        raise cut_off  # who has not read the request has not accepted it
     return answer, http.our_state is http.their_state is h11.DONE and http.trailing_data == (b"", False)
 
 
@@ -93,7 +99,7 @@ def _receive(sock: socket.socket, until_s: float) -> bytes:
 def _read(http: h11.Connection, receive: Callable[[], bytes]) -> Answer:
     """The answer; its body is cut at 1 MiB. Raises: OSError, h11.RemoteProtocolError."""
     response, body = None, bytearray()
-    while len(body) < _BODY_BYTES:
+    while len(body) < MAX_BODY_BYTES:
         event = _next_event(http)
         if event is h11.NEED_DATA:
             http.receive_data(receive())
@@ -113,7 +119,7 @@ def _read(http: h11.Connection, receive: Callable[[], bytes]) -> Answer:
     for raw_name, raw_value in response.headers:
         name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
         fields[name] = f"{fields[name]}, {value}" if name in fields else value
-    return Answer(response.status_code, response.reason.decode("latin-1"), None, fields, bytes(body[:_BODY_BYTES]))
+    return Answer(response.status_code, response.reason.decode("latin-1"), None, fields, bytes(body[:MAX_BODY_BYTES]))
 
 
 def _next_event(http: h11.Connection) -> object:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from otel_oom import URL
+
 KEY: Final = "set the key in OTEL_EXPORTER_OTLP_HEADERS"
 MOVED: Final = "OTEL_EXPORTER_OTLP_ENDPOINT must name the final place"
 PATH: Final = "check the server and the path in OTEL_EXPORTER_OTLP_ENDPOINT"
@@ -18,6 +20,8 @@ NOT_TLS: Final = "if the port does not speak TLS, write http:// in OTEL_EXPORTER
 PROXY: Final = "the proxy wants a login: write user and password into the URL of HTTPS_PROXY (HTTP_PROXY for http://)"
 PROXY_REFUSES: Final = "let the proxy pass this connection, or list the host in NO_PROXY"
 PROXY_FAILS: Final = "is this the right proxy? HTTPS_PROXY (HTTP_PROXY for http://) names it"
+STDOUT: Final = "send the output of the exporter `console` to another place"
+NOT_ENCODABLE: Final = f"a bug, or a damaged spool; please report it at {URL}/issues"
 SERVER: Final = "see the server's own log"
 ISSUER: Final = "if you trust its issuer, name the issuer's certificate in OTEL_EXPORTER_OTLP_CERTIFICATE"
 HOST_NAME: Final = "OTEL_EXPORTER_OTLP_ENDPOINT must name the host as the server's certificate does"

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from otel_oom.config.otlp_export import ExportSettings
 from otel_oom.health import Health
+from otel_oom.otlp import remedies
 from otel_oom.otlp.export_outcome import Exporter, NotEncodableError, Outcome
 from otel_oom.otlp.log_records import LogSender
 from otel_oom.otlp.metric_schedule import Collection, MetricSchedule
@@ -206,6 +207,6 @@ def _attempt(send: Callable[[Data], Outcome], data: Data) -> Outcome:
     try:
         return send(data)
     except NotEncodableError as error:
-        return Outcome("rejected", str(error))
+        return Outcome("rejected", str(error), remedy=remedies.NOT_ENCODABLE)
     except Exception as error:  # noqa: BLE001 the libraries raise anything
         return Outcome("retry", repr(error))

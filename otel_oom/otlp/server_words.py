@@ -18,6 +18,7 @@ from otel_oom.otlp.http_acceptance import is_html
 
 _MAX_BYTES: Final = 16_384
 _TITLE: Final = re.compile(r"<title[^>]*>(.*?)</title", re.IGNORECASE | re.DOTALL)
+_BINARY: Final = re.compile(r"[^\t\n\r\x1b -\U0010ffff]")  # text has no other control characters
 _TAG: Final = re.compile(r"<[^>]*>")
 _KEYS: Final = ("message", "error", "errors", "detail", "details", "error_description", "reason", "title")
 _STATUS_BEGINS: Final = (b"\x08", b"\x12")  # `code` or `message` in protobuf; no text begins with these bytes
@@ -37,7 +38,7 @@ def server_words(kind: str, body: bytes) -> str:
             return _json_message(json.loads(body)) or text
         except (ValueError, RecursionError):
             return text
-    return text if "\0" not in text else ""
+    return "" if _BINARY.search(text) else text
 
 
 def _status_message(body: bytes) -> str:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from otel_oom.config.otlp_export import NamedFile, TlsFiles
+from otel_oom.config.redaction import is_file_content
 from otel_oom.errors import UsageError
 
 if TYPE_CHECKING:
@@ -134,11 +135,12 @@ def _no_passphrase() -> str:
 
 def _read(file: NamedFile) -> bytes:
     """The content. Raises: UsageError, without the value where it may be the content itself."""
-    if len(file.path) > _PATH_LENGTH or any(mark in file.path for mark in ("-----", "\n", "\0")):
-        raise UsageError(f"{file.variable} is not the path of a file", "write the certificate or key to a file")
     try:
         content = Path(file.path).read_bytes()
-    except OSError as error:
+    except (OSError, ValueError) as error:
+        if not isinstance(error, OSError) or len(file.path) > _PATH_LENGTH or is_file_content(file.path):
+            remedy = "write the certificate or key to a file"
+            raise UsageError(f"{file.variable} is not the path of a file", remedy) from error
         raise _refused(file, str(error.strerror), _READABLE) from error
     if not content.strip():
         raise _refused(file, "is empty")

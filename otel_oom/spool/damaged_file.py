@@ -7,14 +7,13 @@ page of a copy by itself: one bad page near the root hides all pages below it.
 from __future__ import annotations
 
 import os
-import sqlite3
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 from otel_oom.spool.lost_checkpoint import checkpoint_from_events
 from otel_oom.spool.repaired_copy import leaf_pages, repaired_copies
-from otel_oom.spool.store_reading import read_content, read_leaf_pages
+from otel_oom.spool.store_reading import connect, read_content, read_leaf_pages
 from otel_oom.spool.store_tables import Content
 
 
@@ -46,7 +45,7 @@ def _with_copies(path: Path, content: Content, first_page: bytes, *, has_read: b
         for repaired in repaired_copies(path, copy, first_page):
             if has_read:
                 continue
-            with closing(sqlite3.connect(repaired, isolation_level=None)) as database:
+            with closing(connect(repaired)) as database:
                 found = read_content(database)
             if found.is_complete:
                 return replace(found, damage=content.damage)
@@ -64,7 +63,7 @@ def _with_leaves(copy: Path, content: Content) -> Content:
 
     Such pages also hold events that were delivered before: those with lower numbers are left out.
     """
-    with closing(sqlite3.connect(copy, isolation_level=None)) as database:
+    with closing(connect(copy)) as database:
         found = read_leaf_pages(database, leaf_pages(copy), dict(content.events))
     newest = max(found, default=0)
     oldest = min((number for number, _ in content.events), default=0)

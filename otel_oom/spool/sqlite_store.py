@@ -16,6 +16,7 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
+import stat
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,7 +27,7 @@ from otel_oom.spool.checkpoint import NOT_KNOWN, Checkpoint
 from otel_oom.spool.damaged_file import rescue
 from otel_oom.spool.directory_lock import DirectoryLock
 from otel_oom.spool.spool import Commit
-from otel_oom.spool.store_reading import read_content
+from otel_oom.spool.store_reading import connect, read_content
 from otel_oom.spool.store_tables import FORMAT, Content
 from otel_oom.spool.write_ahead_log import PAGE_BYTES
 from otel_oom.telemetry.event import Event
@@ -143,10 +144,12 @@ class SqliteStore:
         """Connect to the file and read it. Returns its content, and how many commits SQLite does not accept."""
         os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))  # SQLite would make it wider
         self._file = self._path.stat()
+        if not stat.S_ISREG(self._file.st_mode):
+            raise OSError(f"{self._path} is no regular file")
         commits = write_ahead_log.commits(self._path)
         if self._file.st_size < _SMALLEST_BYTES:  # SQLite takes it for a new file, and would delete its log
             return Content(FORMAT, damage=("the file is empty",), lost=None), len(commits)
-        self._database = _connect(self._path)
+        self._database = connect(self._path)
         content = read_content(self._database)
         with self._path.open("rb") as file:
             if not file.read(20).endswith(_MODES):  # SQLite takes the file for read-only, and says nothing else
@@ -175,7 +178,7 @@ class SqliteStore:
         for tail in ("", "-journal"):
             part.with_name(_PART + tail).unlink(missing_ok=True)
         os.close(os.open(part, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-        with closing(_connect(part)) as database:
+        with closing(connect(part)) as database:
             store_tables.create(database, content)
         return part.rename(self._directory / _NEW)
 
@@ -193,13 +196,6 @@ class SqliteStore:
         self.close(keep_lock=True)
         new.rename(self._path)
         return kept_path
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    database = sqlite3.connect(path, isolation_level=None, timeout=1.0)
-    with suppress(sqlite3.DatabaseError, UnicodeDecodeError):  # damage, which the reading finds as well
-        database.execute("PRAGMA cache_size = -256")  # KiB: a second read costs less than memory
-    return database
 
 
 def _describe_damage(content: Content, cut_off: int, kept_path: Path) -> str:

@@ -4,6 +4,8 @@ Rules:
 - What the file contains is input: it is read, or it is damage. It never raises.
 - Texts are read as bytes: a damaged one may be no UTF-8.
 - A row is used only if its checksum is right. Rows of format 1 have none: there the form of the text decides.
+- What is kept is bounded as the queue is: a damaged size must not fill the memory. SQLite gives no longer row (from
+  Python 3.11 on), and events beyond the limit are damage.
 - Rows are read from both ends. Where SQLite cannot go on, each row in between is asked for by its number.
 - Each error of SQLite is of the disk (it is raised, and tried again later), or about the content (it is damage).
 """
@@ -11,12 +13,15 @@ Rules:
 from __future__ import annotations
 
 import sqlite3
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from itertools import islice
+from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from otel_oom.spool.checkpoint import Checkpoint
-from otel_oom.spool.event_queue import MAX_EVENTS
+from otel_oom.spool.event_queue import MAX_BYTES, MAX_EVENTS
 from otel_oom.spool.store_tables import APPLICATION_ID, CHECKPOINTS, FORMAT, Content
 from otel_oom.spool.stored_format import NOT_UNDERSTOOD, checksum, load_checkpoint, load_event
 from otel_oom.telemetry.event import Event
@@ -42,6 +47,16 @@ _OF_THE_DISK: Final = (
 
 class _WrongChecksumError(ValueError):
     """A row is not as it was written."""
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Open the file with bounded memory. Raises: sqlite3.Error, the disk fails."""
+    database = sqlite3.connect(path, isolation_level=None, timeout=1.0)
+    if sys.version_info >= (3, 11):
+        database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_BYTES)
+    with suppress(sqlite3.DatabaseError, UnicodeDecodeError):  # damage, which the reading finds as well
+        database.execute("PRAGMA cache_size = -256")  # KiB: a second read costs less than memory
+    return database
 
 
 def read_content(database: sqlite3.Connection) -> Content:
@@ -91,6 +106,8 @@ class _Reading:
         self.events: dict[int, Event] = dict(known or {})
         """What could be read, by number."""
         self._unusable: set[int] = set()
+        self._bytes = sum(event.size_bytes for event in self.events.values())
+        self._is_full = False
         self._stops = 0
         """How often SQLite could not go on."""
         self.damage: list[str] = []
@@ -137,6 +154,8 @@ class _Reading:
                     self.damage.append(f"a checkpoint cannot be used: {_name(error)}")
         self._read_events("SELECT number, CAST(event AS BLOB), checksum FROM events")
         if not found:
+            if self.events:
+                self.damage.append("the checkpoint is missing")
             return self._content(FORMAT, None, 0, None)
         newest = max(found)
         checkpoint, count = found[newest]
@@ -157,29 +176,42 @@ class _Reading:
         self.take(self.rows(f"{query} ORDER BY number"))
         if self._stops == stops:
             return
-        below = max(self.events, default=None)
+        # sqlite3 steps ahead: the error at a row takes the row before it, which is then asked for by its number.
+        below = max(self.events, default=0)
         self.take(self.rows(f"{query} ORDER BY number DESC"))
-        beyond = [number for number in self.events if below is None or number > below]
-        if below is None and not beyond:
-            return
-        end = min(beyond, default=(below or 0) + MAX_EVENTS)
-        start = max(end - MAX_EVENTS, 1 if below is None else below + 1)
+        end = min((number for number in self.events if number > below), default=0)
+        if not end:
+            last = self.number("SELECT max(number) FROM events") or (below and below + MAX_EVENTS)
+            end = last + 1
+        start = max(end - MAX_EVENTS, below + 1)
         for number in range(start, end):
             self.take(self.rows(f"{query} WHERE number = ?", number))
 
     def take(self, rows: Iterable[_Row]) -> None:
         """Take the events out of rows."""
         for number, text, *stored in rows:
+            if self._is_full:
+                return
             if number in self.events:
                 continue
             try:
                 if stored and checksum(text, number) != stored[0]:
                     raise _WrongChecksumError
-                self.events[number] = load_event(text)
+                event = load_event(text)
             except NOT_UNDERSTOOD as error:
                 if number not in self._unusable:
                     self._unusable.add(number)
                     self.damage.append(f"an event cannot be used: {_name(error)}")
+            else:
+                self._keep(number, event)
+
+    def _keep(self, number: int, event: Event) -> None:
+        if self._bytes + event.size_bytes > MAX_BYTES or len(self.events) == MAX_EVENTS:
+            self._is_full = True
+            self.damage.append("it holds more events than an agent keeps")
+            return
+        self._bytes += event.size_bytes
+        self.events[number] = event
 
     def _lost(self, count: int | None) -> int | None:
         """How many events cannot be read. Without `count`: those that must have been there, None if there is no sign.

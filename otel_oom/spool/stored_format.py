@@ -22,7 +22,7 @@ from typing import Any, Final
 from otel_oom import schema
 from otel_oom.spool.checkpoint import Checkpoint
 from otel_oom.telemetry.event import Event
-from otel_oom.totals import ResourceIdentity, RetiredSeries, Series, Totals
+from otel_oom.totals import MAX_RETIRED_SERIES, ResourceIdentity, RetiredSeries, Series, Totals
 
 NOT_UNDERSTOOD: Final = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
 _INT64: Final = 1 << 63  # beyond the integers of OTLP
@@ -75,12 +75,16 @@ def dump_checkpoint(checkpoint: Checkpoint) -> str:
 def load_checkpoint(text: bytes) -> Checkpoint:
     """The checkpoint of `dump_checkpoint`, in UTF-8."""
     state = _load(text)
+    first_uncounted = _count(state["uncounted"])
+    cursor = None if state["cursor"] is None else _count(state["cursor"])
+    if cursor is not None and cursor > first_uncounted:
+        raise ValueError("it begins behind records that were not counted")
     return Checkpoint(
         boot_id=_text(state["boot_id"]),
         identity=_load_identity(state["origin"]),
         totals=_load_totals(state["totals"]),
-        cursor=None if state["cursor"] is None else _count(state["cursor"]),
-        first_uncounted=_count(state["uncounted"]),
+        cursor=cursor,
+        first_uncounted=first_uncounted,
         base=None if state["base"] is None else _int(state["base"]),
         lines=_int(state["lines"]),
         log_epoch_ns=_int(state["log_epoch_ns"]),
@@ -89,7 +93,7 @@ def load_checkpoint(text: bytes) -> Checkpoint:
         is_ended=state["is_ended"] is True,
         acknowledged=_load_known_totals(state["told"]),
         carried_over=_load_known_totals(state["owed"]),
-        retired=tuple(_load_retired(series) for series in state["former"]),
+        retired=tuple(_load_retired(series) for series in state["former"][-MAX_RETIRED_SERIES:]),
     )
 
 
@@ -116,9 +120,9 @@ def _load_known_totals(state: Mapping[str, Any] | None) -> Totals | None:
 
 def _load_totals(state: Mapping[str, Any]) -> Totals:
     return Totals(
-        start_ns=_int(state["start_ns"]),
+        start_ns=_count(state["start_ns"]),
         kills={_scope(scope): _count(kills) for scope, kills in state["kills"].items()},
-        stamps_ns={_scope(scope): _int(stamp_ns) for scope, stamp_ns in state["stamps_ns"].items()},
+        stamps_ns={_scope(scope): _count(stamp_ns) for scope, stamp_ns in state["stamps_ns"].items()},
         unaccounted=_count(state["unaccounted"]),
     )
 
@@ -162,7 +166,8 @@ def _int(value: object) -> int:
 
 
 def _count(value: object) -> int:
+    """A number that is not negative. Two of them can be added within 64 bits."""
     number = _int(value)
-    if number < 0:
-        raise ValueError("a count below 0")
+    if not 0 <= number < _INT64 // 2:
+        raise ValueError("no count")
     return number

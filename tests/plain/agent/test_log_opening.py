@@ -121,6 +121,21 @@ def test_a_gap_is_what_was_never_read(lost: Lost, missing: int) -> None:
         assert (rig.spool.checkpoint.base, rig.spool.checkpoint.lines) == (30, 3)
 
 
+def test_a_log_that_ends_before_the_stored_place_is_read_from_its_end(caplog: pytest.LogCaptureFixture) -> None:
+    """A virtual machine was set back to a snapshot, and its spool was not: later records have smaller numbers."""
+    totals = Totals(5).plus("cgroup", 7)
+    stored = replace(FIRST, totals=totals, acknowledged=totals, cursor=70, first_uncounted=75)
+    rig = Rig(checkpoint=stored, reads_backlog=True)
+    rig.source.next_sequence = 40
+    agent = rig.open()
+    rig.source.put(kill(40), kill(41))
+    rig.finish(agent)
+    assert rig.kills == {"cgroup": 2}
+    assert [event.attributes[schema.KMSG_SEQUENCE.name] for event in rig.events] == [40, 41]
+    assert rig.spool.checkpoint.first_uncounted == 42
+    assert "the spool is 35 records ahead of the kernel log" in caplog.text
+
+
 def test_after_a_gap_acknowledged_counts_are_not_counted_again() -> None:
     totals = Totals(5).plus("cgroup", 7).plus("cgroup", 8)
     stored = replace(FIRST, totals=totals, acknowledged=totals.plus("cgroup", 9), cursor=70, first_uncounted=75)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from otel_oom.config.redaction import redactor
 
@@ -20,7 +22,12 @@ GONE = "[redacted]"
         (H, "authorization=Bearer abcdef", "the key abcdef of the Bearer", f"the key {GONE} of the Bearer"),
         (H, "authorization: Basic YTpiYw==", "'authorization: Basic YTpiYw=='", f"'authorization: {GONE}'"),
         (H, "authorization: Basic YTpiYw==", "only YTpiYw==", f"only {GONE}"),
+        (H, "x-key=\u00fcabcdef", "\u00fcabcdef", GONE),
+        (H, "x-key=abcdef\udcff", "abcdef\udcff", GONE),
+        (E, "http://user:abcdef\udcff@host", "the key abcdef\udcff", f"the key {GONE}"),
         (H, "a=1,b=abcdef", "1 abcdef", f"1 {GONE}"),
+        ("OTEL_EXPORTER_OTLP_CLIENT_KEY", "c2VjcmV0" * 6, f"no file {'c2VjcmV0' * 6}", f"no file {GONE}"),
+        ("OTEL_EXPORTER_OTLP_CLIENT_KEY", "/etc/otel/" + "a" * 40, "/etc/otel/" + "a" * 40, "/etc/otel/" + "a" * 40),
         (H, "abcdefghi", "abcdefghi", GONE),
         (H, "x-key=abcdefghijklmnop", "cut off: abcdefghij", f"cut off: {GONE}"),
         (H, "x-key=abcdefghijklmnop", "cut off: abcdefghij; a remedy", f"cut off: {GONE}; a remedy"),
@@ -71,3 +78,8 @@ GONE = "[redacted]"
 def test_a_secret_is_replaced(name: str, value: str, text: str, expected: str | None) -> None:
     """Expected None: nothing is replaced."""
     assert redactor({name: value})(text) == (text if expected is None else expected)
+
+
+@given(name=st.sampled_from([H, E, "HTTPS_PROXY", "OTEL_RESOURCE_ATTRIBUTES"]), value=st.text(st.characters()))
+def test_any_value_can_be_secret(name: str, value: str) -> None:
+    assert redactor({name: value})("a line") is not None

@@ -139,6 +139,7 @@ RING = [record(5), record(6), b"x", record(7)]
         pytest.param({"from_ring": True}, RING[:2], [item(5), item(6), None], 7, id="at the oldest record"),
         pytest.param({"from_ring": True, "resume_at": 6}, RING[:2], [item(6), None], 7, id="at a record"),
         pytest.param({"resume_at": 7}, RING[:2], [None], 7, id="at a record of the future"),
+        pytest.param({"resume_at": 10**17}, RING[:2], [None], 7, id="beyond the end"),
         pytest.param({"resume_at": 2}, RING[:2], [lost(3, 2), item(5), item(6), None], 7, id="after a gap"),
     ],
 )

@@ -44,6 +44,13 @@ def settings(server: Http2Server) -> dict[str, str]:
             GARBAGE, "INTERNAL: the answer is no OTLP message", remedies.NOT_A_COLLECTOR, id="garbage, and a success"
         ),
         pytest.param(
+            Frames(GRPC, b"\0\xff\xff\xff\xff", _OK),
+            "RESOURCE_EXHAUSTED: the answer is no OTLP message",
+            remedies.NOT_A_COLLECTOR,
+            id="a length without an end",
+        ),
+        pytest.param(Frames([*GRPC, ("grpc-status", "99")]), "UNKNOWN", remedies.SERVER, id="an unknown status"),
+        pytest.param(
             Frames([*GRPC, *_OK]), "OK: the answer has no response message", remedies.NOT_GRPC, id="trailers only"
         ),
         pytest.param(

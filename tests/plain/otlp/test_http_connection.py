@@ -293,6 +293,19 @@ def test_a_refusal_before_the_end_of_the_request_is_an_answer() -> None:
         assert server.connections == 2
 
 
+def test_an_acceptance_before_the_end_of_the_request_is_none() -> None:
+    def accept(sock: socket.socket) -> None:
+        sock.recv(100)
+        sock.sendall(OK)
+        sock.shutdown(socket.SHUT_WR)
+        time.sleep(0.1)
+
+    with serving(accept) as (_, connection, url):
+        got = connection.request("POST", url, data=b"x" * (32 << 20), timeout=5)
+        assert got.status_code is None
+        assert isinstance(got.error, BrokenPipeError | ConnectionResetError)
+
+
 def test_a_large_request_arrives_whole() -> None:
     seen: list[bytes] = []
     data = bytes(range(256)) * (32 << 10)

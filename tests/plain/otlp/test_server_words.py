@@ -38,6 +38,8 @@ DELTA = b'invalid temporality and type combination for metric "oom.kills"\n'
         pytest.param("text/html", b"<p>no</p>", "an HTML page: no", id="no title"),
         pytest.param("", b"", "", id="nothing"),
         pytest.param("image/png", b"\x89PNG\x00\x00", "", id="an image"),
+        pytest.param("image/png", b"\x89PNG\x1a", "", id="the begin of an image"),
+        pytest.param(TEXT, b"\x1b[1mno\x1b[0m", "\x1b[1mno\x1b[0m", id="coloured text"),
         pytest.param(TEXT, b"d\xe9sol\xe9", "d\ufffdsol\ufffd", id="another character set"),
     ],
 )

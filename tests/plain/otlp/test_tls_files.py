@@ -120,7 +120,9 @@ def test_what_is_refused(
     assert str(raised.value) == line.format(files.directory).replace(E, f"{E}{of}")
 
 
-@pytest.mark.parametrize("value", ["-----BEGIN PRIVATE KEY-----", "secret\nsecret", "secret\0", "secret" * 50])
+@pytest.mark.parametrize(
+    "value", ["-----BEGIN PRIVATE KEY-----", "secret\nsecret", "secret\0", "secret" * 50, "c2VjcmV0" * 6 + "=="]
+)
 def test_a_value_that_is_no_path_is_not_shown(value: str) -> None:
     with pytest.raises(UsageError, match="is not the path of a file") as raised:
         tls_context(named({"CERTIFICATE": value}))

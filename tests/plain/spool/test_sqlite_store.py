@@ -349,7 +349,7 @@ def test_a_disk_that_fails_while_it_is_read_is_no_damage(
             pass
 
     with monkeypatch.context() as patch:
-        patch.setattr("otel_oom.spool.sqlite_store._connect", lambda _: Failing())
+        patch.setattr("otel_oom.spool.sqlite_store.connect", lambda _: Failing())
         with pytest.raises(sqlite3.OperationalError, match=message):
             kept(tmp_path)
     assert uids(kept(tmp_path)) == [(1, "a")]
