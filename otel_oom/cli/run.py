@@ -7,9 +7,11 @@ import logging
 import os
 import signal
 import sys
+from functools import cache
 
 from otel_oom.cli.log_output import LogOutput, trace_crashes
 from otel_oom.config import options
+from otel_oom.config.standard_variables import HEADERS
 
 log = logging.getLogger(__name__)
 
@@ -64,10 +66,18 @@ def run(arguments: argparse.Namespace, output: LogOutput) -> int:
     return 0
 
 
-def _replace_header_warning(_: logging.LogRecord) -> bool:
+def _replace_header_warning(record: logging.LogRecord) -> bool:
     """Replace the SDK's warning about a malformed header: it quotes the header, which may be a key.
 
-    Source: opentelemetry-api 1.45, util/re.
+    Source: opentelemetry-api 1.45, util/re: the header is the argument of the message.
     """
-    log.warning("OTEL_EXPORTER_OTLP_HEADERS: a header is left out because it is malformed; write name=value,name=value")
+    for variable in HEADERS.all_variables:
+        if str(record.args[0] if isinstance(record.args, tuple) else "") in os.environ.get(variable, ""):
+            _warn_of_header(variable)
     return False
+
+
+@cache
+def _warn_of_header(variable: str) -> None:
+    """Once for a variable: the exporters of both signals read it."""
+    log.warning("%s: a header is left out because it is malformed; write name=value,name=value", variable)

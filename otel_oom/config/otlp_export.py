@@ -131,17 +131,16 @@ def _is_insecure(env: Environment, signal: Signal, endpoint: Endpoint) -> bool:
 
     A unix socket has no TLS by default, as in the SDK for Go: the files' permissions protect it.
     """
+    is_chosen = is_true(env, standard_variables.INSECURE, signal)
     if endpoint.scheme in {"http", "https"}:
         return endpoint.scheme == "http"
     is_set = any(name in env for name in standard_variables.INSECURE.variables(signal))
-    return is_true(env, standard_variables.INSECURE, signal) if is_set else endpoint.is_socket
+    return is_chosen if is_set else endpoint.is_socket
 
 
 def _timeout_s(env: Environment, signal: Signal) -> float:
     """0 is no limit (specification). Here it is a long one: a request that never ends would block its signal."""
-    if variable_and_value(env, standard_variables.TIMEOUT, signal)[1] == "0":
-        return _UNLIMITED_S
-    return seconds(env, standard_variables.TIMEOUT, signal)
+    return seconds(env, standard_variables.TIMEOUT, signal, least=0) or _UNLIMITED_S
 
 
 def _tls_files(env: Environment, signal: Signal, *, is_grpc: bool) -> TlsFiles:

@@ -90,7 +90,7 @@ def _of_header(item: str) -> Iterator[str]:
     yield value
     for word in (*value.split()[-1:], *unquote(value).split()[-1:]):
         yield word
-        with suppress(binascii.Error, UnicodeDecodeError):
+        with suppress(ValueError):  # not base64, or not of a text
             pair = binascii.a2b_base64(word).decode()
             if ":" in pair:
                 yield from (pair, pair.partition(":")[2])
@@ -103,7 +103,7 @@ def _of_url(url: str) -> Iterator[str]:
     user, place, query = match["user"], match["place"], match["query"]
     if user:
         yield from (user, *user.split(":", 1))
-        yield binascii.b2a_base64(unquote(user).encode(), newline=False).decode()  # Proxy-Authorization: Basic …
+        yield binascii.b2a_base64(unquote(user).encode(errors="surrogateescape"), newline=False).decode()  # Basic …
     if query:
         yield from (query, *(pair.partition("=")[2] for pair in query.split("&")))
     if len(place) > _LONGEST_WORD and (not re.search("[.:/]", place) or re.search(r"\s", place)):
