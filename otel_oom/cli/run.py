@@ -24,8 +24,14 @@ def run(arguments: argparse.Namespace, output: LogOutput) -> int:
     stops = [signal.SIGTERM, signal.SIGINT]
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         stops.append(signal.SIGHUP)
-    for number in stops:  # a stop during the start ends it too
-        signal.signal(number, lambda *_: sys.exit(0))
+    stops_during_start: list[int] = []
+
+    def stop_starting(number: int, _: object) -> NoReturn:
+        stops_during_start.append(number)  # Python drops the exception where none can be raised, as in a finalizer
+        sys.exit(0)
+
+    for number in stops:
+        signal.signal(number, stop_starting)
     from otel_oom.machine import memory_protection
 
     memory_protection.bound_threads()  # before the first of them
@@ -60,6 +66,8 @@ def run(arguments: argparse.Namespace, output: LogOutput) -> int:
 
     for number in stops:
         signal.signal(number, stop)
+    if stops_during_start:
+        return 0
     # Another thread may receive the signal, or it may come just before the wait for the log: it must end that wait.
     signal.set_wakeup_fd(agent.wake_fd, warn_on_full_buffer=False)
     log.info("watching %s; logs go to %s, metrics to %s", settings.device, settings.logs.where, settings.metrics.where)
