@@ -84,6 +84,8 @@ class ExportSettings:
     @property
     def remedy(self) -> str:
         """What the user can check when nothing can be delivered there."""
+        if self.exporter == "console":
+            return "can standard output be written? redirect it to another place"
         usual = _USUAL_PROTOCOLS.get(self.endpoint.port or 0)
         if usual is not None and usual != self.protocol:
             return (

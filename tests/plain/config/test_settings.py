@@ -299,6 +299,7 @@ def test_the_level_of_the_log(word: str, level: int) -> None:
             "does a collector at http://c:99 speak http/protobuf? check OTEL_EXPORTER_OTLP_END",
         ),
         ({f"{E}ENDPOINT": "http://me:secret@c:99/x"}, "does a collector at http://c:99/x speak"),
+        ({"OTEL_LOGS_EXPORTER": "console"}, "can standard output be written? redirect it to another place"),
     ],
 )
 def test_the_remedy_of_a_failed_export(environment: dict[str, str], remedy: str) -> None:
