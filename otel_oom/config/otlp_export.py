@@ -1,6 +1,7 @@
 """Reads where logs and metrics go, from the standard OTEL_* variables. No I/O.
 
-Sources: OpenTelemetry environment variable specification; OTLP exporter specification. `options` lists the differences.
+Sources: OpenTelemetry environment variable specification; OTLP exporter specification. `standard_variables` lists the
+differences.
 """
 
 from __future__ import annotations
@@ -105,10 +106,7 @@ def read_export(env: Environment, signal: Signal) -> ExportSettings:
         exporter = "none"
     protocol = word(env, standard_variables.PROTOCOL, signal)
     default = DEFAULT_ENDPOINTS[protocol]
-    name = next(
-        (name for name in standard_variables.ENDPOINT.variables(signal) if name in env),
-        standard_variables.ENDPOINT.variable,
-    )
+    name, _ = variable_and_value(env, standard_variables.ENDPOINT, signal)
     is_otlp, is_grpc = exporter == "otlp", protocol == "grpc"
     endpoint = read_endpoint(name, env.get(name, default) if is_otlp else default, protocol)
     is_base = not is_grpc and name == standard_variables.ENDPOINT.variable
