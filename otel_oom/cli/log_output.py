@@ -152,4 +152,6 @@ def _log_thread_error(died: threading.ExceptHookArgs) -> None:
 
 
 def _log_unraisable(failed: object) -> None:
+    if isinstance(getattr(failed, "exc_value", None), SystemExit):  # of a signal: `run` ends a little later
+        return
     log.error("bug: an error where none can be raised: %r", getattr(failed, "exc_value", failed))

@@ -7,9 +7,13 @@ import logging
 import os
 import signal
 import sys
+from contextlib import suppress
+from functools import cache
+from typing import NoReturn
 
 from otel_oom.cli.log_output import LogOutput, trace_crashes
 from otel_oom.config import options
+from otel_oom.config.standard_variables import HEADERS
 
 log = logging.getLogger(__name__)
 
@@ -20,8 +24,14 @@ def run(arguments: argparse.Namespace, output: LogOutput) -> int:
     stops = [signal.SIGTERM, signal.SIGINT]
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         stops.append(signal.SIGHUP)
-    for number in stops:  # a stop during the start ends it too
-        signal.signal(number, lambda *_: sys.exit(0))
+    stops_during_start: list[int] = []
+
+    def stop_starting(number: int, _: object) -> NoReturn:
+        stops_during_start.append(number)  # Python drops the exception where none can be raised, as in a finalizer
+        sys.exit(0)
+
+    for number in stops:
+        signal.signal(number, stop_starting)
     from otel_oom.machine import memory_protection
 
     memory_protection.bound_threads()  # before the first of them
@@ -56,18 +66,42 @@ def run(arguments: argparse.Namespace, output: LogOutput) -> int:
 
     for number in stops:
         signal.signal(number, stop)
+    if stops_during_start:
+        return 0
     # Another thread may receive the signal, or it may come just before the wait for the log: it must end that wait.
     signal.set_wakeup_fd(agent.wake_fd, warn_on_full_buffer=False)
     log.info("watching %s; logs go to %s, metrics to %s", settings.device, settings.logs.where, settings.metrics.where)
     agent.run()
     log.info("stopped")
+    if agent.sender.is_alive():
+        _exit_without_cleanup(output)
     return 0
 
 
-def _replace_header_warning(_: logging.LogRecord) -> bool:
+def _exit_without_cleanup(output: LogOutput) -> NoReturn:
+    """End with exit code 0 while the sender is still in a library: nothing waits for it any longer.
+
+    OpenSSL frees its tables when a process exits in the usual way. A thread that was reading certificates then ended
+    the process with SIGSEGV (6 of 160 stops in an outage; OpenSSL 3.0, gRPC with TLS).
+    """
+    output.close()
+    with suppress(OSError):
+        sys.stdout.flush()
+    os._exit(0)
+
+
+def _replace_header_warning(record: logging.LogRecord) -> bool:
     """Replace the SDK's warning about a malformed header: it quotes the header, which may be a key.
 
-    Source: opentelemetry-api 1.45, util/re.
+    Source: opentelemetry-api 1.45, util/re: the header is the argument of the message.
     """
-    log.warning("OTEL_EXPORTER_OTLP_HEADERS: a header is left out because it is malformed; write name=value,name=value")
+    for variable in HEADERS.all_variables:
+        if str(record.args[0] if isinstance(record.args, tuple) else "") in os.environ.get(variable, ""):
+            _warn_of_header(variable)
     return False
+
+
+@cache
+def _warn_of_header(variable: str) -> None:
+    """Once for a variable: the exporters of both signals read it."""
+    log.warning("%s: a header is left out because it is malformed; write name=value,name=value", variable)

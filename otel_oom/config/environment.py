@@ -17,8 +17,8 @@ from otel_oom.config.variables_without_effect import PYTHON
 from otel_oom.errors import UsageError
 
 _OF_SDK: Final = {name for item in STANDARD if item.is_of_sdk for name in item.all_variables} | set(PYTHON)
-# Ten digits are 115 days in milliseconds; what is longer overflows the waits of the standard library.
-_DIGITS: Final = 10
+# In milliseconds 115 days; what is longer overflows the waits of the standard library.
+_GREATEST: Final = 9_999_999_999
 
 
 class Environment(dict[str, str]):
@@ -81,14 +81,14 @@ def word(env: Environment, setting: Setting, signal: str = "", choices: tuple[st
 
 def number(env: Environment, setting: Setting) -> int | None:
     """A whole number from 0 on, None for none. Raises: UsageError."""
-    digits = env.value(setting, _is_number, "is not a number", "give a whole number from 0 on")
+    digits = env.value(setting, _is_number, "is not valid", f"give a whole number from 0 to {_GREATEST}")
     return int(digits) if digits else None
 
 
-def seconds(env: Environment, setting: Setting, signal: str = "") -> float:
-    """A duration in seconds; the specification gives it in milliseconds. Raises: UsageError."""
-    remedy = "give whole milliseconds above 0, such as 5000"
-    digits = env.value(setting, lambda value: _is_number(value) and int(value) > 0, "is not a duration", remedy, signal)
+def seconds(env: Environment, setting: Setting, signal: str = "", *, least: int = 1) -> float:
+    """A duration in seconds; the variable gives it in milliseconds, from `least` on. Raises: UsageError."""
+    remedy = f"give milliseconds as a whole number from {least} to {_GREATEST}"
+    digits = env.value(setting, lambda value: _is_number(value) and int(value) >= least, "is not valid", remedy, signal)
     return int(digits) / 1000
 
 
@@ -113,4 +113,4 @@ def hide_from_sdk(environ: MutableMapping[str, str]) -> None:
 
 
 def _is_number(digits: str) -> bool:
-    return digits.isascii() and digits.isdigit() and len(digits) <= _DIGITS
+    return digits.isascii() and digits.isdigit() and len(digits) <= len(str(_GREATEST))

@@ -72,6 +72,7 @@ def read_endpoint(variable: str, text: str, protocol: str) -> Endpoint:
     remedy = f"write it as {DEFAULT_ENDPOINTS[protocol].replace('localhost', 'HOST')}"
     name = _GRPC_NAME.fullmatch(text) if protocol == "grpc" else None
     try:
+        check_characters(text)
         found = _grpc_name(name, shown) if name else _url(text, shown, protocol)
     except ValueError as error:
         why = f": {error}" if shown == text else ""  # the error may quote a part of the password
@@ -111,6 +112,15 @@ def basic_authorization(url: SplitResult) -> str:
         return ""
     pair = f"{unquote(url.username or '')}:{unquote(url.password or '')}"
     return f"Basic {b2a_base64(pair.encode(), newline=False).decode('ascii')}"
+
+
+def check_characters(url: str) -> None:
+    """Raises: ValueError for a character that no URL has, such as a line break.
+
+    urllib removes some of them without a word. A byte that is not UTF-8 is such a character in os.environ.
+    """
+    if not url.isprintable():
+        raise ValueError("it has a character that cannot be printed")
 
 
 def ip_address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

@@ -1,6 +1,7 @@
 """Reads where logs and metrics go, from the standard OTEL_* variables. No I/O.
 
-Sources: OpenTelemetry environment variable specification; OTLP exporter specification. `options` lists the differences.
+Sources: OpenTelemetry environment variable specification; OTLP exporter specification. `standard_variables` lists the
+differences.
 """
 
 from __future__ import annotations
@@ -84,6 +85,8 @@ class ExportSettings:
     @property
     def remedy(self) -> str:
         """What the user can check when nothing can be delivered there."""
+        if self.exporter == "console":
+            return "can standard output be written? redirect it to another place"
         usual = _USUAL_PROTOCOLS.get(self.endpoint.port or 0)
         if usual is not None and usual != self.protocol:
             return (
@@ -103,10 +106,7 @@ def read_export(env: Environment, signal: Signal) -> ExportSettings:
         exporter = "none"
     protocol = word(env, standard_variables.PROTOCOL, signal)
     default = DEFAULT_ENDPOINTS[protocol]
-    name = next(
-        (name for name in standard_variables.ENDPOINT.variables(signal) if name in env),
-        standard_variables.ENDPOINT.variable,
-    )
+    name, _ = variable_and_value(env, standard_variables.ENDPOINT, signal)
     is_otlp, is_grpc = exporter == "otlp", protocol == "grpc"
     endpoint = read_endpoint(name, env.get(name, default) if is_otlp else default, protocol)
     is_base = not is_grpc and name == standard_variables.ENDPOINT.variable
@@ -131,17 +131,16 @@ def _is_insecure(env: Environment, signal: Signal, endpoint: Endpoint) -> bool:
 
     A unix socket has no TLS by default, as in the SDK for Go: the files' permissions protect it.
     """
+    is_chosen = is_true(env, standard_variables.INSECURE, signal)
     if endpoint.scheme in {"http", "https"}:
         return endpoint.scheme == "http"
     is_set = any(name in env for name in standard_variables.INSECURE.variables(signal))
-    return is_true(env, standard_variables.INSECURE, signal) if is_set else endpoint.is_socket
+    return is_chosen if is_set else endpoint.is_socket
 
 
 def _timeout_s(env: Environment, signal: Signal) -> float:
     """0 is no limit (specification). Here it is a long one: a request that never ends would block both signals."""
-    if variable_and_value(env, standard_variables.TIMEOUT, signal)[1] == "0":
-        return _UNLIMITED_S
-    return seconds(env, standard_variables.TIMEOUT, signal)
+    return seconds(env, standard_variables.TIMEOUT, signal, least=0) or _UNLIMITED_S
 
 
 def _tls_files(env: Environment, signal: Signal, *, is_grpc: bool) -> TlsFiles:

@@ -16,7 +16,13 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlsplit
 
-from otel_oom.config.otlp_endpoint import Endpoint, basic_authorization, ip_address, without_password
+from otel_oom.config.otlp_endpoint import (
+    Endpoint,
+    basic_authorization,
+    check_characters,
+    ip_address,
+    without_password,
+)
 from otel_oom.errors import UsageError
 
 _DEFAULT_PORT: Final = 80  # as in requests; curl takes 1080
@@ -51,6 +57,7 @@ def read_proxy(env: Mapping[str, str], endpoint: Endpoint, *, is_grpc: bool, is_
     shown = without_password(env[variable])
     remedy = "give an HTTP proxy as http://HOST:PORT, or name the collector in no_proxy"
     try:
+        check_characters(env[variable])
         url = urlsplit(env[variable] if "://" in env[variable] else f"http://{env[variable]}")
         port = url.port or _DEFAULT_PORT
     except ValueError as error:

@@ -31,8 +31,11 @@ def chosen_attributes(env: Environment) -> dict[str, str]:
         env.warnings.append(
             f"{RESOURCE_ATTRIBUTES.variable} is discarded as a whole: {error}; write name=value,name=value"
         )
-    if SERVICE_NAME.variable in env:
-        chosen[schema.SERVICE_NAME] = env[SERVICE_NAME.variable]
+    name = env.get(SERVICE_NAME.variable, "")
+    if name.isprintable() and name:
+        chosen[schema.SERVICE_NAME] = name
+    elif name:
+        env.warnings.append(f"{env.written(SERVICE_NAME)} cannot be printed, so it is left out; write it in UTF-8")
     return chosen
 
 
@@ -60,5 +63,5 @@ def _decoded(text: str, number: int) -> str:
         raise ValueError(f"its part {number} has a percent sign that encodes nothing (write it as %25)")
     try:
         return unquote_to_bytes(text).decode()
-    except UnicodeDecodeError:
+    except UnicodeError:  # also of a byte that is not percent-encoded
         raise ValueError(f"its part {number} is not UTF-8") from None

@@ -104,7 +104,7 @@ def load_config(environment: Mapping[str, str], *, is_root: bool = True, **flags
         fork_identity=cast("ForkIdentity", word(env, options.FORK_IDENTITY)),
         with_command_line=is_true(env, options.COMMAND_LINE),
         heartbeat_s=seconds(env, METRIC_EXPORT_INTERVAL),
-        is_delta=metrics.exporter == "otlp" and word(env, TEMPORALITY) == "delta",
+        is_delta=word(env, TEMPORALITY) == "delta" and metrics.exporter == "otlp",
         logs=logs,
         metrics=replace(metrics, timeout_s=min(metrics.timeout_s, limit_s / 1000)) if limit_s else metrics,
         resource_attributes=chosen_attributes(env),

@@ -36,7 +36,8 @@ HEADERS: Final = Setting(
     f"{OTLP}HEADERS",
     "",
     "headers of every request, such as the key of a backend: `x-honeycomb-team=…`",
-    "warning, that header is left out; exit code 2 if HTTP cannot carry it",
+    "warning, that header is left out; exit code 2 if the protocol cannot carry it, or if it is `content-length` or"
+    " `transfer-encoding`",
     is_of_sdk=True,
 )
 TIMEOUT: Final = Setting(
@@ -125,7 +126,7 @@ RESOURCE_ATTRIBUTES: Final = Setting(
     "warning, the whole value is discarded",
     difference="an equals sign in a value needs no encoding",
 )
-SERVICE_NAME: Final = Setting("OTEL_SERVICE_NAME", "otel-oom", "`service.name` of the resource")
+SERVICE_NAME: Final = Setting("OTEL_SERVICE_NAME", "otel-oom", "`service.name` of the resource, in UTF-8", WARNS)
 COUNT_LIMIT: Final = Setting(
     "OTEL_ATTRIBUTE_COUNT_LIMIT",
     "128",

@@ -43,8 +43,8 @@ def warnings(names: Iterable[str]) -> Iterator[str]:
         *others.REFUSED,
         *others.WITHOUT_MEANING,
         *others.PYTHON,
+        *others.PYTHON_WITHOUT_MEANING,
     }
-    known |= set(others.PYTHON_WITHOUT_MEANING)
     for name in sorted(name for name in names if name.startswith("OTEL_") and name not in known):
         from difflib import get_close_matches  # imported only where a name is unknown
 

@@ -8,8 +8,9 @@ Source: OTLP specification, "OTLP/gRPC Response" (success, partial success, fail
 from __future__ import annotations
 
 import os
+import re
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final, cast
@@ -25,7 +26,9 @@ from opentelemetry.exporter.otlp.proto.grpc.exporter import OTLPExporterMixin
 from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter
 
 from otel_oom import __version__
+from otel_oom.config.environment import variable_and_value
 from otel_oom.config.otlp_export import ExportSettings
+from otel_oom.config.standard_variables import HEADERS
 from otel_oom.errors import UsageError
 from otel_oom.otlp.export_outcome import Outcome, encoded
 from otel_oom.otlp.grpc_answer import answered, failed
@@ -46,6 +49,9 @@ _KEEPALIVE: Final = (
     ("grpc.keepalive_permit_without_calls", 0),
 )
 
+# gRPC over HTTP/2, "Requests": Header-Name. Names with -bin carry bytes, which a variable cannot hold.
+_METADATA_KEY: Final = re.compile(r"[0-9a-z_.-]+")
+
 _COMPRESSION: Final = {"none": Compression.NoCompression, "gzip": Compression.Gzip}
 
 
@@ -58,6 +64,7 @@ class _GrpcExporter(OTLPExporterMixin[Any, Any, Any, Any]):
         headers = dict(cast("Iterable[tuple[str, str]]", self._headers))
         if export.endpoint.authorization:
             headers.setdefault("authorization", export.endpoint.authorization)
+        _check_metadata(headers, variable_and_value(os.environ, HEADERS, export.signal)[0])
         self._headers = tuple(headers.items())
 
     def _initialize_channel_and_stub(self) -> None:
@@ -106,6 +113,17 @@ class GrpcLogs(_GrpcExporter, OTLPLogExporter):
 
 class GrpcMetrics(_GrpcExporter, OTLPMetricExporter):
     """Metrics over gRPC."""
+
+
+def _check_metadata(headers: Mapping[str, str], variable: str) -> None:
+    """Check that gRPC can carry each header; else every call fails. variable: the one that names them.
+
+    Raises: UsageError, without the value, which may be a key.
+    """
+    for name, value in headers.items():
+        is_ascii = value.isascii() and value.isprintable()
+        if not _METADATA_KEY.fullmatch(name) or name.endswith("-bin") or not is_ascii:
+            raise UsageError(f"{variable}: {name!r} is no header that gRPC can carry", "correct its name and value")
 
 
 def _arguments(export: ExportSettings) -> dict[str, Any]:

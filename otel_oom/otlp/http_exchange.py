@@ -12,20 +12,32 @@ from typing import Final
 import h11
 from opentelemetry.exporter.http.transport._base import BaseHTTPResult
 
+from otel_oom.errors import UsageError
+
 MAX_BODY_BYTES: Final = 1 << 20
 """What is read of the body of an answer; h11 bounds its head."""
 _REDIRECTS: Final = 300  # statuses below it are a success
 _STATUS_LINE: Final = b"HTTP/1."
+_OF_MESSAGE: Final = frozenset({"content-length", "transfer-encoding"})
 
 
-def check_headers(headers: Mapping[str, str]) -> None:
-    """Check that HTTP can carry each header. Raises: ValueError, without the value, which may be a key."""
+def check_headers(headers: Mapping[str, str], variable: str) -> None:
+    """Check that HTTP can carry each header. variable: the one that names them.
+
+    Those that say where a body ends are refused: with another value the collector would read another message.
+
+    Raises: UsageError, without the value, which may be a key.
+    """
     name = ""
     try:
         for name, value in headers.items():
+            if name in _OF_MESSAGE:
+                raise UsageError(f"{variable}: {name!r} is a header that the agent sets itself", "leave it out")
             request_of("POST", "/", {"host": "", name: value})
     except (h11.LocalProtocolError, UnicodeEncodeError):
-        raise ValueError(f"OTEL_EXPORTER_OTLP_HEADERS: {name!r} is no header that HTTP can carry") from None
+        raise UsageError(
+            f"{variable}: {name!r} is no header that HTTP can carry", "correct its name and value"
+        ) from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,9 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
 
 from otel_oom import __version__
+from otel_oom.config.environment import variable_and_value
 from otel_oom.config.otlp_export import ExportSettings, TlsFiles
+from otel_oom.config.standard_variables import HEADERS
 from otel_oom.errors import UsageError
 from otel_oom.otlp.export_outcome import Outcome, encoded
 from otel_oom.otlp.http_answer import answered, no_answer
@@ -54,7 +56,7 @@ class _HttpExporter:
             headers["user-agent"] = f"{_AGENT} {headers['user-agent']}"
         if export.endpoint.authorization:
             headers.setdefault("authorization", export.endpoint.authorization)
-        check_headers(headers)
+        check_headers(headers, variable_and_value(os.environ, HEADERS, export.signal)[0])
 
     def reconnect(self) -> None:
         """Close the connection, if there is one: the next request opens a new one."""

@@ -193,7 +193,10 @@ class Sender(threading.Thread):
             if outcome.why and not outcome.dropped:
                 self._health.export_warned(export.signal, outcome.why)
         else:
-            self._health.export_failed(export.signal, outcome.result, outcome.why, outcome.remedy or export.remedy)
+            remedy = outcome.remedy or export.remedy
+            if export.proxy is not None and str(export.proxy) not in outcome.why:  # either of the two may be the cause
+                remedy = f"{remedy}; the requests go through {export.proxy}"
+            self._health.export_failed(export.signal, outcome.result, outcome.why, remedy)
         if outcome.result == "retry" or (is_required and outcome.result == "rejected"):
             needs_operator = outcome.needs_operator or outcome.result == "rejected"
             backoff.failed(time.monotonic(), outcome.retry_after_s, needs_operator=needs_operator)

@@ -33,6 +33,26 @@ from otel_oom.cli.main import main
 start.prepare = lambda config: signal.raise_signal(signal.{name})
 sys.exit(main(["run"]))
 """
+_STOPPED_IN_A_FINALIZER = """
+import functools, signal, sys
+from otel_oom.agent import start
+from otel_oom.cli.main import main
+from otel_oom.kernel.recorded_log import RecordedLog
+class Stops:
+    def __del__(self):
+        signal.raise_signal(signal.SIGTERM)
+def prepare(config, prepare=functools.partial(start.prepare, source=RecordedLog())):
+    Stops()
+    return prepare(config)
+start.prepare = prepare
+sys.exit(main(["run"]))
+"""
+_SENDS_UNTIL_THE_END = """
+import atexit
+from otel_oom.otlp.sender import Sender
+atexit.register(print, "the libraries are cleaned up")
+Sender.stop = lambda *_: None
+"""
 _ABORTS_INSIDE_GRPC = """
 import sys
 from otel_oom.agent import start
@@ -83,6 +103,26 @@ def test_a_signal_stops_the_agent(number: signal.Signals, tmp_path: Path) -> Non
     store.close()
     assert checkpoint is not None
     assert (checkpoint.is_ended, checkpoint.totals.kills) == (True, {"cgroup": 1})
+
+
+def test_a_signal_during_the_start_is_not_lost_where_nothing_can_be_raised() -> None:
+    with process(_STOPPED_IN_A_FINALIZER) as run:
+        _, stderr = run.communicate(timeout=30)
+    assert run.returncode == 0
+    assert "bug" not in stderr
+    assert "watching" not in stderr
+
+
+def test_a_sender_that_still_runs_is_not_disturbed_by_the_exit(tmp_path: Path) -> None:
+    """OpenSSL frees its tables at a usual exit, and a thread that used them ended the process with SIGSEGV."""
+    with process(_SENDS_UNTIL_THE_END + _PLAYED, str(tmp_path / "spool")) as run:
+        assert run.stdout is not None
+        assert run.stdout.readline() == "{\n", "the event of the recorded kill"
+        run.terminate()
+        stdout, stderr = run.communicate(timeout=30)
+    assert run.returncode == 0
+    assert stderr.endswith("otel-oom: info: stopped\n")
+    assert "cleaned up" not in stdout
 
 
 @_SIGNALS

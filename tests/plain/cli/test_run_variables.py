@@ -111,7 +111,7 @@ def test_warnings_are_said_at_the_start_and_show_no_value() -> None:
     expected = (
         "warning: OTEL_EXPORTER_OTLP_COMPRESSION='lzma' is not supported",
         "warning: OTEL_RESOURCE_ATTRIBUTES is discarded as a whole: its part 2 has no equals sign",
-        "warning: OTEL_ATTRIBUTE_COUNT_LIMIT='many' is not a number",
+        "warning: OTEL_ATTRIBUTE_COUNT_LIMIT='many' is not valid",
         "warning: OTEL_OOM_DEVISE is unknown and has no effect; did you mean OTEL_OOM_DEVICE?",
     )
     assert [line for line, begin in zip(starts[:4], expected, strict=True) if not line.startswith(begin)] == []

@@ -22,19 +22,19 @@ LOG = "OTEL_LOGRECORD_ATTRIBUTE"
             {f"{ALL}_COUNT_LIMIT": "many"},
             128,
             None,
-            ["OTEL_ATTRIBUTE_COUNT_LIMIT='many' is not a number, so 128 applies; give a whole number from 0 on"],
+            ["OTEL_ATTRIBUTE_COUNT_LIMIT='many' is not valid, so 128 applies; give a whole number from 0 to 999999999"],
         ),
         (
             {f"{LOG}_COUNT_LIMIT": "-1", f"{ALL}_COUNT_LIMIT": "50"},
             50,
             None,
-            ["OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT='-1' is not a number, so OTEL_ATTRIBUTE_COUNT_LIMIT applies; give"],
+            ["OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT='-1' is not valid, so OTEL_ATTRIBUTE_COUNT_LIMIT applies; give"],
         ),
         (
             {f"{ALL}_VALUE_LENGTH_LIMIT": "1e3"},
             128,
             None,
-            ["OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT='1e3' is not a number, so no limit applies; give a whole number from"],
+            ["OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT='1e3' is not valid, so no limit applies; give a whole number from"],
         ),
         (
             {f"{ALL}_COUNT_LIMIT": "3"},

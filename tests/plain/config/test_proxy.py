@@ -129,6 +129,8 @@ def test_forms_of_a_proxy(value: str, expected: dict[str, Any]) -> None:
         ("http://", "='http://' is not supported as a proxy"),
         ("http://me:sec/ret@proxy", "='http://proxy' is not a URL; give an HTTP proxy as http://HOST:PORT, or name"),
         ("proxy:port", "='proxy:port' is not a URL"),
+        ("http://pro\nxy", "='http://pro\\nxy' is not a URL"),
+        ("http://\udcffme:secret@proxy", "='http://proxy' is not a URL"),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])

@@ -39,6 +39,7 @@ def test_a_list_of_attributes(text: str, expected: dict[str, str]) -> None:
         ("a=secret%2", "its part 1 has a percent sign that encodes nothing (write it as %25)"),
         ("a=secret%zz,b=c", "its part 1 has a percent sign that encodes nothing (write it as %25)"),
         ("b=c,a=secret%FF", "its part 2 is not UTF-8"),
+        ("b=c,a=secret\udcff", "its part 2 is not UTF-8"),
     ],
 )
 def test_a_malformed_list_is_discarded_as_a_whole(text: str, why: str) -> None:
@@ -46,6 +47,14 @@ def test_a_malformed_list_is_discarded_as_a_whole(text: str, why: str) -> None:
     assert settings.resource_attributes == {"service.name": "mine"}
     (warning,) = settings.warnings
     assert warning == f"OTEL_RESOURCE_ATTRIBUTES is discarded as a whole: {why}; write name=value,name=value"
+
+
+def test_a_name_of_the_service_that_is_not_utf8_is_left_out() -> None:
+    """It cannot be encoded: the SDK would write a traceback at each export."""
+    settings = load_config({"OTEL_RESOURCE_ATTRIBUTES": "service.name=theirs", "OTEL_SERVICE_NAME": "\udcffmine"})
+    assert settings.resource_attributes == {"service.name": "theirs"}
+    (warning,) = settings.warnings
+    assert warning.startswith("OTEL_SERVICE_NAME='\\udcffmine' cannot be printed, so it is left out; ")
 
 
 def test_the_name_of_the_service_wins() -> None:

@@ -134,6 +134,8 @@ def test_a_flag_wins_over_its_variable() -> None:
         ({f"{E}ENDPOINT": "http://"}, "is not an endpoint for http/protobuf; write it as"),
         ({f"{E}ENDPOINT": "http://c:port"}, "ENDPOINT='http://c:port' is not a URL: "),
         ({f"{E}ENDPOINT": "http://c:65536"}, "is not a URL: Port out of range 0-65535; write it as http://HOST:4318"),
+        ({f"{E}ENDPOINT": "http://c/a\nb"}, "='http://c/a\\nb' is not a URL: it has a character that cannot"),
+        ({f"{E}ENDPOINT": "http://\udcffc"}, "is not a URL: it has a character that cannot be printed; write it as"),
         ({f"{E}ENDPOINT": "http://[::1"}, "is not a URL: Invalid IPv6 URL; write it as"),
         ({f"{E}METRICS_ENDPOINT": "c"}, "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT='c' is not an endpoint"),
         (
@@ -183,15 +185,20 @@ def test_a_variable_that_makes_no_sense_is_one_line_with_its_remedy(environment:
         ({f"{E}COMPRESSION": "zstd"}, "COMPRESSION='zstd' is not supported, so none applies; use one of: none, gzip, d",
          {"metrics.compression": "none"}),
         *(
-            ({f"{E}TIMEOUT": value}, f"TIMEOUT={value!r} is not a duration, so 4000 applies; give whole milliseconds",
+            ({f"{E}TIMEOUT": value}, f"TIMEOUT={value!r} is not valid, so 4000 applies; give milliseconds as a whole",
              {"logs.timeout_s": 4.0})
             for value in ("-1", "1.5", "5s", "\u0663", "1_000", "9" * 5000)
         ),
-        ({"OTEL_METRIC_EXPORT_INTERVAL": "1e3"}, "OTEL_METRIC_EXPORT_INTERVAL='1e3' is not a duration, so 60000 applie",
+        ({f"{E}TIMEOUT": "0", f"{E}LOGS_TIMEOUT": "x"}, "LOGS_TIMEOUT='x' is not valid, so OTEL_EXPORTER_OTLP_TI",
+         {"logs.timeout_s": 3600.0}),
+        ({f"{E}INSECURE": "yes"}, "INSECURE='yes' is neither true nor false, so false applies; write", {}),
+        ({f"{E}METRICS_TEMPORALITY_PREFERENCE": "sum", "OTEL_METRICS_EXPORTER": "console"},
+         "PREFERENCE='sum' is not supported, so cumulative applies; use", {}),
+        ({"OTEL_METRIC_EXPORT_INTERVAL": "1e3"}, "OTEL_METRIC_EXPORT_INTERVAL='1e3' is not valid, so 60000 applie",
          {"heartbeat_s": 60.0}),
-        ({"OTEL_METRIC_EXPORT_INTERVAL": "0"}, "OTEL_METRIC_EXPORT_INTERVAL='0' is not a duration, so 60000 applies",
+        ({"OTEL_METRIC_EXPORT_INTERVAL": "0"}, "OTEL_METRIC_EXPORT_INTERVAL='0' is not valid, so 60000 applies",
          {"heartbeat_s": 60.0}),
-        ({"OTEL_METRIC_EXPORT_TIMEOUT": "-1"}, "OTEL_METRIC_EXPORT_TIMEOUT='-1' is not a number, so 30000 applies; giv",
+        ({"OTEL_METRIC_EXPORT_TIMEOUT": "-1"}, "OTEL_METRIC_EXPORT_TIMEOUT='-1' is not valid, so 30000 applies; giv",
          {"metrics.timeout_s": 4.0}),
         ({f"{E}METRICS_TEMPORALITY_PREFERENCE": "sum"}, "PREFERENCE='sum' is not supported, so cumulative applies; use",
          {"is_delta": False}),
@@ -291,6 +298,7 @@ def test_the_level_of_the_log(word: str, level: int) -> None:
             "does a collector at http://c:99 speak http/protobuf? check OTEL_EXPORTER_OTLP_END",
         ),
         ({f"{E}ENDPOINT": "http://me:secret@c:99/x"}, "does a collector at http://c:99/x speak"),
+        ({"OTEL_LOGS_EXPORTER": "console"}, "can standard output be written? redirect it to another place"),
     ],
 )
 def test_the_remedy_of_a_failed_export(environment: dict[str, str], remedy: str) -> None:

@@ -12,6 +12,7 @@ import h11
 import pytest
 
 from otel_oom.config.settings import load_config
+from otel_oom.errors import UsageError
 from otel_oom.otlp import log_records, metric_points
 from otel_oom.otlp.http_connection import Connection
 
@@ -191,7 +192,7 @@ def test_a_header_that_cannot_be_sent_is_refused_at_the_start(
     settings = load_config({})
     for signal, make in (("LOGS_", log_records.exporter), ("METRICS_", metric_points.exporter)):
         if of in {"", signal}:
-            with pytest.raises(ValueError, match="OTEL_EXPORTER_OTLP_HEADERS: 'x-key' is no header") as refusal:
+            with pytest.raises(UsageError, match=f"OTEL_EXPORTER_OTLP_{of}HEADERS: 'x-key' is no header") as refusal:
                 make(settings.logs if signal == "LOGS_" else settings.metrics)
             assert "secret" not in str(refusal.value)
 

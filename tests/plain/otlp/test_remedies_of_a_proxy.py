@@ -36,6 +36,7 @@ def test_a_proxy_that_refuses(
             assert len(rig.spool) == 1
     line = next(line for line in caplog.messages if "cannot deliver logs" in line)
     assert refusal.partition(" ")[0] in line
+    assert f"proxy 127.0.0.1:{proxy.port} ({scheme}_proxy)" in line
     if protocol == "http/protobuf" and scheme == "http" and not refusal.startswith("407"):
         return  # a forwarded request: it may be the server that answers so
     assert remedy in line
