@@ -145,7 +145,7 @@ class Device:
             self._close_device()
             raise NoDeviceError(
                 f"cannot open {self._path}: {error.strerror}",
-                "give the container the host's device (docker run --device=/dev/kmsg) or name it with --device",
+                "docker run --device=/dev/kmsg gives it to a container; OTEL_OOM_DEVICE or --device names another path",
             ) from error
         self._poll.register(self._fd, select.POLLIN)
 
@@ -231,7 +231,8 @@ class Device:
         if not stat.S_ISCHR(about.st_mode) or about.st_rdev != _KMSG:
             self._close_device()
             raise NoDeviceError(
-                f"{self._path} is no kernel log device", "name it with --device: it is character device 1:11"
+                f"{self._path} is no kernel log device",
+                "name the character device 1:11 with --device or OTEL_OOM_DEVICE",
             )
 
     def _closed(self, reason: str) -> Closed:

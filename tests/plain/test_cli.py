@@ -48,7 +48,7 @@ def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
             69,
             "cannot open /no/such/kmsg: No such file or directory; give the",
         ),
-        (("run", "--device", "/dev/zero"), {}, 69, "/dev/zero is no kernel log device; name it with --device"),
+        (("run", "--device", "/dev/zero"), {}, 69, "/dev/zero is no kernel log device; name the character device 1:11"),
         (
             ("run",),
             {"OTEL_CONFIG_FILE": "/etc/otel.yaml", "OTEL_LOGS_EXPORTER": "none"},

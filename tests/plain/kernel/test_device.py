@@ -221,7 +221,7 @@ def test_an_open_that_fails_is_an_error_with_its_remedy(
 
 def test_another_device_is_refused(world: World) -> None:
     world.rdev = os.makedev(1, 3)
-    with pytest.raises(NoDeviceError, match="/dev/kmsg is no kernel log device; name it with --device"):
+    with pytest.raises(NoDeviceError, match="/dev/kmsg is no kernel log device; name the character device 1:11"):
         Device().open()
 
 
