@@ -41,6 +41,7 @@ def run(arguments: argparse.Namespace, output: LogOutput) -> int:
     from otel_oom.config.settings import load_config
 
     logging.getLogger("opentelemetry.util.re").addFilter(_replace_header_warning)
+    logging.getLogger("opentelemetry.sdk.resources").addFilter(_replace_detector_error)
     flags = {setting.name: getattr(arguments, setting.name) for setting in options.OWN}
     settings = load_config(os.environ, is_root=os.geteuid() == 0, **flags)
     logging.getLogger("otel_oom").setLevel(settings.log_level)
@@ -88,6 +89,20 @@ def _exit_without_cleanup(output: LogOutput) -> NoReturn:
     with suppress(OSError):
         sys.stdout.flush()
     os._exit(0)
+
+
+def _replace_detector_error(record: logging.LogRecord) -> bool:
+    """Replace the SDK's tracebacks about a detector that is not installed, and log the line once.
+
+    Source: opentelemetry-sdk 1.45, resources/__init__.py, _build_resource_detectors().
+    """
+    _warn_of_detector(record.getMessage())
+    return False
+
+
+@cache
+def _warn_of_detector(message: str) -> None:
+    log.warning("OTEL_EXPERIMENTAL_RESOURCE_DETECTORS: %s; install the package that has it, or leave it out", message)
 
 
 def _replace_header_warning(record: logging.LogRecord) -> bool:

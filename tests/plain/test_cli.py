@@ -46,7 +46,7 @@ def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
             ("run", "--device", "/no/such/kmsg"),
             {},
             69,
-            "cannot open /no/such/kmsg: No such file or directory; give the",
+            "cannot open /no/such/kmsg: No such file or directory; docker run",
         ),
         (("run", "--device", "/dev/zero"), {}, 69, "/dev/zero is no kernel log device; name the character device 1:11"),
         (

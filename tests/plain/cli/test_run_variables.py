@@ -128,6 +128,19 @@ def test_detectors_of_the_sdk_add_attributes() -> None:
         assert request.resource["service.name"] == "otel-oom"
 
 
+def test_a_detector_that_is_not_installed_is_one_warning() -> None:
+    with (
+        OtlpReceiver("http/protobuf") as receiver,
+        agent(receiver, OTEL_EXPERIMENTAL_RESOURCE_DETECTORS="nobody") as started,
+    ):
+        receiver.wait(lambda: receiver.accepted("logs"), 30)
+        started.terminate()
+        assert started.stderr is not None
+        stderr = started.stderr.read()
+    assert stderr.count("OTEL_EXPERIMENTAL_RESOURCE_DETECTORS: Failed to load resource detector 'nobody'") == 1
+    assert "Traceback" not in stderr
+
+
 @pytest.mark.parametrize(
     ("protocol", "variable", "signals"),
     [
