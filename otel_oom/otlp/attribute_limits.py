@@ -1,9 +1,9 @@
-"""Applies the limits of the attributes of a log record. The SDK's own limits would take `log.record.uid` as well.
+"""Applies the limits of the attributes of a log record. The SDK's own limits would also remove `log.record.uid`.
 
 Rules:
-- What is always sent (`config.attribute_limits.PROTECTED`) stays. The others are left out from the end of the table of
-  attributes (`schema.ATTRIBUTES`), in which the more important ones come first.
-- A name or an identifier is never cut: a part of it finds nothing, or something else.
+- The attributes of `config.attribute_limits.PROTECTED` always stay. The others are left out from the end of
+  `schema.ATTRIBUTES`, in which the more important ones come first.
+- An identifier is never cut: a query for a part of it finds nothing, or something else.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class LimitedAttributes(BoundedAttributes):
 
 
 def limited(attributes: Attributes, limits: AttributeLimits) -> LimitedAttributes:
-    """Return the attributes within the limits."""
+    """Return the attributes within the limits, in the SDK's form."""
     kept: dict[str, Any] = dict(attributes)
     if len(kept) > limits.count:
         ranked = sorted(kept, key=_rank)
@@ -54,12 +54,12 @@ def limited(attributes: Attributes, limits: AttributeLimits) -> LimitedAttribute
 
 
 def _rank(name: str) -> int:
-    """The protected ones first, then in the order of the table; what is not in it comes last."""
+    """Place of an attribute: protected ones first, then in the order of the table, then those that are not in it."""
     return -1 if name in PROTECTED else _PLACES.get(name, len(_PLACES))
 
 
 def _cut(value: Any, characters: int) -> Any:
-    """Each text in the value, to this number of characters."""
+    """The value, with each text in it cut to this number of characters."""
     if isinstance(value, str):
         return value[:characters]
     if isinstance(value, Mapping):

@@ -44,6 +44,9 @@ class Outcome:
 
 OK: Final = Outcome("ok")
 
+# Request timeout, too early, too many requests: waiting may help. After other 4xx statuses only an operator can help.
+TEMPORARY_HTTP_STATUSES: Final = frozenset({408, 425, 429})
+
 
 class NotEncodableError(Exception):
     """The data cannot be put into a request, now or later."""

@@ -1,13 +1,15 @@
 """What the answer to a gRPC call means.
 
-Source: OTLP specification, "OTLP/gRPC Response" (success, partial success, failures, throttling). What is no answer of
-a gRPC server is only in the library's own words (grpcio 1.85.3, against a raw HTTP/2 server):
+Source: OTLP specification, "OTLP/gRPC Response" (success, partial success, failures, throttling).
+
+If the answer is not that of a gRPC server, only the library's message shows this (grpcio 1.85.3, measured against a raw
+HTTP/2 server):
 
     Received http2 header with status: 404                              an HTTP status other than 200
     Stream removed (Data frame with END_STREAM flag received)           HTTP 200 with a body and no grpc-status
     No status received                                                  HTTP 200 without a body and a grpc-status
     Exception deserializing response!                                   a message that is not OTLP's
-    CLIENT: Received message larger than max (4294967295 vs. 4194304)   the same
+    CLIENT: Received message larger than max (4294967295 vs. 4194304)   a message that is not OTLP's
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from google.rpc.status_pb2 import Status
 from grpc import Call, StatusCode
 
 from otel_oom.otlp import remedies, tls_failure
-from otel_oom.otlp.export_outcome import Outcome, accepted
+from otel_oom.otlp.export_outcome import TEMPORARY_HTTP_STATUSES, Outcome, accepted
 
 # grpcio logs a traceback for each message that is not OTLP's, without a limit. The outcome says it.
 logging.getLogger("grpc._common").setLevel(logging.CRITICAL)
@@ -33,29 +35,34 @@ _NO_MESSAGE: Final = re.compile("deserializing response|CLIENT: Received message
 _NOT_HTTP2: Final = re.compile("http1.x server|Failed parsing HTTP/2")
 _PROXY: Final = re.compile(r"HTTP proxy returned response code (\d+)")
 _CLOSED: Final = re.compile("failed to connect to all addresses.*(Socket closed|Connection reset by peer)")
-_KEY_CODES: Final = frozenset({StatusCode.UNAUTHENTICATED, StatusCode.PERMISSION_DENIED})
-_PATH_CODES: Final = frozenset({StatusCode.UNIMPLEMENTED, StatusCode.NOT_FOUND})
-_HTTP_PASSING: Final = frozenset({408, 425, 429})
+# After these codes waiting does not help.
+_REMEDIES: Final = {
+    StatusCode.UNAUTHENTICATED: remedies.KEY,
+    StatusCode.PERMISSION_DENIED: remedies.KEY,
+    StatusCode.UNIMPLEMENTED: remedies.PATH,
+    StatusCode.NOT_FOUND: remedies.PATH,
+}
+_HTTP_REMEDIES: Final = {401: remedies.KEY, 403: remedies.KEY, 407: remedies.PROXY}
 
 
 def answered(call: Call, message: Any) -> Outcome:
     """The outcome of a call with the status OK. message: the response, None if there is none."""
     if message is None:  # grpcio takes a status without a message for a success
-        return _not_grpc(f"{call.code().name}: the answer has no response message")
+        return _needs_operator(f"{call.code().name}: the answer has no response message")
     return accepted(message.partial_success)
 
 
 def failed(call: Call, *, is_tls: bool) -> Outcome:
-    """The outcome of any other call. is_tls: whether the channel uses TLS."""
+    """The outcome of a call with another status than OK. is_tls: whether the channel uses TLS."""
     code, details = call.code(), call.details() or ""
     if status := _HTTP_STATUS.search(details):
         return _http_status(code, int(status[1]))
     if _NOT_HTTP2.search(details):
-        return _not_grpc(f"{code.name}: the answer is not gRPC")
+        return _needs_operator(f"{code.name}: the answer is not gRPC")
     if _NO_STATUS.search(details):
-        return _not_grpc(f"{code.name}: the answer is HTTP without a gRPC status", remedies.NOT_A_COLLECTOR)
+        return _needs_operator(f"{code.name}: the answer is HTTP without a gRPC status", remedies.NOT_A_COLLECTOR)
     if _NO_MESSAGE.search(details):
-        return _not_grpc(f"{code.name}: the answer is no OTLP message", remedies.NOT_A_COLLECTOR)
+        return _needs_operator(f"{code.name}: the answer is no OTLP message", remedies.NOT_A_COLLECTOR)
     innermost = details.rpartition("; last error: ")[2].rpartition("Failed to connect to remote host: ")[2]
     why = f"{code.name}: {innermost}" if innermost else str(code.name)
     # RESOURCE_EXHAUSTED is two things: throttling, and a message larger than the server takes.
@@ -63,19 +70,19 @@ def failed(call: Call, *, is_tls: bool) -> Outcome:
         return Outcome("rejected", why)
     if code is StatusCode.UNAVAILABLE:
         return _unavailable(call, why, details, is_tls=is_tls)
-    remedy = remedies.KEY if code in _KEY_CODES else remedies.PATH if code in _PATH_CODES else remedies.SERVER
-    return Outcome("retry", why, _retry_after_s(call), remedy=remedy, needs_operator=remedy is not remedies.SERVER)
+    remedy = _REMEDIES.get(code, remedies.SERVER)
+    return Outcome("retry", why, _retry_after_s(call), remedy=remedy, needs_operator=code in _REMEDIES)
 
 
 def _unavailable(call: Call, why: str, details: str, *, is_tls: bool) -> Outcome:
-    """No connection, or a server that answers so."""
+    """The outcome of UNAVAILABLE: there is no connection, or a server answers with this code."""
     if proxy := _PROXY.search(details):
         remedy = remedies.of_proxy(int(proxy[1]))
         return Outcome("retry", why, remedy=remedy, needs_operator=remedy is not remedies.PROXY_FAILS)
     remedy = tls_failure.remedy(details) if is_tls else ""
     if remedy:
         return Outcome("retry", why, remedy=remedy, needs_operator=True)
-    # The library does not give the server's alert. A server that restarts closes connections as well.
+    # gRPC does not show the server's TLS alert. A server that restarts also closes connections, so waiting may help.
     if _CLOSED.search(details):
         remedy = remedies.CLOSED_AFTER_HANDSHAKE if is_tls else remedies.NOT_PLAIN
     return Outcome("retry", why, _retry_after_s(call), remedy=remedy)
@@ -83,17 +90,17 @@ def _unavailable(call: Call, why: str, details: str, *, is_tls: bool) -> Outcome
 
 def _http_status(code: StatusCode, status: int) -> Outcome:
     why = f"{code.name}: HTTP {status} instead of a gRPC answer"
-    if status >= 500 or status in _HTTP_PASSING:
+    if status >= 500 or status in TEMPORARY_HTTP_STATUSES:
         return Outcome("retry", why, remedy=remedies.SERVER)
-    remedy = {401: remedies.KEY, 403: remedies.KEY, 407: remedies.PROXY}.get(status, remedies.NOT_GRPC)
-    return _not_grpc(why, remedy)
+    return _needs_operator(why, _HTTP_REMEDIES.get(status, remedies.NOT_GRPC))
 
 
-def _not_grpc(why: str, remedy: str = remedies.NOT_GRPC) -> Outcome:
+def _needs_operator(why: str, remedy: str = remedies.NOT_GRPC) -> Outcome:
     return Outcome("retry", why, remedy=remedy, needs_operator=True)
 
 
 def _retry_after_s(call: Call) -> float | None:
+    """RetryInfo of the answer, seconds; None without one."""
     for name, value in call.trailing_metadata() or ():
         if name == "grpc-status-details-bin":
             info = RetryInfo()

@@ -5,10 +5,10 @@ Rules:
   message. tests/support/backend_answers.py lists the answers of backends, with their sources.
 - A status other than 200 is outside the specification. Loki answers 204, Fluent Bit 201, and gateways 202.
 - HTML is no acceptance, whatever the status: a login page or a dashboard answers so.
-- A body of the longest length that is read may be cut off, and is no acceptance. The same holds for a Status.
-- Unknown fields are ignored (specification). But JSON that has only such fields must say itself that it is a success:
-  a proxy, an API gateway or another service may answer 200 with `{"message":"Unauthorized"}`.
-- Two backends answer one word. No other text is an acceptance, not even where it parses as unknown fields: `xx` does.
+- A body of `MAX_BODY_BYTES` may be cut off, so it is no acceptance. A `Status` is an error, not an acceptance.
+- Unknown fields are ignored (specification). But JSON that has only unknown fields must also have a field that says
+  success: a proxy, an API gateway or another service may answer 200 with `{"message":"Unauthorized"}`.
+- Two backends answer one word. No other text is an acceptance, even if protobuf parses it as unknown fields, as `xx`.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from google.protobuf.message import DecodeError
 from otel_oom.otlp.http_exchange import MAX_BODY_BYTES
 
 _STATUSES: Final = frozenset({200, 201, 202, 204})
-_BINARY: Final = frozenset(
+_PROTOBUF_TYPES: Final = frozenset(
     {"", "application/x-protobuf", "application/protobuf", "application/octet-stream", "application/json"}
 )
 _HTML: Final = frozenset({"text/html", "application/xhtml+xml"})
-_TEXT_BYTES: Final = bytes(range(0x20, 0x7F)) + b"\t\n\r"  # a message of OTLP has others in its tags
+_TEXT_BYTES: Final = bytes(range(0x20, 0x7F)) + b"\t\n\r"  # a response message also has 0x00, 0x08 or 0x12
 _WORDS: Final = frozenset({b"ok", b"success"})  # Splunk's `"OK"`, Alibaba Cloud's `success`
 _STATUS_BEGINS: Final = b"\x08"  # `code` of a Status; no response message of OTLP has a number as its first field
 _SAYS_SUCCESS: Final = ("code", "status", "success", "ok")
@@ -38,7 +38,11 @@ def is_html(kind: str, body: bytes) -> bool:
 
 
 def accepted_message(status: int, kind: str, body: bytes, response: type[Any]) -> Any:
-    """The response message, None where the answer is no acceptance. response: its class; kind: the media type."""
+    """The response message, None if the answer is no acceptance.
+
+    status: of HTTP; kind: media type, in lower case, empty if there is none
+    response: class of the message (ExportLogsServiceResponse or ExportMetricsServiceResponse)
+    """
     text = body.strip()
     if status not in _STATUSES or len(body) >= MAX_BODY_BYTES or is_html(kind, body):
         return None
@@ -46,7 +50,7 @@ def accepted_message(status: int, kind: str, body: bytes, response: type[Any]) -
         return response()
     if text.startswith(b"{"):  # in protobuf a group, which OTLP does not have
         return _from_json(text, response)
-    if kind not in _BINARY or body.startswith(_STATUS_BEGINS) or not body.translate(None, _TEXT_BYTES):
+    if kind not in _PROTOBUF_TYPES or body.startswith(_STATUS_BEGINS) or not body.translate(None, _TEXT_BYTES):
         return None
     try:
         return response.FromString(body)
@@ -67,7 +71,7 @@ def _from_json(text: bytes, response: type[Any]) -> Any:
 
 
 def _is_success(fields: dict[str, Any]) -> bool:
-    """fields: with names in lower case, without underscores."""
+    """Whether JSON fields say that the request was accepted. fields: with names in lower case, without underscores."""
     if fields.get("error") or fields.get("errors") or not isinstance(fields.get("partialsuccess"), dict | None):
         return False
     said = [str(fields[name]).lower() in _GOOD for name in _SAYS_SUCCESS if name in fields]

@@ -15,7 +15,7 @@ from h11 import RemoteProtocolError
 from opentelemetry.exporter.otlp.common.http import _extract_retry_after
 
 from otel_oom.otlp import remedies, tls_failure
-from otel_oom.otlp.export_outcome import Outcome, accepted
+from otel_oom.otlp.export_outcome import TEMPORARY_HTTP_STATUSES, Outcome, accepted
 from otel_oom.otlp.http_acceptance import accepted_message
 from otel_oom.otlp.http_exchange import MAX_BODY_BYTES
 from otel_oom.otlp.http_proxy import ProxyError
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 _TOO_LARGE: Final = 413
 _BAD_REQUEST: Final = frozenset({400, 422})
 _OTLP_TYPES: Final = frozenset({"application/x-protobuf", "application/json", "application/octet-stream"})
-# After these, waiting may help: request timeout, too early, too many requests. After other 4xx only an operator can.
-_PASSING: Final = frozenset({408, 425, 429})
 
 _REMEDIES: Final = {
     400: "the answer is not OTLP; if the port speaks TLS, write https://",
@@ -50,7 +48,11 @@ _ERRNO: Final = re.compile(r"\[Errno -?\d+\] ")
 
 
 def answered(result: BaseHTTPResult, response: type[Any], url: str) -> Outcome:
-    """The outcome of an answer. response: class of the message of an acceptance; url: of the request."""
+    """The outcome of an answer.
+
+    response: class of the response message (ExportLogsServiceResponse or ExportMetricsServiceResponse)
+    url: of the request; a remedy names its path
+    """
     status = result.status_code or 0
     kind = _media_type(result)
     body = _body(result)
@@ -60,7 +62,8 @@ def answered(result: BaseHTTPResult, response: type[Any], url: str) -> Outcome:
     why = f"HTTP {status} {result.reason or ''}".strip()
     words = server_words(kind, body)
     if 200 <= status < 300:
-        return _other_answer(f"{why}, but the answer is not a collector's", words or kind or "no text")
+        why = f"{why}, but the answer is not a collector's: {words or kind or 'no text'}"
+        return Outcome("retry", why, remedy=remedies.NOT_A_COLLECTOR, needs_operator=True)
     if 300 <= status < 400:
         where = result.headers().get("location", "another place")
         return Outcome("retry", f"{why}: to {where}", remedy=remedies.MOVED, needs_operator=True)
@@ -70,21 +73,20 @@ def answered(result: BaseHTTPResult, response: type[Any], url: str) -> Outcome:
     remedy = _REMEDIES.get(status, remedies.SERVER)
     if remedy is remedies.PATH:
         remedy = f"nothing takes OTLP at {urlsplit(url).path or '/'} there; {remedy}"
-    needs_operator = (status < 500 and status not in _PASSING) or status == 501
+    needs_operator = (status < 500 and status not in TEMPORARY_HTTP_STATUSES) or status == 501
     return Outcome("retry", why, _extract_retry_after(result), remedy=remedy, needs_operator=needs_operator)
 
 
-def _other_answer(why: str, words: str) -> Outcome:
-    return Outcome("retry", f"{why}: {words}", remedy=remedies.NOT_A_COLLECTOR, needs_operator=True)
-
-
 def _media_type(result: BaseHTTPResult) -> str:
-    """Without its parameters (`; charset=utf-8`); empty if there is none."""
+    """The media type without its parameters (`; charset=utf-8`); empty if the answer names none."""
     return result.headers().get("content-type", "").partition(";")[0].strip().lower()
 
 
 def _body(result: BaseHTTPResult) -> bytes:
-    """The body, decompressed. The request asks for `identity`, but not every proxy reads that; requests decodes."""
+    """The body, decompressed. The request asks for `identity`, but some proxies ignore that.
+
+    With a credential provider, requests has decoded the body already.
+    """
     body = result.content()
     if result.headers().get("content-encoding", "").strip().lower() in {"gzip", "x-gzip", "deflate"}:
         with suppress(zlib.error):
@@ -93,7 +95,10 @@ def _body(result: BaseHTTPResult) -> bytes:
 
 
 def no_answer(error: Exception | None) -> Outcome:
-    """The innermost cause, without what requests wraps around it: `Connection refused`, not three lines."""
+    """The outcome of a request that got no answer. error: of the transport.
+
+    `why` is the innermost cause, such as `Connection refused`: requests and urllib3 wrap it in longer errors.
+    """
     cause = error
     while inner := _wrapped(cause):
         cause = inner
@@ -104,7 +109,7 @@ def no_answer(error: Exception | None) -> Outcome:
     if module == "ssl":
         return _tls_failure(str(getattr(cause, "verify_message", "") or getattr(cause, "reason", "") or cause))
     if isinstance(cause, ProxyError):
-        remedy = remedies.of_proxy(cause.status or 0)
+        remedy = remedies.of_proxy(cause.status)
         needs_operator = remedy is not remedies.PROXY_FAILS
         return Outcome("retry", cause.strerror or "", remedy=remedy, is_silent=True, needs_operator=needs_operator)
     if isinstance(cause, OSError) and cause.strerror:
@@ -125,5 +130,6 @@ def _tls_failure(words: str) -> Outcome:
 
 
 def _wrapped(error: Exception | None) -> Exception | None:
+    """The exception that another one holds as its `reason` or as an argument, None without one."""
     inside = (getattr(error, "reason", None), *getattr(error, "args", ()))
     return next((one for one in inside if isinstance(one, Exception)), None)

@@ -1,4 +1,4 @@
-"""One HTTP/1.1 connection, kept for the next POST: the transport of the SDK's own exporters. It may lead over a proxy.
+"""One HTTP/1.1 connection, kept for the next POST: the transport of the SDK's own exporters. It can use a proxy.
 
 Why not urllib3 or http.client: both bound each wait on the socket, so an answer that arrives byte by byte blocks the
 sender for ever. On plain HTTP they also cost memory, because both import ssl (RSS: h11 25.8 MiB, urllib3 31.6 MiB). For
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from ssl import SSLContext
 
 _PORTS: Final = {"http": 80, "https": 443}
+_DEFAULT_TIMEOUT_S: Final = 10.0  # of the OTLP exporter specification; the agent's own settings always name one
 # Sent data that stays unacknowledged for this time ends the connection, even within a longer timeout of a request. The
 # causes are a cable, a firewall that lost the connection, a suspended peer.
 _UNACKNOWLEDGED_MS: Final = 4_000
@@ -42,16 +43,16 @@ _STRAY_PERCENT: Final = re.compile("%(?![0-9A-Fa-f]{2})")
 
 
 class Connection(BaseHTTPTransport):
-    """At most one connection, to the place of the last request.
+    """At most one connection, to the server of the last request.
 
     tls: makes a context for each https connection
-    proxy: all requests go through it; None for direct ones
+    proxy: all requests go through it; None for a direct connection
     """
 
     def __init__(self, tls: Callable[[], SSLContext] | None = None, proxy: Proxy | None = None) -> None:
         self._tls = tls
         self._proxy = proxy
-        self._where = ""
+        self._origin = ""
         self._sock: socket.socket | None = None
 
     def request(
@@ -63,8 +64,8 @@ class Connection(BaseHTTPTransport):
         timeout: float | None = None,
         data: bytes | None = None,
     ) -> Answer:
-        """Make one request and read its answer. timeout: of both together, seconds."""
-        until_s = time.monotonic() + (10.0 if timeout is None else timeout)
+        """Make one request and read its answer. timeout: of both together, seconds; None: 10 s."""
+        until_s = time.monotonic() + (_DEFAULT_TIMEOUT_S if timeout is None else timeout)
         try:
             return self._exchange(urlsplit(url), method, headers or {}, data or b"", until_s)
         except Exception as error:  # noqa: BLE001 any failure is the result
@@ -103,16 +104,16 @@ class Connection(BaseHTTPTransport):
 
     def _connected(self, url: SplitResult, until_s: float) -> socket.socket:
         """The kept connection if it is still open, else a new one. Raises: OSError, ValueError (https without TLS)."""
-        where = f"{url.scheme}://{url.netloc}"
+        origin = f"{url.scheme}://{url.netloc}"
         if self._sock is not None:
             # A server sends nothing between two requests: if the socket is readable, the server closed it.
             poll = select.poll()
             poll.register(self._sock, select.POLLIN)
-            if self._where == where and not poll.poll(0):
+            if self._origin == origin and not poll.poll(0):
                 return self._sock
             self.close()
         host, port = _host(url), url.port or _PORTS[url.scheme]
-        with http_proxy.named(self._proxy) if self._proxy else nullcontext():
+        with http_proxy.proxy_errors(self._proxy) if self._proxy else nullcontext():
             place = (self._proxy.host, self._proxy.port) if self._proxy else (host, port)
             self._sock = sock = _connect(*place, until_s)
             if self._proxy and url.scheme == "https":
@@ -123,7 +124,7 @@ class Connection(BaseHTTPTransport):
             context = self._tls()  # a certificate may have been renewed
             sock.settimeout(left_s(until_s))
             self._sock = sock = context.wrap_socket(sock, server_hostname=host.partition("%")[0])
-        self._where = where
+        self._origin = origin
         return sock
 
 

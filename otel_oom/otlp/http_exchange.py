@@ -16,22 +16,22 @@ from otel_oom.errors import UsageError
 
 MAX_BODY_BYTES: Final = 1 << 20
 """What is read of the body of an answer; h11 bounds its head."""
-_REDIRECTS: Final = 300  # statuses below it are a success
+_FIRST_REDIRECT: Final = 300  # lower statuses are a success
 _STATUS_LINE: Final = b"HTTP/1."
-_OF_MESSAGE: Final = frozenset({"content-length", "transfer-encoding"})
+_FRAMING_HEADERS: Final = frozenset({"content-length", "transfer-encoding"})
 
 
 def check_headers(headers: Mapping[str, str], variable: str) -> None:
     """Check that HTTP can carry each header. variable: the one that names them.
 
-    Those that say where a body ends are refused: with another value the collector would read another message.
+    Headers of message framing are refused: a wrong length would make the collector read another message.
 
     Raises: UsageError, without the value, which may be a key.
     """
     name = ""
     try:
         for name, value in headers.items():
-            if name in _OF_MESSAGE:
+            if name in _FRAMING_HEADERS:
                 raise UsageError(f"{variable}: {name!r} is a header that the agent sets itself", "leave it out")
             request_of("POST", "/", {"host": "", name: value})
     except (h11.LocalProtocolError, UnicodeEncodeError):
@@ -60,9 +60,9 @@ class Answer(BaseHTTPResult):
 
 
 def exchange(sock: socket.socket, request: h11.Request, data: bytes, until_s: float) -> tuple[Answer, bool]:
-    """Send a request and read its answer; whether the connection can be used again.
+    """Send a request and read its answer. Returns the answer, and whether the connection can be used again.
 
-    until_s: on the monotonic clock, seconds
+    until_s: deadline of both, on the monotonic clock, seconds
 
     Raises: OSError (also of TLS), TimeoutError, h11.RemoteProtocolError where the answer is not HTTP.
     """
@@ -77,8 +77,8 @@ def exchange(sock: socket.socket, request: h11.Request, data: bytes, until_s: fl
             raise
         cut_off = error
     answer = _read(http, lambda: _receive(sock, until_s))
-    if cut_off is not None and (answer.status_code or 0) < _REDIRECTS:
-        raise cut_off  # who has not read the request has not accepted it
+    if cut_off is not None and (answer.status_code or 0) < _FIRST_REDIRECT:
+        raise cut_off  # a server that has not read the whole request cannot have accepted it
     return answer, http.our_state is http.their_state is h11.DONE and http.trailing_data == (b"", False)
 
 
@@ -89,7 +89,7 @@ def request_of(method: str, target: str, fields: Mapping[str, str]) -> h11.Reque
 
 
 def left_s(until_s: float) -> float:
-    """The time that is left. Raises: TimeoutError."""
+    """Seconds until the deadline. Raises: TimeoutError if there are none."""
     seconds = until_s - time.monotonic()
     if seconds <= 0:
         raise TimeoutError("timed out")

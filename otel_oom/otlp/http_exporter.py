@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 _AGENT: Final = f"otel-oom/{__version__}"
 _SDK_AGENT: Final = "OTel-OTLP-Exporter-Python/"
-_EXACT_S: Final = 1.0
+_EXACT_S: Final = 1.0  # a longer or inconsistent duration makes the clock offset unusable
 
 
 class _HttpExporter:
@@ -86,9 +86,15 @@ class HttpMetrics(_HttpExporter, OTLPMetricExporter):
 
 
 def _arguments(export: ExportSettings) -> dict[str, Any]:
-    """Constructor arguments of the SDK's own exporters. They read the headers from the environment."""
-    own: dict[str, Any] = {"endpoint": export.url, "timeout": export.timeout_s}
-    own["compression"] = Compression(export.compression)
+    """Constructor arguments of the SDK's own exporters. They read the headers from the environment.
+
+    Raises: UsageError for a file of TLS.
+    """
+    own: dict[str, Any] = {
+        "endpoint": export.url,
+        "timeout": export.timeout_s,
+        "compression": Compression(export.compression),
+    }
     if export.tls is not None:
         tls_context(export.tls)  # so that a wrong file is an error at the start
     if not any(name.endswith("_CREDENTIAL_PROVIDER") for name in os.environ):
@@ -108,6 +114,7 @@ def _renewed(files: TlsFiles) -> SSLContext:
 
 
 def _post(client: _OTLPHTTPClient, data: bytes, response: type[Any]) -> Outcome:
+    """POST one encoded request. response: class of the response message."""
     body = client._compress(data)
     asked_ns, asked_s = time.time_ns(), time.monotonic()
     result = client._transport.request(

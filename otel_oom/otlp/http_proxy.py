@@ -16,7 +16,7 @@ from h11 import RemoteProtocolError
 from otel_oom.config.proxy import Proxy
 from otel_oom.otlp.http_exchange import Answer, exchange, request_of
 
-_PROXY_KEY: Final = 407
+_LOGIN_REQUIRED: Final = 407  # Proxy Authentication Required
 
 
 class ProxyError(OSError):
@@ -32,8 +32,8 @@ class ProxyError(OSError):
 
 
 @contextmanager
-def named(proxy: Proxy) -> Iterator[None]:
-    """Name the proxy in the errors of a connection to it. Raises: ProxyError."""
+def proxy_errors(proxy: Proxy) -> Iterator[None]:
+    """Turn the errors of a connection to the proxy into errors that name it. Raises: ProxyError."""
     try:
         yield
     except ProxyError:
@@ -45,21 +45,30 @@ def named(proxy: Proxy) -> Iterator[None]:
 
 
 def authorization(proxy: Proxy) -> dict[str, str]:
-    """The field of each request that carries the proxy's password."""
+    """The header field with the proxy's user name and password; none if it has no password."""
     return {"proxy-authorization": proxy.authorization} if proxy.authorization else {}
 
 
 def open_tunnel(sock: socket.socket, proxy: Proxy, host: str, port: int, until_s: float) -> None:
-    """Make the connection to the proxy one to the host. Raises: ProxyError, OSError, RemoteProtocolError."""
+    """Ask the proxy for a tunnel (CONNECT): what is sent afterwards reaches the host.
+
+    until_s: deadline on the monotonic clock, seconds. Raises: ProxyError, OSError, RemoteProtocolError.
+    """
     place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     request = request_of("CONNECT", place, {"host": place, **authorization(proxy)})
     answer, _ = exchange(sock, request, b"", until_s)
-    status = answer.status_code or 0
-    if not 200 <= status < 300:
-        raise ProxyError(proxy, f"HTTP {status} {answer.reason or ''}".strip(), status)
+    if not 200 <= (answer.status_code or 0) < 300:
+        raise _refused(proxy, answer)
 
 
 def check_answer(proxy: Proxy, answer: Answer) -> None:
-    """Only a proxy answers 407; another refusal of a forwarded request may be the server's. Raises: ProxyError."""
-    if answer.status_code == _PROXY_KEY:
-        raise ProxyError(proxy, f"HTTP {_PROXY_KEY} {answer.reason or ''}".strip(), _PROXY_KEY)
+    """Check whether the proxy refused a forwarded request. Raises: ProxyError.
+
+    Only a proxy answers 407. Any other status may be the server's.
+    """
+    if answer.status_code == _LOGIN_REQUIRED:
+        raise _refused(proxy, answer)
+
+
+def _refused(proxy: Proxy, answer: Answer) -> ProxyError:
+    return ProxyError(proxy, f"HTTP {answer.status_code} {answer.reason or ''}".strip(), answer.status_code)

@@ -1,9 +1,9 @@
 """Makes the words of an outcome fit for a log line and for the quarantine. No I/O.
 
 Rules:
-- A server may repeat what it was sent. No secret of the settings passes, see `redaction`.
-- The words are one line of bounded length. They are cut after the redaction: the half of a key is one, too.
-- The variable that is named is the one that is in effect: the signal's own variable wins where it is set.
+- A server may repeat what it was sent, so the secrets of the settings are replaced (`redaction`).
+- The words are one line of bounded length. They are cut after the redaction, so that no part of a secret is left.
+- A remedy names the variable that is in effect: the signal's own variable if it is set, else the common one.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class OutcomeText:
         self._set = frozenset(name for name in env if name.startswith(self._own))
 
     def of(self, outcome: Outcome) -> Outcome:
-        """The outcome with these words."""
+        """The outcome with its words in this form."""
         return replace(outcome, why=self._line(outcome.why), remedy=_COMMON.sub(self._variable, outcome.remedy))
 
     def _line(self, text: str) -> str:

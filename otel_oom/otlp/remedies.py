@@ -1,4 +1,4 @@
-"""What a user can check, by cause. The variable of the signal is named instead where it is set (`outcome_text`)."""
+"""What a user can check, by cause. Where the signal's own variable is set, `outcome_text` names that one instead."""
 
 from __future__ import annotations
 
@@ -36,8 +36,11 @@ CLOSED_AFTER_HANDSHAKE: Final = (
 )
 
 
-def of_proxy(status: int) -> str:
-    """For a proxy's answer; PROXY_FAILS where waiting may help. status: of it, 0 if there was none."""
+def of_proxy(status: int | None) -> str:
+    """What to check after a failure of a proxy. Only after PROXY_FAILS waiting may help.
+
+    status: HTTP status of its answer, None without an answer
+    """
     if status == 407:
         return PROXY
-    return PROXY_REFUSES if 400 <= status < 500 else PROXY_FAILS
+    return PROXY_REFUSES if status is not None and 400 <= status < 500 else PROXY_FAILS

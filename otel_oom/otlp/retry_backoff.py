@@ -11,7 +11,9 @@ _CAP_S: Final = 5.0
 _CAP_LONG_S: Final = 30.0
 _LONG_OUTAGE_S: Final = 300.0
 _PROBE_S: Final = 1.0
-_PROBE_RARELY_S: Final = 5.0  # a key that was set meanwhile is noticed at a kill, and a storm is no storm of requests
+# Where waiting does not help: a kill still causes an attempt, because somebody may have set the key. A storm of kills
+# causes only one attempt in this time.
+_PROBE_RARELY_S: Final = 5.0
 _RETRY_AFTER_CAP_S: Final = 3600.0  # a server that names a year must not stop all exports
 
 
@@ -42,11 +44,12 @@ class Backoff:
         if self._began_s is None:
             self._began_s = now_s
         self._attempted_s = now_s
-        cap_s = _CAP_S if now_s - self._began_s < _LONG_OUTAGE_S else _CAP_LONG_S
-        if self._is_loopback:
-            cap_s = _CAP_LOOPBACK_S
         if needs_operator:
             cap_s = _CAP_LONG_S
+        elif self._is_loopback:
+            cap_s = _CAP_LOOPBACK_S
+        else:
+            cap_s = _CAP_S if now_s - self._began_s < _LONG_OUTAGE_S else _CAP_LONG_S
         self._probe_s = _PROBE_RARELY_S if needs_operator else _PROBE_S
         self._not_before_s = now_s + min(retry_after_s or 0.0, _RETRY_AFTER_CAP_S)
         self.due_s = max(self._not_before_s, now_s + self._jitter(0.0, min(self._step_s, cap_s)))
@@ -57,7 +60,10 @@ class Backoff:
         self.due_s, self._step_s, self._began_s, self._not_before_s = 0.0, _FIRST_S, None, 0.0
 
     def probe(self) -> None:
-        """There is news: attempt early, at most once a second (5 s), and not before the time that the server named."""
+        """There is something new to send: attempt early, but not before the time that the server named.
+
+        At most one attempt a second; one in 5 s where waiting does not help.
+        """
         self.due_s = min(self.due_s, max(self._not_before_s, self._attempted_s + self._probe_s))
 
     def hurry(self) -> None:

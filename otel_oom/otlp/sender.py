@@ -188,13 +188,14 @@ class Sender(threading.Thread):
         if outcome.clock_offset_s is not None:
             self._health.clock_compared(outcome.clock_offset_s)
         if outcome.result == "ok":
-            if export.exporter != "none":  # an export that is thrown away is no delivery; a console's is
+            if export.exporter != "none":  # `none` delivers nothing; a write to the console is a delivery
                 self._health.exported(export.signal)
             if outcome.why and not outcome.dropped:
                 self._health.export_warned(export.signal, outcome.why)
         else:
             remedy = outcome.remedy or export.remedy
-            if export.proxy is not None and str(export.proxy) not in outcome.why:  # either of the two may be the cause
+            # The cause may be the proxy or the collector, so a line that does not name the proxy gets its name.
+            if export.proxy is not None and str(export.proxy) not in outcome.why:
                 remedy = f"{remedy}; the requests go through {export.proxy}"
             self._health.export_failed(export.signal, outcome.result, outcome.why, remedy)
         if outcome.result == "retry" or (is_required and outcome.result == "rejected"):

@@ -29,7 +29,7 @@ _REFUSING_ALERT: Final = re.compile("certificate|handshake.failure|unknown.ca|ac
 
 
 def remedy(words: str) -> str:
-    """What to check. Empty if waiting may help, or if these are no words about TLS."""
+    """What to check. Empty if waiting may help, or if the words say nothing about TLS."""
     found = next((remedy for cause, remedy in _CAUSES if cause.search(words)), "")
-    # Other alerts (`internal error`) are of a server in trouble.
+    # Other alerts (`internal error`) mean a fault of the server, which may pass.
     return "" if found is remedies.CLIENT_CERTIFICATE and not _REFUSING_ALERT.search(words) else found

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _CERTIFICATE: Final = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 _KEY: Final = re.compile(rb"-----BEGIN ([A-Z0-9 ]*)PRIVATE KEY-----(.{0,40})", re.DOTALL)
 _HASHED: Final = re.compile(r"[0-9a-f]{8}\.[0-9]+")  # the names that OpenSSL looks for in a directory
-_PATH_LENGTH: Final = 255  # the content of a file is longer, and may be a secret
+_MAX_PATH_CHARACTERS: Final = 255  # a longer value is the content of a file, and may be a secret
 _READABLE: Final = "name a file that this user can read"
 
 
@@ -74,11 +74,11 @@ def ca_path(files: TlsFiles) -> str:
 
 def _checked_ca(files: TlsFiles) -> str | None:
     """The path of the file that replaces the system's certificates, None without one. Raises: UsageError."""
-    for file in (files.ca, files.system_ca):
-        if file is not None and not _CERTIFICATE.search(_read(file)):
-            raise _refused(file, "holds no certificate in PEM")
-        if file is not None and file is files.ca:
-            return file.path
+    if files.ca is not None:
+        _read_certificate(files.ca)
+        return files.ca.path
+    if files.system_ca is not None:
+        _read_certificate(files.system_ca)
     if next(_system_files(), None) is None:
         raise UsageError(
             "this system has no CA certificates", "install ca-certificates, or set OTEL_EXPORTER_OTLP_CERTIFICATE"
@@ -94,9 +94,7 @@ def _client_pair(files: TlsFiles) -> tuple[NamedFile, NamedFile] | None:
             other = key.variable.replace("CLIENT_KEY", "CLIENT_CERTIFICATE")
             raise UsageError(f"{key.variable} is set without a certificate", f"set {other} too")
         return None
-    content = _read(certificate)
-    if not _CERTIFICATE.search(content):
-        raise _refused(certificate, "holds no certificate in PEM")
+    content = _read_certificate(certificate)
     found = _KEY.search(content if key is None else _read(key))
     if found is None:
         if key is not None:
@@ -130,15 +128,24 @@ def _load_pair(context: SSLContext, certificate: NamedFile, key: NamedFile) -> N
 
 
 def _no_passphrase() -> str:
+    """An answer in place of the user's: without it OpenSSL asks the terminal."""
     return ""
 
 
+def _read_certificate(file: NamedFile) -> bytes:
+    """The content, after a check that a certificate is in it. Raises: UsageError."""
+    content = _read(file)
+    if not _CERTIFICATE.search(content):
+        raise _refused(file, "holds no certificate in PEM")
+    return content
+
+
 def _read(file: NamedFile) -> bytes:
-    """The content. Raises: UsageError, without the value where it may be the content itself."""
+    """The content. Raises: UsageError; it does not show the value if that may be the content itself."""
     try:
         content = Path(file.path).read_bytes()
     except (OSError, ValueError) as error:
-        if not isinstance(error, OSError) or len(file.path) > _PATH_LENGTH or is_file_content(file.path):
+        if not isinstance(error, OSError) or len(file.path) > _MAX_PATH_CHARACTERS or is_file_content(file.path):
             remedy = "write the certificate or key to a file"
             raise UsageError(f"{file.variable} is not the path of a file", remedy) from error
         raise _refused(file, str(error.strerror), _READABLE) from error
@@ -148,6 +155,7 @@ def _read(file: NamedFile) -> bytes:
 
 
 def _refused(file: NamedFile | None, why: str, remedy: str = "name a PEM file") -> UsageError:
+    """The error for a file. file: None for one of the system; why: a predicate (`is empty`), or the system's words."""
     if file is None:
         return UsageError(f"the system's CA certificates: the file {why}", "correct it, or install ca-certificates")
     separator = " " if why.startswith(("holds", "is ")) else ": "
