@@ -14,7 +14,7 @@ from otel_oom.config.environment import Environment, number
 from otel_oom.config.setting import Setting
 from otel_oom.config.standard_variables import COUNT_LIMIT, LENGTH_LIMIT, LOG_COUNT_LIMIT, LOG_LENGTH_LIMIT
 
-#: Without them a log record says nothing: they stay whatever the limit is.
+#: They identify a kill, so no limit removes them.
 PROTECTED: Final = (schema.EVENT_NAME.name, schema.RECORD_UID.name, schema.SCOPE.name, schema.PID.name)
 _UUID_CHARACTERS: Final = 36
 
@@ -28,7 +28,10 @@ class AttributeLimits:
 
 
 def read_limits(env: Environment) -> AttributeLimits:
-    """The limits; those of log records win. A limit below what is always sent is a warning."""
+    """Return the limits. The variables of log records override the general ones.
+
+    A limit that is too small for the attributes and identifiers that are always sent whole is a warning.
+    """
     counted, count = _first(env, LOG_COUNT_LIMIT, COUNT_LIMIT)
     measured, characters = _first(env, LOG_LENGTH_LIMIT, LENGTH_LIMIT)
     if count is not None and count < len(PROTECTED):
@@ -48,4 +51,5 @@ def _first(env: Environment, *settings: Setting) -> tuple[Setting, int | None]:
 
 
 def _warn(env: Environment, decides: Setting, of_logs: Setting, least: int, what: str) -> None:
+    """Add a warning. decides: the setting whose value applies; of_logs: the one for log records alone."""
     env.warnings.append(f"{env.written(decides)}: {what}; set {of_logs.variable} to {least} or more")

@@ -11,13 +11,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, MutableMapping
 from typing import Final
 
+from otel_oom.config import python_sdk_variables
 from otel_oom.config.setting import STOPS, Setting
 from otel_oom.config.standard_variables import STANDARD
-from otel_oom.config.variables_without_effect import PYTHON
 from otel_oom.errors import UsageError
 
-_OF_SDK: Final = {name for item in STANDARD if item.is_of_sdk for name in item.all_variables} | set(PYTHON)
-# In milliseconds 115 days; what is longer overflows the waits of the standard library.
+_OF_SDK: Final = {
+    *(name for item in STANDARD if item.is_of_sdk for name in item.all_variables),
+    *python_sdk_variables.WITH_EFFECT,
+}
+# In milliseconds 115 days: a longer time overflows the waits of the standard library.
 _GREATEST: Final = 9_999_999_999
 
 
@@ -38,7 +41,10 @@ class Environment(dict[str, str]):
         return setting.variable in self._flags
 
     def written(self, setting: Setting, variable: str = "") -> str:
-        """What the user has written: `--spool 'here'`, `OTEL_OOM_SPOOL='here'`. variable: default: the common one."""
+        """What the user has written: `--spool 'here'`, `OTEL_OOM_SPOOL='here'`.
+
+        variable: the one that holds the value, by default the common one
+        """
         variable = variable or setting.variable
         value = self.get(variable, setting.default)
         if not self.is_flag(setting):
@@ -52,7 +58,9 @@ class Environment(dict[str, str]):
     ) -> str:
         """The first valid value of the setting's variables, else the default.
 
-        Every other value before it is a warning, or an error where the setting stops the start. Raises: UsageError.
+        problem, remedy: for the message about an invalid value; signal: `logs` or `metrics`, where they can differ
+
+        An invalid value is a warning, or an error where `Setting.invalid` is STOPS. Raises: UsageError.
         """
         names = [name for name in setting.variables(signal) if name in self]
         for place, name in enumerate(names):

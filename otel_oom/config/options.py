@@ -5,7 +5,7 @@ The flags of the command line, the reading of the variables and docs/configurati
 
 Rules:
 - A setting is defined in one of the two, and nowhere else.
-- An invalid value stops the start: who sets one of these variables sets it for this agent.
+- An invalid value stops the start, because these variables are set for this agent alone.
 - No I/O.
 """
 

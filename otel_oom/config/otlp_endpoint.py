@@ -27,7 +27,7 @@ _SIGNAL_PATH: Final = re.compile(r"/v1/(logs|metrics|traces)/?$")
 class Endpoint:
     """A place that requests can go to.
 
-    shown: for a message: as the user wrote it, without user name, password and query
+    shown: the text for messages: as the user wrote it, without user name, password and query
     scheme: in lower case; empty for gRPC's `host:port`
     host: in lower case, without brackets; empty if there is none (a unix socket, xds)
     target: a URL for HTTP, a name for gRPC; without user name and password
@@ -67,7 +67,7 @@ class Endpoint:
 
 
 def read_endpoint(variable: str, text: str, protocol: str) -> Endpoint:
-    """Parse the value of a variable. Raises: UsageError, without a password."""
+    """Parse the value of a variable. protocol: `grpc` or `http/protobuf`. Raises: UsageError, without a password."""
     shown = without_password(text)
     remedy = f"write it as {DEFAULT_ENDPOINTS[protocol].replace('localhost', 'HOST')}"
     name = _GRPC_NAME.fullmatch(text) if protocol == "grpc" else None
@@ -83,7 +83,10 @@ def read_endpoint(variable: str, text: str, protocol: str) -> Endpoint:
 
 
 def _url(text: str, shown: str, protocol: str) -> Endpoint | None:
-    """None: another scheme, or no host. Raises: ValueError (a port that is no number, a broken IPv6 address)."""
+    """The endpoint of a URL, None for another scheme or without a host.
+
+    Raises: ValueError (a port that is no number, a broken IPv6 address).
+    """
     url = urlsplit(text if "://" in text else f"//{text}")
     port = url.port
     # gRPC's own form without a scheme is allowed by the specification.
@@ -95,7 +98,7 @@ def _url(text: str, shown: str, protocol: str) -> Endpoint | None:
 
 
 def _grpc_name(name: re.Match[str], shown: str) -> Endpoint | None:
-    """None: nothing is named. Raises: ValueError."""
+    """The endpoint of a name that gRPC resolves, None if it names nothing. Raises: ValueError."""
     scheme, path = name[1].lower(), name[3]
     target = f"{scheme}{name[0][len(scheme) :]}"
     if scheme in _SOCKETS and len(path.encode()) > _SOCKET_PATH_BYTES:
@@ -115,9 +118,9 @@ def basic_authorization(url: SplitResult) -> str:
 
 
 def check_characters(url: str) -> None:
-    """Raises: ValueError for a character that no URL has, such as a line break.
+    """Check that a URL can be printed. Raises: ValueError for a line break, or for a byte that is not UTF-8.
 
-    urllib removes some of them without a word. A byte that is not UTF-8 is such a character in os.environ.
+    urllib removes some such characters without an error.
     """
     if not url.isprintable():
         raise ValueError("it has a character that cannot be printed")
@@ -132,6 +135,6 @@ def ip_address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | Non
 
 
 def without_password(text: str) -> str:
-    """For a message: without user name and password, also of a malformed URL, and without the query."""
+    """The text for messages: a URL, also a malformed one, without user name, password and query."""
     match = re.match(r"([a-z][a-z0-9+.-]*://)?(.*@)?([^?]*)", text, re.DOTALL | re.IGNORECASE)
     return f"{match[1] or ''}{match[3]}" if match else ""

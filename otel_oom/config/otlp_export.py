@@ -14,6 +14,7 @@ from otel_oom.config import standard_variables
 from otel_oom.config.environment import Environment, is_true, seconds, variable_and_value, word
 from otel_oom.config.otlp_endpoint import DEFAULT_ENDPOINTS, Endpoint, read_endpoint
 from otel_oom.config.proxy import Proxy, read_proxy
+from otel_oom.config.setting import Setting
 from otel_oom.schema import Signal
 
 ExporterKind = Literal["otlp", "console", "none"]
@@ -23,8 +24,7 @@ Compression = Literal["none", "gzip", "deflate"]
 _COMPRESSIONS: Final = {"grpc": ("none", "gzip"), "http/protobuf": standard_variables.COMPRESSION.choices}
 _EXPORTERS: Final = {"logs": standard_variables.LOGS_EXPORTER, "metrics": standard_variables.METRICS_EXPORTER}
 _USUAL_PROTOCOLS: Final = {4317: "grpc", 4318: "http/protobuf"}
-_FILES: Final = {item.variable.removeprefix("OTEL_EXPORTER_OTLP_"): item for item in standard_variables.STANDARD}
-_UNLIMITED_S: Final = 60.0
+_NO_LIMIT_S: Final = 60.0
 
 
 class NamedFile(NamedTuple):
@@ -51,7 +51,7 @@ class TlsFiles:
 
 @dataclass(frozen=True, slots=True)
 class ExportSettings:
-    """Where one signal goes.
+    """Where one signal goes, and how.
 
     endpoint: as the user wrote it, or the default
     url: target of the requests: a URL, or a name for gRPC
@@ -106,10 +106,10 @@ def read_export(env: Environment, signal: Signal) -> ExportSettings:
         exporter = "none"
     protocol = word(env, standard_variables.PROTOCOL, signal)
     default = DEFAULT_ENDPOINTS[protocol]
-    name, _ = variable_and_value(env, standard_variables.ENDPOINT, signal)
+    variable, _ = variable_and_value(env, standard_variables.ENDPOINT, signal)
     is_otlp, is_grpc = exporter == "otlp", protocol == "grpc"
-    endpoint = read_endpoint(name, env.get(name, default) if is_otlp else default, protocol)
-    is_base = not is_grpc and name == standard_variables.ENDPOINT.variable
+    endpoint = read_endpoint(variable, env.get(variable, default) if is_otlp else default, protocol)
+    is_base = not is_grpc and variable == standard_variables.ENDPOINT.variable
     is_secure = not _is_insecure(env, signal, endpoint)
     files = _tls_files(env, signal, is_grpc=is_grpc)
     return ExportSettings(
@@ -122,7 +122,7 @@ def read_export(env: Environment, signal: Signal) -> ExportSettings:
         compression=cast("Compression", word(env, standard_variables.COMPRESSION, signal, _COMPRESSIONS[protocol])),
         proxy=read_proxy(env, endpoint, is_grpc=is_grpc, is_secure=is_secure) if is_otlp else None,
         tls=files if is_secure else None,
-        warnings=tuple(_warnings(name, endpoint, files, is_base=is_base, is_secure=is_secure)) if is_otlp else (),
+        warnings=tuple(_warnings(variable, endpoint, files, is_base=is_base, is_secure=is_secure)) if is_otlp else (),
     )
 
 
@@ -139,25 +139,36 @@ def _is_insecure(env: Environment, signal: Signal, endpoint: Endpoint) -> bool:
 
 
 def _timeout_s(env: Environment, signal: Signal) -> float:
-    """0 is no limit (specification). Here it is a long one: a request that never ends would block both signals."""
-    return seconds(env, standard_variables.TIMEOUT, signal, least=0) or _UNLIMITED_S
+    """The time limit of a request, seconds.
+
+    0 means no limit in the specification. Here it is one minute: a request that never ends would block both signals.
+    """
+    return seconds(env, standard_variables.TIMEOUT, signal, least=0) or _NO_LIMIT_S
 
 
 def _tls_files(env: Environment, signal: Signal, *, is_grpc: bool) -> TlsFiles:
-    def named(name: str) -> NamedFile | None:
-        variable, path = variable_and_value(env, _FILES[name], signal)
+    def of_setting(setting: Setting) -> NamedFile | None:
+        variable, path = variable_and_value(env, setting, signal)
         return NamedFile(variable, path) if path else None
 
-    def given(variable: str) -> NamedFile | None:
+    def of_variable(variable: str) -> NamedFile | None:
         return NamedFile(variable, env[variable]) if variable in env else None
 
-    ca = named("CERTIFICATE") or (given("GRPC_DEFAULT_SSL_ROOTS_FILE_PATH") if is_grpc else None)
-    return TlsFiles(ca, given("SSL_CERT_FILE"), named("CLIENT_CERTIFICATE"), named("CLIENT_KEY"))
+    return TlsFiles(
+        ca=of_setting(standard_variables.CERTIFICATE)
+        or (of_variable("GRPC_DEFAULT_SSL_ROOTS_FILE_PATH") if is_grpc else None),
+        system_ca=of_variable("SSL_CERT_FILE"),
+        certificate=of_setting(standard_variables.CLIENT_CERTIFICATE),
+        key=of_setting(standard_variables.CLIENT_KEY),
+    )
 
 
-def _warnings(name: str, endpoint: Endpoint, files: TlsFiles, *, is_base: bool, is_secure: bool) -> Iterator[str]:
+def _warnings(variable: str, endpoint: Endpoint, files: TlsFiles, *, is_base: bool, is_secure: bool) -> Iterator[str]:
+    """Settings that are probably wrong. is_base: the path of the signal is appended to the endpoint."""
     if is_base and (path := endpoint.signal_path):
-        yield f"{name}={endpoint.shown!r} ends in {path}, and /v1/logs or /v1/metrics is added to it; leave {path} out"
-    named = [file.variable for file in (files.ca, files.certificate, files.key) if file is not None]
-    if not is_secure and (named := [name for name in named if name.startswith("OTEL_")]):
-        yield f"{', '.join(named)}: no effect, because {endpoint.shown} is without TLS; write https://"
+        written = f"{variable}={endpoint.shown!r}"
+        yield f"{written} ends in {path}, and /v1/logs or /v1/metrics is added to it; leave {path} out"
+    variables = [file.variable for file in (files.ca, files.certificate, files.key) if file is not None]
+    unused = [variable for variable in variables if variable.startswith("OTEL_")]
+    if unused and not is_secure:
+        yield f"{', '.join(unused)}: no effect, because {endpoint.shown} is without TLS; write https://"

@@ -31,7 +31,12 @@ _NAME_AND_PORT: Final = re.compile(r"\[?(.*?)\]?(?::([0-9]{1,5}))?")
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """An HTTP proxy. variable: the one that names it; authorization: of the header, empty without a password."""
+    """An HTTP proxy.
+
+    variable: the one that names it
+    authorization: value of the header Proxy-Authorization, empty without a password
+    url: with its password, for gRPC
+    """
 
     variable: str
     host: str
@@ -46,25 +51,25 @@ class Proxy:
 
 def read_proxy(env: Mapping[str, str], endpoint: Endpoint, *, is_grpc: bool, is_secure: bool) -> Proxy | None:
     """The proxy for an endpoint, None for a direct connection. Raises: UsageError for one that is not supported."""
-    ours = ("grpc_proxy",) if is_grpc else ()
-    variable = _first(env, (*ours, "https_proxy" if is_secure else "http_proxy", "all_proxy"))
+    of_grpc = ("grpc_proxy",) if is_grpc else ()
+    variable = _first(env, (*of_grpc, "https_proxy" if is_secure else "http_proxy", "all_proxy"))
     if not variable or endpoint.is_loopback or not endpoint.host:
         return None
     excluded = _first(env, ("no_grpc_proxy", "no_proxy") if is_grpc else ("no_proxy",))
     port = endpoint.port or (443 if is_secure or is_grpc else 80)
-    if excluded and any(_names(entry, endpoint.host, port) for entry in re.split(r"[,\s]+", env[excluded])):
+    if excluded and any(_excludes(entry, endpoint.host, port) for entry in re.split(r"[,\s]+", env[excluded])):
         return None
     shown = without_password(env[variable])
     remedy = "give an HTTP proxy as http://HOST:PORT, or name the collector in no_proxy"
     try:
         check_characters(env[variable])
         url = urlsplit(env[variable] if "://" in env[variable] else f"http://{env[variable]}")
-        port = url.port or _DEFAULT_PORT
+        proxy_port = url.port or _DEFAULT_PORT
     except ValueError as error:
         raise UsageError(f"{variable}={shown!r} is not a URL", remedy) from error
     if url.scheme != "http" or not url.hostname:
         raise UsageError(f"{variable}={shown!r} is not supported as a proxy", remedy)
-    return Proxy(variable, url.hostname, port, basic_authorization(url), url.geturl())
+    return Proxy(variable, url.hostname, proxy_port, basic_authorization(url), url.geturl())
 
 
 def _first(env: Mapping[str, str], names: tuple[str, ...]) -> str:
@@ -72,8 +77,8 @@ def _first(env: Mapping[str, str], names: tuple[str, ...]) -> str:
     return next((name for lower in names for name in (lower, lower.upper()) if env.get(name, "").strip()), "")
 
 
-def _names(entry: str, host: str, port: int) -> bool:
-    """Whether an entry of no_proxy (`*`, a domain, an address or a network; also with a port) names the host."""
+def _excludes(entry: str, host: str, port: int) -> bool:
+    """Whether an entry of no_proxy names the host: `*`, a network, or a domain or an address, also with a port."""
     if entry == "*":
         return True
     address = ip_address(host)
@@ -81,8 +86,8 @@ def _names(entry: str, host: str, port: int) -> bool:
         network = ipaddress.ip_network(entry.strip("[]"), strict=False)
     except ValueError:
         match = _NAME_AND_PORT.fullmatch(entry.lower())
-        name, only = (match[1], match[2]) if match else ("", None)
-        if not name or (only and int(only) != port):
+        name, entry_port = (match[1], match[2]) if match else ("", None)
+        if not name or (entry_port and int(entry_port) != port):
             return False
         if address is not None:
             return ip_address(name) == address

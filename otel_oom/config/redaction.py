@@ -1,15 +1,15 @@
 """Removes secrets from log lines: the last defence, behind code that does not log them. No I/O.
 
 A library may quote a header in its exception, a collector may echo a request in its refusal, and a user may put a key
-into the wrong variable. So all lines of a command pass here, and the values that are secret are replaced.
+into the wrong variable. So all lines of a command pass here, and the secret values in them are replaced.
 
-Secret are: values of OTEL_EXPORTER_OTLP_…HEADERS; user names, passwords and queries of endpoints and proxies; keys and
-certificates that are given in place of their file; a value too long for its variable, which may be a key.
+These are secret: values of OTEL_EXPORTER_OTLP_…HEADERS; user names, passwords and queries of endpoints and proxies;
+keys and certificates that are given in place of their file; a value too long for its variable, which may be a key.
 
 Rules:
 - A value of less than 6 characters is not replaced: it would also be found in other words.
-- A secret that is cut off, as text of an answer may be, is found by its first 8 characters if no part of a key follows.
-  Without this condition a header value such as `collector-a` would remove the word `collector`.
+- A secret may be cut off, as the text of an answer may be. Then its first 8 characters are enough, if the text ends
+  there or goes on with a character that no key has. Otherwise a value `collector-a` would remove each `collector`.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def redactor(environment: Mapping[str, str]) -> Callable[[str], str]:
 
 
 def _end(secret: str, text: str, at: int) -> int:
-    """Where a secret ends that begins at this index of the text, whole or cut off; the index itself: there is none."""
+    """Where the secret ends that begins at index `at` of the text, whole or cut off. `at`: the secret is not there."""
     pairs = zip(secret, text[at : at + len(secret)], strict=False)
     same = next((number for number, (one, other) in enumerate(pairs) if one != other), min(len(secret), len(text) - at))
     is_cut = same >= _BEGIN_CHARACTERS and _AFTER_A_CUT.match(text, at + same)

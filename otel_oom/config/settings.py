@@ -41,6 +41,8 @@ _LEVELS: Final = {
 class Config:
     """All settings of `otel-oom run`.
 
+    device: path of the kernel log
+    from_ring: the first start also reads what the kernel log holds of this boot
     spool: directory of the store, None to keep everything in memory
     oom_score_adj: of the agent itself
     identity_file: its text distinguishes copies of this machine
@@ -50,7 +52,7 @@ class Config:
     resource_attributes: those that the user chose, by name
     limits: of the attributes of a log record
     log_level: of the agent's own lines, as a number of Python's logging
-    warnings: what to say at the start, one line each
+    warnings: log lines for the start
     """
 
     device: str
@@ -76,14 +78,11 @@ def load_config(environment: Mapping[str, str], *, is_root: bool = True, **flags
 
     is_root: whether the agent may write below /var/lib; flags: by `Setting.name`, None or empty where not given
 
-    Raises: UsageError.
+    Raises: UsageError; KeyError for an unknown flag.
     """
-    own = {setting.name: setting for setting in options.OWN}
-    given = {own[name].variable: str(value) for name, value in flags.items() if value not in {None, ""}}
-    unknown = [name for name in flags if name not in own]
-    if unknown:
-        raise KeyError(*unknown)
-    env = Environment(environment, given)
+    variables = {setting.name: setting.variable for setting in options.OWN}
+    values = {variables[name]: value for name, value in flags.items()}
+    env = Environment(environment, {name: str(value) for name, value in values.items() if value not in {None, ""}})
     _refuse_configuration_file(env)
     spool = _spool(env, is_root=is_root)
     is_required = is_true(env, options.SPOOL_REQUIRED)
@@ -93,7 +92,7 @@ def load_config(environment: Mapping[str, str], *, is_root: bool = True, **flags
             f"name a directory with {options.SPOOL.flag} or {options.SPOOL.variable}, or require no spool",
         )
     logs, metrics = read_export(env, "logs"), read_export(env, "metrics")
-    limit_s = number(env, METRIC_EXPORT_TIMEOUT)
+    limit_ms = number(env, METRIC_EXPORT_TIMEOUT)
     config = Config(
         device=variable_and_value(env, options.DEVICE)[1],
         from_ring=is_true(env, options.FROM_RING),
@@ -106,24 +105,27 @@ def load_config(environment: Mapping[str, str], *, is_root: bool = True, **flags
         heartbeat_s=seconds(env, METRIC_EXPORT_INTERVAL),
         is_delta=word(env, TEMPORALITY) == "delta" and metrics.exporter == "otlp",
         logs=logs,
-        metrics=replace(metrics, timeout_s=min(metrics.timeout_s, limit_s / 1000)) if limit_s else metrics,
+        metrics=replace(metrics, timeout_s=min(metrics.timeout_s, limit_ms / 1000)) if limit_ms else metrics,
         resource_attributes=chosen_attributes(env),
         limits=read_limits(env),
         log_level=_LEVELS[word(env, LOG_LEVEL)],
         warnings=(),
     )
-    said = (
+    warnings = (
         *env.warnings,
         *logs.warnings,
         *metrics.warnings,
         *unknown_variables.warnings(env),
         *_without_effect(env, config),
     )
-    return replace(config, warnings=tuple(dict.fromkeys(said)))
+    return replace(config, warnings=tuple(dict.fromkeys(warnings)))
 
 
 def _refuse_configuration_file(env: Environment) -> None:
-    """Environment variable specification: with it all other variables must be ignored."""
+    """Refuse OTEL_CONFIG_FILE: it replaces all other variables (environment variable specification).
+
+    Raises: UsageError.
+    """
     for name in CONFIG_FILES:
         if name in env:
             raise UsageError(
@@ -133,7 +135,7 @@ def _refuse_configuration_file(env: Environment) -> None:
 
 
 def _without_effect(env: Environment, config: Config) -> Iterator[str]:
-    """Settings that are valid, and with which something does not happen that the user may expect."""
+    """Warnings about valid settings that prevent what the user may expect."""
     if ENTITIES in env:
         yield f"{ENTITIES} has no effect; write its attributes into OTEL_RESOURCE_ATTRIBUTES"
     if config.logs.exporter == config.metrics.exporter == "none":
@@ -144,7 +146,7 @@ def _without_effect(env: Environment, config: Config) -> Iterator[str]:
 
 
 def _oom_score_adj(env: Environment) -> int:
-    """Range of proc_pid_oom_score_adj(5)."""
+    """The score, in the range of proc_pid_oom_score_adj(5). Raises: UsageError."""
 
     def is_score(text: str) -> bool:
         digits = text.removeprefix("-")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from otel_oom.config import variables_without_effect
+from otel_oom.config import python_sdk_variables, variables_without_effect
 from otel_oom.config.options import OWN
 from otel_oom.config.setting import Setting
 from otel_oom.config.standard_variables import STANDARD
@@ -47,11 +47,11 @@ def standard_variables() -> str:
 
 def python_variables() -> str:
     """The variables of the Python SDK that have an effect."""
-    return _pairs(("variable", "meaning"), variables_without_effect.PYTHON)
+    return _pairs(("variable", "meaning"), python_sdk_variables.WITH_EFFECT)
 
 
 def refused_variables() -> str:
-    """The variables of the specification that are refused."""
+    """The variables of the specification that end the start or cause a warning."""
     return _pairs(("variable", "what happens"), variables_without_effect.REFUSED)
 
 
@@ -59,7 +59,7 @@ def variables_without_meaning() -> str:
     """The variables of the specification and of the Python SDK that have no meaning here."""
     return _pairs(
         ("variable", "why"),
-        {**variables_without_effect.WITHOUT_MEANING, **variables_without_effect.PYTHON_WITHOUT_MEANING},
+        {**variables_without_effect.WITHOUT_MEANING, **python_sdk_variables.WITHOUT_MEANING},
     )
 
 

@@ -4,8 +4,8 @@ Sources: environment variable specification; OTLP exporter; metrics exporter OTL
 `variables_without_effect` lists all others.
 
 Rules:
-- A variable is often set for all programs of a machine. Where the specification says that an invalid value is a warning
-  and counts as unset, it is and does. Exceptions: a value without which no data arrives, or the wrong one is trusted.
+- A variable is often set for all programs of a machine, so an invalid value is a warning and counts as unset, as the
+  specification says. Exceptions: values without which no data arrives, or the wrong collector is trusted.
 - No I/O.
 """
 
@@ -72,7 +72,7 @@ CLIENT_CERTIFICATE: Final = Setting(
 CLIENT_KEY: Final = Setting(
     f"{OTLP}CLIENT_KEY",
     "",
-    "file with its private key (PEM, without a passphrase)",
+    "file with the client's private key (PEM, without a passphrase)",
     STOPS,
     is_of_sdk=True,
 )
@@ -147,13 +147,13 @@ LOG_COUNT_LIMIT: Final = replace(
     variable="OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT",
     default="",
     default_note=f"`{COUNT_LIMIT.variable}`",
-    meaning="the same, and it wins",
+    meaning=f"the same for log records; it overrides `{COUNT_LIMIT.variable}`",
 )
 LOG_LENGTH_LIMIT: Final = replace(
     LENGTH_LIMIT,
     variable="OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT",
     default_note=f"`{LENGTH_LIMIT.variable}`",
-    meaning="the same, and it wins",
+    meaning=f"the same for log records; it overrides `{LENGTH_LIMIT.variable}`",
 )
 SDK_DISABLED: Final = Setting("OTEL_SDK_DISABLED", "false", "`true`: nothing is exported", WARNS)
 LOG_LEVEL: Final = Setting(

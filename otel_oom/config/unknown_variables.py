@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from otel_oom.config import variables_without_effect as others
+from otel_oom.config import python_sdk_variables, variables_without_effect
 from otel_oom.config.options import OWN
 from otel_oom.config.standard_variables import STANDARD
 
@@ -25,7 +25,7 @@ _OF_COLLECTOR: Final = (
 # Similarity of two names, 0 to 1 (difflib). `OLTP` for `OTLP` and `METRICS` for `METRIC` leave an endpoint above
 # 0.95. The nearest name of another signal, the endpoint of profiles, is at 0.88.
 _TYPO: Final = 0.93
-_NEAR: Final = 0.5  # of what follows OTEL_OOM_
+_NEAR: Final = 0.5  # for the part of a name that follows OTEL_OOM_
 _OWN: Final = "OTEL_OOM_"
 
 
@@ -40,10 +40,10 @@ def warnings(names: Iterable[str]) -> Iterator[str]:
         *(item.variable for item in OWN),
         *_OF_COLLECTOR,
         *standard,
-        *others.REFUSED,
-        *others.WITHOUT_MEANING,
-        *others.PYTHON,
-        *others.PYTHON_WITHOUT_MEANING,
+        *variables_without_effect.REFUSED,
+        *variables_without_effect.WITHOUT_MEANING,
+        *python_sdk_variables.WITH_EFFECT,
+        *python_sdk_variables.WITHOUT_MEANING,
     }
     for name in sorted(name for name in names if name.startswith("OTEL_") and name not in known):
         from difflib import get_close_matches  # imported only where a name is unknown

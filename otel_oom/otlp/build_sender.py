@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from otel_oom.config import python_sdk_variables
 from otel_oom.config.environment import hide_from_sdk
 from otel_oom.config.settings import Config
-from otel_oom.config.variables_without_effect import PYTHON
 from otel_oom.errors import UsageError
 from otel_oom.health import Health
 from otel_oom.otlp import log_records, metric_points
@@ -51,8 +51,9 @@ def build(
     # What they raise for settings: a credential provider that is not installed (RuntimeError, ImportError), or another
     # value that only they read (ValueError, OSError).
     except (ValueError, OSError, RuntimeError, ImportError) as error:
-        names = ", ".join(name for name in PYTHON if name in os.environ) or "the OTEL_* variable"
-        raise UsageError(f"OpenTelemetry refuses its settings: {error}", f"correct {names}") from error
+        suspects = ", ".join(name for name in python_sdk_variables.WITH_EFFECT if name in os.environ)
+        remedy = f"correct {suspects or 'the OTEL_* variable'}"
+        raise UsageError(f"OpenTelemetry refuses its settings: {error}", remedy) from error
     start = Moment(wall_ns(), time.monotonic_ns())
     # A point cannot carry a time below 0. Without a clock on the board the epoch is close to the boot.
     boot_ns = max(0, start.wall_ns - time.clock_gettime_ns(time.CLOCK_BOOTTIME))

@@ -28,6 +28,7 @@ from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExp
 from otel_oom import __version__
 from otel_oom.config.environment import variable_and_value
 from otel_oom.config.otlp_export import ExportSettings
+from otel_oom.config.python_sdk_variables import has_credential_provider
 from otel_oom.config.standard_variables import HEADERS
 from otel_oom.errors import UsageError
 from otel_oom.otlp.export_outcome import Outcome, encoded
@@ -39,8 +40,9 @@ _CHANNEL_OPTIONS: Final = (
     ("grpc.use_local_subchannel_pool", 1),
     ("grpc.max_reconnect_backoff_ms", 5_000),
 )
-# A connection that died without a sign is closed after a call's timeout. Where that is longer, pings detect it after
-# 4 s. Not everywhere, because the library's timers for them also run while idle, and take 0.1 % of a core.
+# A connection that died without a sign is closed after a call's timeout. Where that timeout is longer than 4 s, pings
+# detect the dead connection after 4 s. With a shorter timeout there are no pings, because the library's timers for them
+# also run while idle, and take 0.1 % of a core.
 _DETECTED_S: Final = 4.0
 _KEEPALIVE: Final = (
     ("grpc.keepalive_time_ms", 2_000),
@@ -93,8 +95,8 @@ class _GrpcExporter(OTLPExporterMixin[Any, Any, Any, Any]):
     def reconnect(self) -> None:
         """Open a new channel for the next request: the old one may be dead without a sign of it.
 
-        An old one also has a backoff of its own, of 5 s and more, in which calls fail without an attempt. A server that
-        is only slow or overloaded pays for this with one handshake per attempt, as over HTTP after a timeout.
+        The old channel also has a backoff of its own, of 5 s and more, in which calls fail without an attempt. A server
+        that is only slow or overloaded gets one handshake per attempt instead, as over HTTP after a timeout.
         """
         self.close()
         with suppress(UsageError):  # a file that is being replaced now: the last content is kept
@@ -116,7 +118,7 @@ class GrpcMetrics(_GrpcExporter, OTLPMetricExporter):
 
 
 def _check_metadata(headers: Mapping[str, str], variable: str) -> None:
-    """Check that gRPC can carry each header; else every call fails. variable: the one that names them.
+    """Check that gRPC can carry each header: otherwise every call fails. variable: the one that names the headers.
 
     Raises: UsageError, without the value, which may be a key.
     """
@@ -152,8 +154,8 @@ def _channel_options(export: ExportSettings) -> tuple[tuple[str, Any], ...]:
 
 
 def _credentials(export: ExportSettings) -> ChannelCredentials | None:
-    """From the files as they are now. None: no TLS, or a provider makes them. Raises: UsageError."""
-    if export.tls is None or any(name.endswith("_CREDENTIAL_PROVIDER") for name in os.environ):
+    """Credentials from the files as they are now. None: no TLS, or a provider makes them. Raises: UsageError."""
+    if export.tls is None or has_credential_provider(os.environ):
         return None
     content = pem(export.tls)
     return ssl_channel_credentials(content.ca, content.key, content.certificate)

@@ -24,6 +24,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from otel_oom import __version__
 from otel_oom.config.environment import variable_and_value
 from otel_oom.config.otlp_export import ExportSettings, TlsFiles
+from otel_oom.config.python_sdk_variables import has_credential_provider
 from otel_oom.config.standard_variables import HEADERS
 from otel_oom.errors import UsageError
 from otel_oom.otlp.export_outcome import Outcome, encoded
@@ -97,7 +98,7 @@ def _arguments(export: ExportSettings) -> dict[str, Any]:
     }
     if export.tls is not None:
         tls_context(export.tls)  # so that a wrong file is an error at the start
-    if not any(name.endswith("_CREDENTIAL_PROVIDER") for name in os.environ):
+    if not has_credential_provider(os.environ):
         # 10 MiB lighter than requests, the exporters' default, and with one deadline per request.
         tls = partial(_renewed, export.tls) if export.tls is not None else None
         return own | {"_transport": Connection(tls, export.proxy)}

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 
 import pytest
 
+from otel_oom.config import python_sdk_variables as python
 from otel_oom.config import settings_tables
 from otel_oom.config import variables_without_effect as others
 from otel_oom.config.options import OWN
@@ -18,9 +19,9 @@ from otel_oom.config.standard_variables import STANDARD
     [
         (settings_tables.own_settings, [item.variable for item in OWN]),
         (settings_tables.standard_variables, [item.variable for item in STANDARD]),
-        (settings_tables.python_variables, others.PYTHON),
+        (settings_tables.python_variables, python.WITH_EFFECT),
         (settings_tables.refused_variables, others.REFUSED),
-        (settings_tables.variables_without_meaning, [*others.WITHOUT_MEANING, *others.PYTHON_WITHOUT_MEANING]),
+        (settings_tables.variables_without_meaning, [*others.WITHOUT_MEANING, *python.WITHOUT_MEANING]),
     ],
 )
 def test_the_tables_have_a_row_for_every_setting(render: Callable[[], str], names: Iterable[str]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from opentelemetry.sdk import environment_variables as of_sdk
 
+from otel_oom.config import python_sdk_variables as python
 from otel_oom.config import variables_without_effect as others
 from otel_oom.config.setting import STOPS, WARNS
 from otel_oom.config.standard_variables import STANDARD
@@ -97,14 +98,14 @@ def test_every_variable_of_the_specification_has_a_row() -> None:
 def test_every_variable_of_the_python_sdk_has_a_row() -> None:
     sdk = {name.lstrip("_") for name in vars(of_sdk) if name.lstrip("_").startswith("OTEL_")}
     of_spans = {name for name in sdk if "_TRACES_CREDENTIAL_" in name}
-    known = SPECIFICATION | set(others.PYTHON) | set(others.PYTHON_WITHOUT_MEANING)
+    known = SPECIFICATION | set(python.WITH_EFFECT) | set(python.WITHOUT_MEANING)
     assert sdk - of_spans - known == set()
-    assert set(others.PYTHON) | set(others.PYTHON_WITHOUT_MEANING) <= sdk | OF_API
+    assert set(python.WITH_EFFECT) | set(python.WITHOUT_MEANING) <= sdk | OF_API
 
 
 def test_no_variable_has_two_rows() -> None:
     rows = [name for item in STANDARD for name in item.all_variables]
-    rows += [*others.REFUSED, *others.WITHOUT_MEANING, *others.PYTHON, *others.PYTHON_WITHOUT_MEANING]
+    rows += [*others.REFUSED, *others.WITHOUT_MEANING, *python.WITH_EFFECT, *python.WITHOUT_MEANING]
     assert len(rows) == len(set(rows))
 
 

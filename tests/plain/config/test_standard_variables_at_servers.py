@@ -21,8 +21,8 @@ from support.otlp_ways import ALL, GRPC, HTTP, MUTUAL, SHORT_S, TLS, E, Server, 
 from support.waiting import eventually
 
 from otel_oom import schema
+from otel_oom.config.python_sdk_variables import WITH_EFFECT
 from otel_oom.config.standard_variables import STANDARD
-from otel_oom.config.variables_without_effect import PYTHON
 from otel_oom.telemetry.event import Event
 
 SIGNALS: tuple[Signal, ...] = ("logs", "metrics")
@@ -296,11 +296,11 @@ def test_a_variable_has_its_effect(
 
 
 #: Variables whose effect no server sees: tests/plain/cli/test_run_variables.py
-OF_THE_PROCESS = {"OTEL_LOG_LEVEL", *PYTHON}
+OF_THE_PROCESS = {"OTEL_LOG_LEVEL", *WITH_EFFECT}
 
 
 def test_every_variable_with_an_effect_has_a_case() -> None:
-    assert set(CASES) | OF_THE_PROCESS == {item.variable for item in STANDARD} | set(PYTHON)
+    assert set(CASES) | OF_THE_PROCESS == {item.variable for item in STANDARD} | set(WITH_EFFECT)
 
 
 def test_every_way_to_a_server_has_cases() -> None:
