@@ -1,7 +1,7 @@
 """Errors that end a command: each has an exit code, and a message with a remedy.
 
-`cli.main` lists the exit codes. Failures that must not end the agent (an export, a full
-queue, a malformed record) are no exceptions: `health` counts and logs them.
+`cli.main` lists the exit codes. Failures that must not end the agent (an export, a full queue, a malformed record) are
+no exceptions: `health` counts and logs them.
 """
 
 from __future__ import annotations

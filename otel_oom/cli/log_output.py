@@ -85,7 +85,7 @@ class LogOutput(logging.Handler):
         if self._thread is None:
             self._write(record.levelno, text)
         elif self._dropped or self._lines.qsize() >= _MAX_LINES:
-            self._dropped += 1  # until all that waits is written: so the number stands where the lines are missing
+            self._dropped += 1  # until all waiting lines are written: so the number stands where lines are missing
         else:
             self._lines.put((record.levelno, text[:_MAX_CHARACTERS]))
 
@@ -99,13 +99,16 @@ class LogOutput(logging.Handler):
         self._say_dropped(lost)
 
     def _say_dropped(self, lost: int) -> int:
-        """All that waited was written. If lines were dropped meanwhile, say it now, and take new ones."""
-        with self.lock or threading.RLock():
+        """Log how many lines were dropped while others waited, and take new lines again.
+
+        lost: lines that could not be written before. Returns how many lost lines are not reported yet.
+        """
+        with self.lock or threading.RLock():  # only its type allows a handler without a lock
             dropped, self._dropped = self._dropped, 0
         return self._say_lost(lost + dropped) if dropped else lost
 
     def _say_lost(self, lost: int) -> int:
-        """Say how many lines are missing here. Returns how many were not said."""
+        """Write how many lines are missing here. Returns how many lost lines are not reported yet."""
         text = f"{lost} log line(s) are missing here: stderr did not take them"
         return 0 if lost and self._write(logging.WARNING, text) else lost
 
@@ -117,7 +120,7 @@ class LogOutput(logging.Handler):
         line = f"otel-oom: {logging.getLevelName(level).lower()}: {text}\n"
         try:
             fd = self._stderr.fileno()
-        except OSError:  # an object of a test
+        except OSError:  # a text buffer without a descriptor, as in tests
             self._stderr.write(line)
             return True
         left = memoryview(line.encode(self._stderr.encoding or "utf-8", "backslashreplace"))
@@ -134,10 +137,10 @@ class LogOutput(logging.Handler):
 
 
 def trace_crashes() -> None:
-    """Let the interpreter write a trace where a library in C ends the process, as gRPC's C core does without a line.
+    """Let the interpreter write a trace when a library in C ends the process. gRPC's C core writes no line itself.
 
-    To a second opening of stderr that does not block: such a process must end although nobody reads stderr. A socket
-    cannot be opened twice, so there it may block.
+    The trace goes to a second descriptor of stderr that does not block: the process must end although nobody reads
+    stderr. A socket cannot be opened a second time, so there the write may block.
     """
     fd = 2
     with suppress(OSError):
@@ -152,6 +155,6 @@ def _log_thread_error(died: threading.ExceptHookArgs) -> None:
 
 
 def _log_unraisable(failed: object) -> None:
-    if isinstance(getattr(failed, "exc_value", None), SystemExit):  # of a signal: `run` ends a little later
-        return
+    if isinstance(getattr(failed, "exc_value", None), SystemExit):
+        return  # a signal handler raised it, and `run` ends a little later
     log.error("bug: an error where none can be raised: %r", getattr(failed, "exc_value", failed))

@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 _BUG: Final = 70
 
-# write(2). An input that cannot be read is no OSError here, and an error of open(2) names its file.
+# Errors of write(2) to stdout. `parse` itself handles inputs that cannot be read; an error of open(2) has a filename.
 _STDOUT_ERRORS: Final = frozenset({
     errno.EAGAIN, errno.EBADF, errno.ECONNRESET, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOSPC
 })  # fmt: skip
@@ -65,9 +65,10 @@ def _exit_code(argv: Sequence[str] | None, output: LogOutput) -> int:
 
 
 def _open_closed_streams() -> None:
-    """Give a place to streams that were closed at the start (`>&-`): else a socket or a database gets their number.
+    """Open /dev/null for standard streams that were closed at the start (`>&-`).
 
-    Each write to such a stdout fails as it does on a closed one: EBADF. What goes to such a stderr vanishes.
+    Otherwise a socket or a database gets their number. A write to a stdout that was closed still fails with EBADF,
+    because /dev/null is opened for reading. Lines for a stderr that was closed are lost.
     """
     for fd, mode in ((0, os.O_RDONLY), (1, os.O_RDONLY), (2, os.O_WRONLY)):
         try:
@@ -81,7 +82,7 @@ def _open_closed_streams() -> None:
 
 
 def _discard_stdout() -> None:
-    """The interpreter flushes stdout at its end: that must not fail once more."""
+    """Send what stdout still buffers to /dev/null: the interpreter flushes stdout at its end, and would fail again."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

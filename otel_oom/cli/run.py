@@ -8,12 +8,11 @@ import os
 import signal
 import sys
 from contextlib import suppress
-from functools import cache
 from typing import NoReturn
 
 from otel_oom.cli.log_output import LogOutput, trace_crashes
+from otel_oom.cli.sdk_warnings import replace_sdk_warnings
 from otel_oom.config import options
-from otel_oom.config.standard_variables import HEADERS
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +26,7 @@ def run(arguments: argparse.Namespace, output: LogOutput) -> int:
     stops_during_start: list[int] = []
 
     def stop_starting(number: int, _: object) -> NoReturn:
-        stops_during_start.append(number)  # Python drops the exception where none can be raised, as in a finalizer
+        stops_during_start.append(number)  # Python drops the exception inside a finalizer, so the stop is noted as well
         sys.exit(0)
 
     for number in stops:
@@ -40,8 +39,7 @@ def run(arguments: argparse.Namespace, output: LogOutput) -> int:
     from otel_oom.config.environment import hide_from_sdk
     from otel_oom.config.settings import load_config
 
-    logging.getLogger("opentelemetry.util.re").addFilter(_replace_header_warning)
-    logging.getLogger("opentelemetry.sdk.resources").addFilter(_replace_detector_error)
+    replace_sdk_warnings()
     flags = {setting.name: getattr(arguments, setting.name) for setting in options.OWN}
     settings = load_config(os.environ, is_root=os.geteuid() == 0, **flags)
     logging.getLogger("otel_oom").setLevel(settings.log_level)
@@ -89,34 +87,3 @@ def _exit_without_cleanup(output: LogOutput) -> NoReturn:
     with suppress(OSError):
         sys.stdout.flush()
     os._exit(0)
-
-
-def _replace_detector_error(record: logging.LogRecord) -> bool:
-    """Replace the SDK's tracebacks about a detector that is not installed, and log the line once.
-
-    Source: opentelemetry-sdk 1.45, resources/__init__.py, _build_resource_detectors().
-    """
-    _warn_of_detector(record.getMessage())
-    return False
-
-
-@cache
-def _warn_of_detector(message: str) -> None:
-    log.warning("OTEL_EXPERIMENTAL_RESOURCE_DETECTORS: %s; install the package that has it, or leave it out", message)
-
-
-def _replace_header_warning(record: logging.LogRecord) -> bool:
-    """Replace the SDK's warning about a malformed header: it quotes the header, which may be a key.
-
-    Source: opentelemetry-api 1.45, util/re: the header is the argument of the message.
-    """
-    for variable in HEADERS.all_variables:
-        if str(record.args[0] if isinstance(record.args, tuple) else "") in os.environ.get(variable, ""):
-            _warn_of_header(variable)
-    return False
-
-
-@cache
-def _warn_of_header(variable: str) -> None:
-    """Once for a variable: the exporters of both signals read it."""
-    log.warning("%s: a header is left out because it is malformed; write name=value,name=value", variable)

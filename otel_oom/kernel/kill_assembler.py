@@ -124,7 +124,7 @@ class Assembler:
             ):
                 return
             # The opener was lost or is unreadable. The following lines still describe a kill.
-            self._report = Report(record, self._page_size, record.monotonic_us, self._is_excerpt)
+            self._report = Report(record, self._page_size, record.monotonic_us, is_excerpt=self._is_excerpt)
         self._report.read(record)
 
     def _near_episode(self, record: Record) -> Episode | None:

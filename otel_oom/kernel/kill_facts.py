@@ -33,7 +33,7 @@ def interpret(
     record, observed_ns, boot_id: see `OomKill`
     """
     if report is not None and line.cause is not None:
-        report.heads.pop(cgroup_lines.TASK_IN, None)  # no kernel prints both: it is another subsystem's line
+        report.heads.pop(cgroup_lines.TASK_IN, None)  # no kernel prints both, so this line is another subsystem's
     scope = _scope(line, report, default_scope)
     summary = report.summary(line.comm) if report else None
     if report is not None and _contradicts(report, summary, scope):

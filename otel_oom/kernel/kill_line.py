@@ -6,9 +6,10 @@ Rules:
 - A process chooses its own name (any 15 bytes), and must not shift a field by it. The line is read from its ends,
   where the kernel's own words stand: the rest is the name.
 - A line with an unknown tail is still a kill line: its pid and its name are read. But no tail of the kernel holds `: `
-  or `=`. Users choose up to 4 KiB at the start of other lines, and those lines go on so:
+  or `=`. In other lines users choose the first text, up to 4 KiB, and `: ` or `=` follows it:
   `<source of a mount>: Can't lookup blockdev` (fs/super.c), `<prefix of a log rule>IN=lo OUT= …` (nf_log_syslog.c).
-- A longer text than any kill line is none: printk cuts a long line, and so takes away what would show who chose it.
+- A text that is longer than any kill line is no kill line. printk cuts a long line, and may cut off the words that show
+  that a user chose the text.
 """
 
 from __future__ import annotations

@@ -85,7 +85,7 @@ class NoVictim:
 
 @dataclass(frozen=True, slots=True)
 class Forged:
-    """A line of facility 0 that begins like a result and goes on as no kernel's does: user space chose its text."""
+    """A line of facility 0 that begins like a kill line, but does not end like one: user space chose its text."""
 
     record: Record
 

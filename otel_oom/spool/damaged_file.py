@@ -1,7 +1,7 @@
-"""Takes out of a damaged file what can be read, and leaves the file as it is.
+"""Reads as much as possible of a damaged file, and leaves the file as it is.
 
-Input: what SQLite gives of the file itself. If that is not all, repaired copies of it are read as well, and then each
-page of a copy by itself: one bad page near the root hides all pages below it.
+First comes what SQLite reads in the file itself. If that is not everything, repaired copies of the file are read as
+well. Then each page of a copy is read by itself: one bad page near the root hides all pages below it.
 """
 
 from __future__ import annotations
@@ -18,13 +18,14 @@ from otel_oom.spool.store_tables import Content
 
 
 def rescue(path: Path, content: Content, cut_off: int, first_page: bytes) -> Content:
-    """All events that can be read, and the checkpoint to go on from.
+    """Return all events that can be read, and the checkpoint to go on from.
 
     content: of the file as it is; cut_off: how many commits SQLite does not accept
     first_page: of an empty file of this format
 
-    The checkpoint may be an older one: what the kernel log still holds is read again from there. It is that of a crash,
-    because a collector may have newer totals: then the log is read before the first export.
+    The checkpoint may be an older one: the kernel log is read again from there, as far as it reaches. A collector may
+    have newer totals than this checkpoint. So it is marked as one of a crash, and the log is read before the first
+    export.
 
     Raises: OSError, sqlite3.Error.
     """
@@ -38,7 +39,10 @@ def rescue(path: Path, content: Content, cut_off: int, first_page: bytes) -> Con
 
 
 def _with_copies(path: Path, content: Content, first_page: bytes, *, has_read: bool) -> Content:
-    """has_read: SQLite finds the tables, so it finds no more of them in a copy with another first page."""
+    """Return the content, with what repaired copies of the file hold in addition.
+
+    has_read: SQLite finds the tables, so a copy with another first page would give nothing new
+    """
     copy = path.with_name(f"{path.name}.copy")
     try:
         os.close(os.open(copy, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
@@ -59,9 +63,10 @@ def _with_copies(path: Path, content: Content, first_page: bytes, *, has_read: b
 
 
 def _with_leaves(copy: Path, content: Content) -> Content:
-    """With events from pages that the tree above does not lead to any more.
+    """Return the content, with the events of pages that the tree of the table does not reach any more.
 
-    Such pages also hold events that were delivered before: those with lower numbers are left out.
+    Such pages may also hold events that were delivered before. Events with lower numbers than the stored ones are left
+    out.
     """
     with closing(connect(copy)) as database:
         found = read_leaf_pages(database, leaf_pages(copy), dict(content.events))
@@ -74,6 +79,7 @@ def _with_leaves(copy: Path, content: Content) -> Content:
 
 
 def _joined(content: Content, found: Content) -> Content:
+    """Return the events of both. For an event or a checkpoint in both, that of `content` is used."""
     events = {**dict(found.events), **dict(content.events)}
     count = content.event_count if found.event_count is None else found.event_count
     known = [lost for lost in (content.lost, found.lost) if lost is not None]

@@ -41,7 +41,7 @@ class DirectoryLock:
         return status.st_dev, status.st_ino
 
     def is_in_place(self) -> bool:
-        """Whether the lock that is held is the one in the directory. Raises: FileNotFoundError, there is none."""
+        """Whether the file that is locked is the one in the directory now. Raises: FileNotFoundError without one."""
         return self._lock >= 0 and os.path.samestat(os.fstat(self._lock), self._path.stat())
 
     def take(self) -> None:
@@ -75,7 +75,7 @@ class DirectoryLock:
 
 
 def _has_ended(pid: str) -> bool:
-    """Whether a process has ended, although a thread of it that waits for a disk still exists and keeps the lock."""
+    """Whether a process has ended. One of its threads may still wait for a disk, and keep the lock."""
     try:
         return Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(") ")[2][:1] in {"Z", "X"}
     except OSError:

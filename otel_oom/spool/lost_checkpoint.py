@@ -15,9 +15,10 @@ from otel_oom.totals import ResourceIdentity
 
 
 def checkpoint_from_events(events: Iterable[Event]) -> Checkpoint | None:
-    """Where the earlier agent stood in the kernel log, as far as its events tell. None: they tell nothing.
+    """Return the earlier agent's place in the kernel log, from its events. None: no event names a record.
 
-    The log is read from its start: a report or a group may be open at the newest event. Totals are `NOT_KNOWN`.
+    Reading starts at the log's start, because a report or a group may be open at the newest event. Kills up to that
+    event are not counted again. Totals are `NOT_KNOWN`.
     """
     newest: tuple[int, str, ResourceIdentity] | None = None
     sequences: dict[str, int] = {}

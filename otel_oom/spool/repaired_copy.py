@@ -1,9 +1,9 @@
-"""Copies a damaged file so that SQLite can read further in it. Each row has a checksum, so nothing wrong is read.
+"""Copies a damaged file so that SQLite can read more of it. Each row has a checksum, so no damaged row is used.
 
 - The pages of the write-ahead log are written into the copy, also those behind a damaged frame. In most cases a later
   commit wrote the damaged page again.
-- The header of the file is replaced, and the number of pages: SQLite reads nothing of a file that is too short.
-- The first page holds the names of the tables. All files of one format that this version made have the same.
+- The header of the file is replaced, with the real number of pages: SQLite reads nothing of a file that is too short.
+- The first page holds the names of the tables. It is the same in all files of one format that this version made.
 
 Format: https://www.sqlite.org/fileformat2.html
 """
@@ -25,9 +25,11 @@ _LEAF: Final = b"\x0d"  # a leaf page of a table
 
 
 def repaired_copies(path: Path, copy: Path, first_page: bytes) -> Iterator[Path]:
-    """Write the copies one after the other, with more and more replaced. The caller may stop when one is good.
+    """Write one copy after the other to the path `copy`. The caller may stop when one is good.
 
-    first_page: of an empty file of this format. Raises: OSError.
+    The first copy has a new header, the second one a new first page. first_page: of an empty file of this format.
+
+    Raises: OSError.
     """
     shutil.copyfile(path, copy)
     _merge_log(path, copy)
@@ -56,7 +58,7 @@ def leaf_pages(copy: Path) -> list[int]:
 
 
 def _merge_log(path: Path, copy: Path) -> None:
-    """Write all pages of the log up to its last commit."""
+    """Write all pages of the write-ahead log, up to its last commit, into the copy."""
     frames = list(write_ahead_log.frames(path))
     last = max((frame.number for frame in frames if frame.is_commit), default=0)
     most_pages = copy.stat().st_size // PAGE_BYTES + last

@@ -47,7 +47,7 @@ class Stored:
 
     events: undelivered, by number, oldest first
     damage: what was wrong with the file and what became of it, for a log line; empty: nothing was wrong
-    lost: events that are known to be lost by that
+    lost: number of events that are known to be lost by the damage
     """
 
     events: tuple[tuple[int, Event], ...] = ()
@@ -117,7 +117,7 @@ class SqliteStore:
         return False
 
     def _open(self, *, is_known: bool) -> Stored:
-        """is_known: its content was returned before, and is in memory."""
+        """Open or create the file. is_known: its content was returned before, and is in memory."""
         if not any(self._path.with_name(FILE + tail).exists() for tail in ("", "-wal")):
             new = self._directory / _NEW  # it exists already if a crash came between the two renames of `_replace`
             (new if new.exists() else self._new_file(Content(FORMAT))).rename(self._path)
@@ -160,6 +160,7 @@ class SqliteStore:
         return content, sum(frame > accepted for frame in commits)
 
     def _configured(self) -> sqlite3.Connection:
+        """The connection that `_read` opened, ready for commits."""
         database = self._database
         assert database is not None
         database.execute("PRAGMA journal_mode = WAL")
@@ -173,7 +174,7 @@ class SqliteStore:
             return file.read(PAGE_BYTES)
 
     def _new_file(self, content: Content) -> Path:
-        """Write a file with this content, to be renamed. It has the name `_NEW` only when it is complete."""
+        """Write a file with this content. Returns its path: the name `_NEW`, which only a complete file has."""
         part = self._directory / _PART
         for tail in ("", "-journal"):
             part.with_name(_PART + tail).unlink(missing_ok=True)

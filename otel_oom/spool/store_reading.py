@@ -1,13 +1,14 @@
 """Reads what the file of a spool contains, row by row, also out of a damaged file.
 
 Rules:
-- What the file contains is input: it is read, or it is damage. It never raises.
-- Texts are read as bytes: a damaged one may be no UTF-8.
+- The content of the file is not trusted: each part is read, or reported as damage. Damage causes no exception.
+- Texts are read as bytes, because a damaged text may be no UTF-8.
 - A row is used only if its checksum is right. Rows of format 1 have none: there the form of the text decides.
-- What is kept is bounded as the queue is: a damaged size must not fill the memory. SQLite gives no longer row (from
-  Python 3.11 on), and events beyond the limit are damage.
+- The memory is bounded as that of the queue, although a size in the file may be damaged. From Python 3.11 on, SQLite
+  returns no longer row. Events beyond the limit are damage.
 - Rows are read from both ends. Where SQLite cannot go on, each row in between is asked for by its number.
-- Each error of SQLite is of the disk (it is raised, and tried again later), or about the content (it is damage).
+- An error of SQLite is about the disk or about the content. An error of the disk is raised: the caller tries again
+  later. An error of the content is damage.
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ _Row: TypeAlias = tuple[Any, ...]
 _MAX_ROWS: Final = 2 * MAX_EVENTS  # a damaged tree can name one page many times
 _MAX_STOPS_KEPT: Final = 3
 
-# What SQLite says of the disk and of other processes (sqlite3ErrStr in its src/main.c). The class of the error does not
-# tell: OperationalError is raised for a full disk, and for a table that is missing.
+# SQLite's messages about the disk and about other processes (sqlite3ErrStr in its src/main.c). The class of the error
+# is not enough: OperationalError is raised for a full disk, and also for a table that is missing.
 _OF_THE_DISK: Final = (
     "access permission denied",
     "attempt to write a readonly database",
@@ -79,7 +80,7 @@ def read_content(database: sqlite3.Connection) -> Content:
 def read_leaf_pages(
     database: sqlite3.Connection, pages: Sequence[int], known: Mapping[int, Event]
 ) -> Mapping[int, Event]:
-    """Events by number, each page read as a table of its own. The database is a copy that is thrown away.
+    """Return events by number. Each page is read as a table of its own. The database is a copy that is deleted later.
 
     known: events that were read already; they are returned too
     """
@@ -111,7 +112,7 @@ class _Reading:
         self._stops = 0
         """How often SQLite could not go on."""
         self.damage: list[str] = []
-        """What was found to be wrong."""
+        """What is wrong with the file, one phrase each."""
 
     def rows(self, query: str, *values: int | str) -> Iterator[_Row]:
         """The rows up to the first that cannot be read."""
@@ -230,5 +231,5 @@ class _Reading:
 
 
 def _name(error: Exception) -> str:
-    """What to log of an error. Not its text: that may quote a command line with secrets."""
+    """The name of an error for a log line. Its text may quote a command line with secrets."""
     return "wrong checksum" if isinstance(error, _WrongChecksumError) else type(error).__name__

@@ -25,7 +25,7 @@ FORMAT: Final = 2
 """Version of what is stored: PRAGMA user_version. A file of a newer version is not read."""
 
 APPLICATION_ID: Final = 0x4F4F4D00
-"""PRAGMA application_id, less the version: `OOM`. It is a second copy of the version, because one may be damaged."""
+"""PRAGMA application_id is this (`OOM`) plus the version: a second copy of the version, because one may be damaged."""
 
 CHECKPOINTS: Final = ("checkpoint_even", "checkpoint_odd")
 _MAX_REFUSED: Final = 1_000  # a collector that refuses everything must not fill the disk
@@ -53,7 +53,7 @@ class Content:
     events: undelivered, by number, oldest first; checkpoint: the newest that can be read
     commit: number of the checkpoint's commit, 0 without one
     event_count: how many events the last commit left, None if it is not known
-    damage: what is wrong; empty: nothing
+    damage: what is wrong, one phrase each; empty if nothing is
     lost: events that are known to be missing, None if there is no sign of how many
     """
 
@@ -89,9 +89,9 @@ def upgrade(database: sqlite3.Connection, content: Content) -> Content:
 
 
 def write_commit(database: sqlite3.Connection, commit: Commit, number: int, events: int) -> int:
-    """Write a commit, in one transaction. number: its own; events: how many are stored before it.
+    """Write a commit, in one transaction. Returns how many events are stored after it.
 
-    Returns how many are stored after it.
+    number: of this commit; events: how many are stored before it. Raises: sqlite3.Error.
     """
     with database:
         database.execute("BEGIN IMMEDIATE")

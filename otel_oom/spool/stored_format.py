@@ -4,10 +4,10 @@ Rules:
 - The keys are part of the format: they stay when a field is renamed. A changed key needs a new `store_tables.FORMAT`.
 - Keys of earlier names: origin = identity, uncounted = first_uncounted, told = acknowledged, owed = carried_over,
   former = retired.
-- A text is input: it may be damaged, or written by a version with a bug. What a request or the agent cannot use is
-  refused with ValueError, LookupError, TypeError, AttributeError or RecursionError (`NOT_UNDERSTOOD`).
+- A text is not trusted: it may be damaged, or written by a version with a bug. A value that a request or the agent
+  cannot use is refused with ValueError, LookupError, TypeError, AttributeError or RecursionError (`NOT_UNDERSTOOD`).
 - The checksum is CRC-32 over the key columns and the text. It finds each change of up to 32 bits in a row; of other
-  changes it misses one in 4 billion. It protects against a disk. Who may write the file could write any checksum.
+  changes it misses one in 4 billion. It protects against faults of a disk, not against a user who may write the file.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def dump_event(event: Event) -> str:
 
 
 def load_event(text: bytes) -> Event:
-    """The event of `dump_event`, in UTF-8."""
+    """The event of a text that `dump_event` made. text: in UTF-8. Raises: NOT_UNDERSTOOD."""
     name, observed_ns, body, attributes, identity = _load(text)
     values: dict[str, Any] = {
         key: _list(value) if type(value) is list else _scalar(value) for key, value in attributes.items()
@@ -73,7 +73,7 @@ def dump_checkpoint(checkpoint: Checkpoint) -> str:
 
 
 def load_checkpoint(text: bytes) -> Checkpoint:
-    """The checkpoint of `dump_checkpoint`, in UTF-8."""
+    """The checkpoint of a text that `dump_checkpoint` made. text: in UTF-8. Raises: NOT_UNDERSTOOD."""
     state = _load(text)
     first_uncounted = _count(state["uncounted"])
     cursor = None if state["cursor"] is None else _count(state["cursor"])
@@ -91,8 +91,8 @@ def load_checkpoint(text: bytes) -> Checkpoint:
         exported_ns=_int(state["exported_ns"]),
         agent_pid=_count(state["agent_pid"]),
         is_ended=state["is_ended"] is True,
-        acknowledged=_load_known_totals(state["told"]),
-        carried_over=_load_known_totals(state["owed"]),
+        acknowledged=_load_optional_totals(state["told"]),
+        carried_over=_load_optional_totals(state["owed"]),
         retired=tuple(_load_retired(series) for series in state["former"][-MAX_RETIRED_SERIES:]),
     )
 
@@ -107,14 +107,14 @@ def _dump_retired(retired: RetiredSeries) -> dict[str, Any]:
 
 def _load_retired(state: Mapping[str, Any]) -> RetiredSeries:
     series = Series(_load_identity(state["series"]["origin"]), _load_totals(state["series"]["totals"]))
-    return RetiredSeries(series, _load_known_totals(state["told"]), _int(state["exported_ns"]))
+    return RetiredSeries(series, _load_optional_totals(state["told"]), _int(state["exported_ns"]))
 
 
 def _load_identity(state: Mapping[str, Any]) -> ResourceIdentity:
     return ResourceIdentity(**{key: _text(value) for key, value in state.items()})
 
 
-def _load_known_totals(state: Mapping[str, Any] | None) -> Totals | None:
+def _load_optional_totals(state: Mapping[str, Any] | None) -> Totals | None:
     return None if state is None else _load_totals(state)
 
 

@@ -32,7 +32,11 @@ PAGE_BYTES: Final = 4096
 
 
 class Frame(NamedTuple):
-    """A frame. number: from 1 on; page: of the database; is_commit: it ends one; offset: of its content, bytes."""
+    """A frame of the log.
+
+    number: its place in the log, from 1 on; page: number of the page of the database that it holds
+    is_commit: it ends a commit; offset: of the page's content in the log, bytes
+    """
 
     number: int
     page: int
@@ -41,7 +45,7 @@ class Frame(NamedTuple):
 
 
 def frames(database: Path) -> Iterator[Frame]:
-    """All frames of this use of the log, also those behind a damaged one. A missing log has none. Raises: OSError."""
+    """All frames of the current use of the log, also those behind a damaged one. None without a log. Raises: OSError."""
     log = _beside(database, "-wal")
     if not log.exists():
         return
