@@ -45,7 +45,10 @@ class Frame(NamedTuple):
 
 
 def frames(database: Path) -> Iterator[Frame]:
-    """All frames of the current use of the log, also those behind a damaged one. None without a log. Raises: OSError."""
+    """All frames of the current use of the log, also those behind a damaged one.
+
+    A log that is missing has none. Raises: OSError.
+    """
     log = _beside(database, "-wal")
     if not log.exists():
         return
