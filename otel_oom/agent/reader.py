@@ -108,8 +108,8 @@ class Reader:
     def find_gap(self) -> bool:
         """Read ahead; return whether uncounted records are missing before the first one. Call it once, after `open`.
 
-        They are missing too if the log ends before them: a virtual machine was set back to a snapshot, its spool not.
-        Then all records that follow are uncounted.
+        They are also missing if the log ends before them: the virtual machine was set back to a snapshot, but its spool
+        was not. Then all records that follow are uncounted.
         """
         self._ahead = self._source.read()
         end = self.next_sequence

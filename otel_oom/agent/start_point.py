@@ -119,7 +119,10 @@ def random_part() -> str:
 
 
 def _under_current_id(stored: Checkpoint, machine: MachineIdentity) -> Checkpoint:
-    """With the current id of this machine in place of an earlier version's. Not within a boot: its series goes on."""
+    """Return the checkpoint with this machine's current id in place of the one that an earlier version made.
+
+    Within a boot the old id stays, because the series of the totals goes on.
+    """
     if stored.boot_id != machine.boot_id and stored.identity.is_of_machine(machine.instance_ids):
         return replace(stored, identity=machine.resource_identity())
     return stored

@@ -145,7 +145,7 @@ def _cut(line: str) -> str:
 
 @contextmanager
 def _environment(**variables: str) -> Iterator[None]:
-    """Only these of all variables that say how and where to export: no OTEL_*, no proxy."""
+    """Set these variables, and hide all others that say how and where to export (OTEL_*, proxies)."""
     of_user = {
         name: value for name, value in os.environ.items() if name.startswith("OTEL_") or name.lower().endswith("_proxy")
     }

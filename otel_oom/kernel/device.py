@@ -114,7 +114,7 @@ class Device:
         self._fd = -1
         self._closed_reason = "it was not opened"
         self._next_sequence = resume_at
-        self._end: int | None = None  # after the last record that was read since the device was opened
+        self._end: int | None = None  # sequence after the last record that was read since `open`
         self._overrun = False
         self._after_lost: Item | None = None
         self._poll = select.poll()

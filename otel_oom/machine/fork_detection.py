@@ -26,7 +26,7 @@ class ForkDetection:
 
     read_machine: the machine's identity, None where it cannot be read now, within 50 ms
     is_always: every fork record starts a new identity
-    random_part: of the identity: one that no other copy has, or an empty text
+    random_part: makes a part of the identity that no other copy has, or an empty text
     now_s: when the agent started, monotonic seconds
     """
 
