@@ -1,7 +1,7 @@
 """Removes secrets from log lines: the last defence, behind code that does not log them. No I/O.
 
-A library may quote a header in its exception, a collector may echo a request in its refusal, and a user may put a key
-into the wrong variable. So all lines of a command pass here, and the secret values in them are replaced.
+A library may quote a header in its exception. A collector may echo a request in its refusal. A user may put a key into
+the wrong variable. So all lines of a command pass here, and the secret values in them are replaced.
 
 These are secret: values of OTEL_EXPORTER_OTLP_…HEADERS; user names, passwords and queries of endpoints and proxies;
 keys and certificates that are given in place of their file; a value too long for its variable, which may be a key.
