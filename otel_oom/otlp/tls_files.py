@@ -28,7 +28,6 @@ _CERTIFICATE: Final = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTI
 _KEY: Final = re.compile(rb"-----BEGIN ([A-Z0-9 ]*)PRIVATE KEY-----(.{0,40})", re.DOTALL)
 _HASHED: Final = re.compile(r"[0-9a-f]{8}\.[0-9]+")  # the names that OpenSSL looks for in a directory
 _MAX_PATH_CHARACTERS: Final = 255  # a longer value is the content of a file, and may be a secret
-_READABLE: Final = "name a file that this user can read"
 
 
 class Pem(NamedTuple):
@@ -148,18 +147,18 @@ def _read(file: NamedFile) -> bytes:
         if not isinstance(error, OSError) or len(file.path) > _MAX_PATH_CHARACTERS or is_file_content(file.path):
             remedy = "write the certificate or key to a file"
             raise UsageError(f"{file.variable} is not the path of a file", remedy) from error
-        raise _refused(file, str(error.strerror), _READABLE) from error
+        remedy = "name a file that this user can read"
+        raise UsageError(f"{file.variable}={file.path!r}: {error.strerror}", remedy) from error
     if not content.strip():
         raise _refused(file, "is empty")
     return content
 
 
-def _refused(file: NamedFile | None, why: str, remedy: str = "name a PEM file") -> UsageError:
-    """The error for a file. file: None for one of the system; why: a predicate (`is empty`), or the system's words."""
+def _refused(file: NamedFile | None, why: str) -> UsageError:
+    """The error for the content of a file. file: None for one of the system; why: a predicate, such as `is empty`."""
     if file is None:
         return UsageError(f"the system's CA certificates: the file {why}", "correct it, or install ca-certificates")
-    separator = " " if why.startswith(("holds", "is ")) else ": "
-    return UsageError(f"{file.variable}={file.path!r}{separator}{why}", remedy)
+    return UsageError(f"{file.variable}={file.path!r} {why}", "name a PEM file")
 
 
 def _system_files() -> Iterator[Path]:
