@@ -74,5 +74,6 @@ def _is_success(fields: dict[str, Any]) -> bool:
     """Whether JSON fields say that the request was accepted. fields: with names in lower case, without underscores."""
     if fields.get("error") or fields.get("errors") or not isinstance(fields.get("partialsuccess"), dict | None):
         return False
-    said = [str(fields[name]).lower() in _GOOD for name in _SAYS_SUCCESS if name in fields]
+    said = [True for name in ("error", "errors") if name in fields]  # `"errors": []`
+    said += [str(fields[name]).lower() in _GOOD for name in _SAYS_SUCCESS if name in fields]
     return all(said) and (bool(said) or "partialsuccess" in fields or not fields)

@@ -20,7 +20,7 @@ import stat
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from otel_oom.spool import store_tables, write_ahead_log
 from otel_oom.spool.checkpoint import NOT_KNOWN, Checkpoint
@@ -65,6 +65,8 @@ class SqliteStore:
         self._lock = DirectoryLock(directory)
         self._file: os.stat_result | None = None
         self._database: sqlite3.Connection | None = None
+        self._index: BinaryIO | None = None
+        """Of the write-ahead log: open as long as the database."""
         self._last_commit = 0
         self._event_count = 0
         """How many events the last commit left."""
@@ -105,6 +107,9 @@ class SqliteStore:
             database, self._database = self._database, None
             with suppress(sqlite3.Error):  # SQLite could not merge the WAL; the next `open` merges it
                 database.close()
+        if self._index is not None:
+            self._index.close()
+            self._index = None
         if not keep_lock:
             self._lock.release()
 
@@ -149,14 +154,15 @@ class SqliteStore:
         commits = write_ahead_log.commits(self._path)
         if self._file.st_size < _SMALLEST_BYTES:  # SQLite takes it for a new file, and would delete its log
             return Content(FORMAT, damage=("the file is empty",), lost=None), len(commits)
+        # Before SQLite connects: closing the file later would take away SQLite's locks, see `open_index`.
+        with self._path.open("rb") as file:
+            has_known_modes = file.read(20).endswith(_MODES)
         self._database = connect(self._path)
         content = read_content(self._database)
-        with self._path.open("rb") as file:
-            if not file.read(20).endswith(_MODES):  # SQLite takes the file for read-only, and says nothing else
-                content = replace(
-                    content, damage=(*content.damage, "its header names unknown versions of SQLite's format")
-                )
-        accepted = write_ahead_log.accepted_frames(self._path)
+        if not has_known_modes:  # SQLite takes the file for read-only, and says nothing else
+            content = replace(content, damage=(*content.damage, "its header names unknown versions of SQLite's format"))
+        self._index = write_ahead_log.open_index(self._path)
+        accepted = write_ahead_log.accepted_frames(self._index)
         return content, sum(frame > accepted for frame in commits)
 
     def _configured(self) -> sqlite3.Connection:

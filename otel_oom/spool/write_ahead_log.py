@@ -19,7 +19,7 @@ import struct
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import BinaryIO, Final, NamedTuple
 
 _HEADER: Final = struct.Struct(">8I")
 _FRAME: Final = struct.Struct(">6I")
@@ -78,9 +78,19 @@ def commits(database: Path) -> list[int]:
     return found or ([1] if head and not _is_header(head) else [])
 
 
-def accepted_frames(database: Path) -> int:
+def open_index(database: Path) -> BinaryIO | None:
+    """The index file, None if it is missing. Raises: OSError.
+
+    Close it after SQLite's connection: closing any descriptor of a file takes away all locks that this process has on
+    it (POSIX, fcntl(2)). Another process would then cut off the index, and a write to it ends this one with SIGBUS.
+    """
+    path = _beside(database, "-shm")
+    return path.open("rb") if path.exists() else None
+
+
+def accepted_frames(index: BinaryIO | None) -> int:
     """How many frames SQLite accepts, after it has read from the file. Raises: OSError."""
-    return _index(database)[0]
+    return _parse_index(b"" if index is None else index.read(_HEAD_BYTES))[0]
 
 
 def _beside(database: Path, tail: str) -> Path:
@@ -112,7 +122,10 @@ def _salts(database: Path) -> bytes:
 
 def _index(database: Path) -> tuple[int, bytes]:
     """The last frame of the last commit, and the salts of its log. 0: the index is missing, or damaged."""
-    head = _head(_beside(database, "-shm"))
+    return _parse_index(_head(_beside(database, "-shm")))
+
+
+def _parse_index(head: bytes) -> tuple[int, bytes]:
     if len(head) < _INDEX.size:
         return 0, b""
     last, salts, *sums = _INDEX.unpack_from(head)

@@ -78,6 +78,7 @@ def process(
         stdout=subprocess.PIPE,
         stderr=stderr,
         text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # noqa: PLW1509 the tests may run under nohup
     ) as started:
         try:
             yield started
@@ -220,7 +221,7 @@ def test_a_stderr_that_cannot_be_written_stops_nothing(protocol: str, stderr: st
         assert run.stdout is not None
         assert run.stdout.readline() == "{\n"
         run.terminate()
-        assert run.wait(3.0) == 0
+        assert run.wait(10.0) == 0
     store = SqliteStore(tmp_path / "spool")
     assert store.open().checkpoint is not None
     store.close()

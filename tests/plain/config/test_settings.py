@@ -190,7 +190,7 @@ def test_a_variable_that_makes_no_sense_is_one_line_with_its_remedy(environment:
             for value in ("-1", "1.5", "5s", "\u0663", "1_000", "9" * 5000)
         ),
         ({f"{E}TIMEOUT": "0", f"{E}LOGS_TIMEOUT": "x"}, "LOGS_TIMEOUT='x' is not valid, so OTEL_EXPORTER_OTLP_TI",
-         {"logs.timeout_s": 3600.0}),
+         {"logs.timeout_s": 60.0}),
         ({f"{E}INSECURE": "yes"}, "INSECURE='yes' is neither true nor false, so false applies; write", {}),
         ({f"{E}METRICS_TEMPORALITY_PREFERENCE": "sum", "OTEL_METRICS_EXPORTER": "console"},
          "PREFERENCE='sum' is not supported, so cumulative applies; use", {}),

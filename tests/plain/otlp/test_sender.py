@@ -174,7 +174,7 @@ def test_a_storm_during_a_request_that_hangs(protocol: Protocol) -> None:
             for one in storm:
                 one.start()
                 one.join()
-            assert time.monotonic() - began < 0.5, "put never waits for the collector"
+            assert time.monotonic() - began < 3.0, "put never waits for the collector"
             receiver.wait(lambda: len(set(receiver.delivered)) == 1_001)
             assert receiver.delivered == ["hangs", *uids]
 

@@ -69,7 +69,9 @@ def opened(content: dict[str, bytes]) -> tuple[Stored, set[str]]:
         stored = store.open()
         store.commit(Commit([], [], [], KILLED.checkpoints[0], replaces_all=False, number=1))
         store.close()
-        again = SqliteStore(directory).open()
+        store = SqliteStore(directory)
+        again = store.open()
+        store.close()
         assert (again.events, again.damage) == (stored.events, ""), "what was saved is saved"
         return stored, {path.name for path in directory.iterdir()} - {DATABASE, "lock", LOG, INDEX}
 

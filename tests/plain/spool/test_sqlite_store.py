@@ -201,6 +201,25 @@ def test_one_process_holds_it_until_it_ends(tmp_path: Path) -> None:
     assert kept(tmp_path) == Stored()
 
 
+_TAKES_THE_LOCK = """
+import fcntl, sys
+with open(sys.argv[1], "r+b") as file:
+    try:
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, 128)
+    except BlockingIOError:
+        sys.exit(7)
+"""
+
+
+def test_another_process_does_not_take_the_file_for_unused(tmp_path: Path) -> None:
+    """SQLite holds a lock on byte 128 of the index (UNIX_SHM_DMS in its src/os_unix.c). Without it another process
+    cuts off the index, and the next commit ends this one with SIGBUS."""
+    written(tmp_path).close()
+    with closing(written(tmp_path, change("a"))):
+        tried = subprocess.run([sys.executable, "-c", _TAKES_THE_LOCK, tmp_path / "spool.db-shm"], check=False)
+    assert tried.returncode == 7
+
+
 def of_version(path: Path, version: int) -> None:
     with closing(sqlite3.connect(path)) as database:
         database.execute(f"PRAGMA user_version = {version}")
