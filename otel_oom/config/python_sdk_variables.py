@@ -51,4 +51,4 @@ def has_credential_provider(names: Iterable[str]) -> bool:
 
     names: of the variables that are set
     """
-    return any(name.endswith("_CREDENTIAL_PROVIDER") for name in names)
+    return any(name in WITH_EFFECT and name.endswith("_CREDENTIAL_PROVIDER") for name in names)

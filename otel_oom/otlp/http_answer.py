@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 # nginx as text/html, and has not seen the data. Loki sends its Status as an octet stream.
 _TOO_LARGE: Final = 413
 _BAD_REQUEST: Final = frozenset({400, 422})
-_OTLP_TYPES: Final = frozenset({"application/x-protobuf", "application/json", "application/octet-stream"})
+_OTLP_TYPES: Final = frozenset(
+    {"application/x-protobuf", "application/protobuf", "application/json", "application/octet-stream"}
+)
 
 _REMEDIES: Final = {
     400: "the answer is not OTLP; if the port speaks TLS, write https://",

@@ -29,9 +29,10 @@ class OutcomeText:
         self._own = f"OTEL_EXPORTER_OTLP_{signal.upper()}_"
         self._set = frozenset(name for name in env if name.startswith(self._own))
 
-    def of(self, outcome: Outcome) -> Outcome:
-        """The outcome with its words in this form."""
-        return replace(outcome, why=self._line(outcome.why), remedy=_COMMON.sub(self._variable, outcome.remedy))
+    def of(self, outcome: Outcome, usual_remedy: str = "") -> Outcome:
+        """The outcome with these words. usual_remedy: for an outcome without a remedy of its own."""
+        remedy = _COMMON.sub(self._variable, outcome.remedy or usual_remedy)
+        return replace(outcome, why=self._line(outcome.why), remedy=remedy)
 
     def _line(self, text: str) -> str:
         text = self._redact(text)

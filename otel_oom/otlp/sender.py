@@ -151,7 +151,7 @@ class Sender(threading.Thread):
 
     def _send_logs(self) -> None:
         batch = self._spool.peek(self._batch_events, _BATCH_BYTES)
-        outcome = self._logs_text.of(_attempt(self._logs.send, batch))
+        outcome = self._logs_text.of(_attempt(self._logs.send, batch), self._logs_export.remedy)
         if outcome.is_silent:  # the collector may be dead for both signals: only one of them waits for a timeout
             self._metrics.reconnect()
         if not self._count_outcome(outcome, self._logs_export, self._log_backoff):
@@ -173,7 +173,9 @@ class Sender(threading.Thread):
 
     def _send_metrics(self) -> None:
         collection = self._schedule.collect(self._now())
-        outcome = self._metrics_text.of(_attempt(self._metrics.send, self._points(collection)))
+        outcome = self._metrics_text.of(
+            _attempt(self._metrics.send, self._points(collection)), self._metrics_export.remedy
+        )
         if outcome.is_silent:
             self._logs.reconnect()
         if self._count_outcome(outcome, self._metrics_export, self._metric_backoff, is_required=collection.is_required):
@@ -193,7 +195,7 @@ class Sender(threading.Thread):
             if outcome.why and not outcome.dropped:
                 self._health.export_warned(export.signal, outcome.why)
         else:
-            remedy = outcome.remedy or export.remedy
+            remedy = outcome.remedy
             # The cause may be the proxy or the collector, so a line that does not name the proxy gets its name.
             if export.proxy is not None and str(export.proxy) not in outcome.why:
                 remedy = f"{remedy}; the requests go through {export.proxy}"

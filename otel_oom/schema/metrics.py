@@ -50,7 +50,7 @@ RECORDS: Final = Metric(
     "counter",
     "{record}",
     "Records of the kernel log. `malformed`: could not be parsed or processed. `refused`: looks like OOM, but"
-    " user space wrote it.",
+    " user space wrote it, or chose its text.",
     ((OUTCOME, get_args(RecordOutcome)),),
 )
 SPOOL_SIZE: Final = Metric("otel_oom.spool.size", "updowncounter", "{event}", "Events not yet delivered.")

@@ -77,6 +77,8 @@ def test_the_variable_that_is_in_effect_is_named() -> None:
     certificate = replace(failed, remedy=remedies.CLIENT_CERTIFICATE)
     assert OutcomeText(env, "logs").of(failed).remedy == "set the key in OTEL_EXPORTER_OTLP_LOGS_HEADERS"
     assert OutcomeText(env, "metrics").of(failed).remedy == remedies.KEY
+    usual = OutcomeText(env, "logs").of(Outcome("retry"), "check OTEL_EXPORTER_OTLP_HEADERS")
+    assert usual.remedy == "check OTEL_EXPORTER_OTLP_LOGS_HEADERS"
     assert "and its key in OTEL_EXPORTER_OTLP_METRICS_CLIENT_KEY" in OutcomeText(env, "metrics").of(certificate).remedy
     assert "name it in OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE" in OutcomeText(env, "metrics").of(certificate).remedy
 

@@ -206,7 +206,7 @@ def test_after_a_disk_failure_all_that_is_undelivered_is_written(
         rig.put("c")
         assert eventually(lambda: rig.health.is_durable is False)
         assert rig.exportable == 3, "totals do not wait for a disk that fails"
-        assert f"{tmp_path}: {error}" in caplog.text
+        assert eventually(lambda: f"{tmp_path}: {error}" in caplog.text)
         rig.deliver(2)
         rig.put("d")
         gate.error = None
@@ -417,8 +417,9 @@ def test_a_damaged_file_that_opens_late_is_taken_over_and_said(
     rig = late(tmp_path, monkeypatch, lambda: failures and (_ for _ in ()).throw(failures.pop()))
     assert eventually(lambda: rig.queued == ["old"])
     assert rig.writer.stop(10)
-    assert rig.health.dropped == {"damaged": 1}
-    assert f"is kept as {tmp_path}/spool.db.damaged.0; 1 undelivered event(s) of it are saved, 1 are" in caplog.text
+    assert eventually(lambda: rig.health.dropped == {"damaged": 1})
+    line = f"is kept as {tmp_path}/spool.db.damaged.0; 1 undelivered event(s) of it are saved, 1 are"
+    assert eventually(lambda: line in caplog.text)
 
 
 @pytest.mark.parametrize("failures", [1, 2])
