@@ -50,6 +50,11 @@ class Assembler:
         return self._report is not None
 
     @property
+    def report_us(self) -> int | None:
+        """The log's clock at the last record of the open report, µs. None: no report is open."""
+        return None if self._report is None else self._report.last_us
+
+    @property
     def begin(self) -> int | None:
         """Sequence from which a restart must read: of the open report, or of the last episode. None: neither."""
         begins = [self._episode.begin_sequence] if self._episode else []

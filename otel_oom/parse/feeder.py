@@ -1,7 +1,8 @@
 """Lines of a text to the assembler: each is parsed, joined to the lines that belong to it, and gets a time. No I/O.
 
 Rules:
-- A line without a time gets the time of the next line that has one, else that of the last line with a marker.
+- A line without a time gets the time of the next line that has one, else that of the open report's last line, else
+  that of the last line with a marker.
 - Lines that user space marked as its own are refused. That a text says `kernel` proves nothing.
 - Lines inside a report that were passed over are counted, and fed as empty records where they are many: the assembler
   gives up a report after 5,000 records without one that belongs to it.
@@ -87,4 +88,6 @@ class Feeder:
         if has_marker:
             self._is_timeless = us is None
             self._marker_us = self._marker_us if us is None else us
+        if us is None:
+            us = self._assembler.report_us
         return self._marker_us if us is None else us
