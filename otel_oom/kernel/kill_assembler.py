@@ -136,7 +136,8 @@ class Assembler:
         return self._episode if self._episode is not None and self._episode.is_near(record) else None
 
     def _group(self, record: Record) -> tuple[OomKill, ...]:
-        if not self._group_line.read(record) or (episode := self._near_episode(record)) is None:
+        episode = self._near_episode(record)
+        if episode is None or not self._group_line.read(record):
             return ()
         self._episode = replace(episode, is_group=True)
         if self._held is not None:  # else it was returned before its group line came, without a group_id
@@ -162,4 +163,5 @@ class Assembler:
         begin_sequence = record.sequence if report is None else report.first_record.sequence
         self._episode = Episode.begin(kill, begin_sequence, earlier=episode)
         self._held = kill
+        self._group_line = GroupLine()  # what stands before the kill line is not its group's
         return released

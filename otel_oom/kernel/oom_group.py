@@ -99,6 +99,7 @@ class GroupLine:
                 return False
             text = self._text + text
         is_whole = oom_lines.GROUP.fullmatch(text) is not None
+        is_whole = is_whole or (is_beginning and oom_lines.GROUP_CUT.fullmatch(text) is not None)
         if is_whole:
             self._text = ""
         elif is_beginning or record.is_fragment or record.text.startswith("/"):

@@ -130,7 +130,8 @@ ANNOUNCE: Final = re.compile(rf"{CAUSE}: [Kk]ill process \d{{1,10}} \(.*")
 # Tasks in /grp are going to be killed due to memory.oom.group set                                              (4.19+)
 # A long path comes in fragments, with others' fragments between them. Terminals cut the end. The end is the proof:
 # `Tasks in /x[7]: segfault at 0` begins with the name of a process.
-GROUP: Final = re.compile(rf"{GROUP_MARKER.decode()}.*(?: are going to be killed due to memory\.oom\.group set|\.\.\.)")
+GROUP: Final = re.compile(rf"{GROUP_MARKER.decode()}.* are going to be killed due to memory\.oom\.group set")
+GROUP_CUT: Final = re.compile(rf"{GROUP_MARKER.decode()}/.*\.\.\.")
 
 # Memory cgroup out of memory: OOM victim 812 (x) is already exiting. Skip killing the task               (5.10+, not all)
 ALREADY_EXITING: Final = re.compile(rf"{CAUSE}: OOM victim \d+ \(.*\) is already exiting\. Skip killing the task")

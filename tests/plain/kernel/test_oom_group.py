@@ -162,3 +162,9 @@ def test_a_group_line_may_come_in_fragments(at: int) -> None:
     lines: list[Line] = [*FIRST, line[:at], klog.fragment(line[at:]), klog.killed(101), klog.killed()]
     expected = [(100, 100), (101, 100)]
     assert expected == groups(lines)
+
+
+def test_a_name_and_another_line_with_dots_make_no_group_line() -> None:
+    """Any user's process can be named `Tasks in /x`, and many lines of the kernel end with three dots."""
+    lines: list[Line] = [*FIRST, "Tasks in /x[7]: segfault at 0 ip 0 sp 0 error 4", "/dev/x: probing..."]
+    assert groups([*lines, klog.killed(101)]) == [(100, None), (101, None)]
