@@ -201,10 +201,13 @@ class Spool:
             self._due.wait_for(lambda: self.earlier_checkpoint is None or is_stopping(), timeout_s)
             return self.earlier_checkpoint is None
 
-    def wait_unsaved(self, timeout_s: float) -> bool:
-        """Sleep until something is to be written, at most timeout_s; returns whether there is."""
+    def wait_unsaved(self, timeout_s: float, is_stopping: Callable[[], bool]) -> bool:
+        """Sleep until something is to be written, at most timeout_s; returns whether there is.
+
+        It also ends when is_stopping returned true after a `wake`, which `take_unsaved` may have answered already.
+        """
         with self._lock:
-            return self._due.wait_for(lambda: self._is_due, timeout_s)
+            return self._due.wait_for(lambda: self._is_due or is_stopping(), timeout_s)
 
     def take_unsaved(self, *, replaces_all: bool) -> Commit:
         """Return what is to be written. It counts as stored from now on: after a failure, call with `replaces_all`."""

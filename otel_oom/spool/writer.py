@@ -106,7 +106,7 @@ class SpoolWriter(threading.Thread):
                 return
             if not is_open:
                 self._is_stopping.wait(_RETRY_S)
-            elif spool.wait_unsaved(self._heartbeat_s):
+            elif spool.wait_unsaved(self._heartbeat_s, self._is_stopping.is_set):
                 self._is_stopping.wait(_GATHER_S)
 
     def _write(self, spool: Spool, *, is_open: bool, replaces_all: bool) -> bool:

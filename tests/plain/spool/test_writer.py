@@ -21,7 +21,7 @@ from support.waiting import eventually
 
 from otel_oom.health import Health
 from otel_oom.spool.directory_lock import StoreHeldError
-from otel_oom.spool.spool import Spool
+from otel_oom.spool.spool import Commit, Spool
 from otel_oom.spool.sqlite_store import SqliteStore, Stored
 from otel_oom.spool.writer import SpoolWriter
 from otel_oom.totals import Series
@@ -447,3 +447,21 @@ def test_a_spool_that_opens_late_is_taken_over_although_memory_runs_out(
     assert rig.queued == ["old"]
     assert left == []
     assert rig.writer.stop(10)
+
+
+def test_a_stop_while_a_commit_is_taken_is_not_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The commit that is taken then also answers the wake of the stop."""
+    take = Spool.take_unsaved
+    with written(tmp_path) as rig:
+
+        def take_unsaved(spool: Spool, *, replaces_all: bool) -> Commit:
+            stop = threading.Thread(target=rig.writer.stop, args=(0.0,))
+            stop.start()
+            stop.join()
+            return take(spool, replaces_all=replaces_all)
+
+        assert eventually(lambda: not rig.spool.wait_unsaved(0.0, lambda: False))
+        monkeypatch.setattr(Spool, "take_unsaved", take_unsaved)
+        rig.put("a")
+        rig.writer.join(10)
+        assert not rig.writer.is_alive()
