@@ -21,9 +21,10 @@ from google.protobuf.message import DecodeError
 from otel_oom.otlp.http_exchange import MAX_BODY_BYTES
 
 _STATUSES: Final = frozenset({200, 201, 202, 204})
-_PROTOBUF_TYPES: Final = frozenset(
-    {"", "application/x-protobuf", "application/protobuf", "application/octet-stream", "application/json"}
+OTLP_TYPES: Final = frozenset(
+    {"application/x-protobuf", "application/protobuf", "application/octet-stream", "application/json"}
 )
+"""Media types in which servers send messages of OTLP in protobuf: the right ones, and those of some servers."""
 _HTML: Final = frozenset({"text/html", "application/xhtml+xml"})
 _TEXT_BYTES: Final = bytes(range(0x20, 0x7F)) + b"\t\n\r"  # a response message also has 0x00, 0x08 or 0x12
 _WORDS: Final = frozenset({b"ok", b"success"})  # Splunk's `"OK"`, Alibaba Cloud's `success`
@@ -50,7 +51,7 @@ def accepted_message(status: int, kind: str, body: bytes, response: type[Any]) -
         return response()
     if text.startswith(b"{"):  # in protobuf a group, which OTLP does not have
         return _from_json(text, response)
-    if kind not in _PROTOBUF_TYPES or body.startswith(_STATUS_BEGINS) or not body.translate(None, _TEXT_BYTES):
+    if kind not in {"", *OTLP_TYPES} or body.startswith(_STATUS_BEGINS) or not body.translate(None, _TEXT_BYTES):
         return None
     try:
         return response.FromString(body)

@@ -16,7 +16,7 @@ from opentelemetry.exporter.otlp.common.http import _extract_retry_after
 
 from otel_oom.otlp import remedies, tls_failure
 from otel_oom.otlp.export_outcome import TEMPORARY_HTTP_STATUSES, Outcome, accepted
-from otel_oom.otlp.http_acceptance import accepted_message
+from otel_oom.otlp.http_acceptance import OTLP_TYPES, accepted_message
 from otel_oom.otlp.http_exchange import MAX_BODY_BYTES
 from otel_oom.otlp.http_proxy import ProxyError
 from otel_oom.otlp.server_words import server_words
@@ -30,9 +30,6 @@ if TYPE_CHECKING:
 # nginx as text/html, and has not seen the data. Loki sends its Status as an octet stream.
 _TOO_LARGE: Final = 413
 _BAD_REQUEST: Final = frozenset({400, 422})
-_OTLP_TYPES: Final = frozenset(
-    {"application/x-protobuf", "application/protobuf", "application/json", "application/octet-stream"}
-)
 
 _REMEDIES: Final = {
     400: "the answer is not OTLP; if the port speaks TLS, write https://",
@@ -70,7 +67,7 @@ def answered(result: BaseHTTPResult, response: type[Any], url: str) -> Outcome:
         where = result.headers().get("location", "another place")
         return Outcome("retry", f"{why}: to {where}", remedy=remedies.MOVED, needs_operator=True)
     why = f"{why}: {words}" if words else why
-    if status == _TOO_LARGE or (status in _BAD_REQUEST and kind in _OTLP_TYPES):
+    if status == _TOO_LARGE or (status in _BAD_REQUEST and kind in OTLP_TYPES):
         return Outcome("rejected", why)
     remedy = _REMEDIES.get(status, remedies.SERVER)
     if remedy is remedies.PATH:
