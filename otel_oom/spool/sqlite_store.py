@@ -154,6 +154,7 @@ class SqliteStore:
         commits = write_ahead_log.commits(self._path)
         if self._file.st_size < _SMALLEST_BYTES:  # SQLite takes it for a new file, and would delete its log
             return Content(FORMAT, damage=("the file is empty",), lost=None), len(commits)
+        write_ahead_log.check_room(self._path)
         # Before SQLite connects: closing the file later would take away SQLite's locks, see `open_index`.
         with self._path.open("rb") as file:
             has_known_modes = file.read(20).endswith(_MODES)
@@ -171,6 +172,10 @@ class SqliteStore:
         assert database is not None
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = FULL")
+        database.execute("BEGIN IMMEDIATE").execute("COMMIT")  # a new file has a log only now
+        self._index = self._index or write_ahead_log.open_index(self._path)
+        if self._index is not None:
+            write_ahead_log.allocate_index(self._index)
         database.execute("PRAGMA journal_size_limit = 1048576")  # given back after an outage
         return database
 

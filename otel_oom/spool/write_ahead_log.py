@@ -10,10 +10,14 @@ frames of earlier uses can be told apart.
 
 The index beside it (`-shm`) names the last frame of the last commit. A process that was killed leaves it behind.
 Format: https://www.sqlite.org/walformat.html#walidxfmt, in the byte order of the machine.
+SQLite maps it into memory, and allocates one byte of each 4 KiB. On a disk with smaller blocks the rest is a hole, and
+on a full disk a write to a hole ends the process with SIGBUS. So there must be room before SQLite opens the log
+(`check_room`), and all of it is allocated afterwards (`allocate_index`).
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import struct
 import sys
@@ -27,6 +31,7 @@ _HEAD_BYTES: Final = _HEADER.size + _FRAME.size
 _INDEX: Final = struct.Struct("=16x I 12x 8s 2I")
 _MAGIC: Final = {0x377F0682: "<", 0x377F0683: ">"}  # with the byte order of the checksums
 _MASK: Final = 0xFFFFFFFF
+_INDEX_BYTES: Final = 64 << 10  # of 8,158 frames: 32 MiB of log, more than the largest commit
 PAGE_BYTES: Final = 4096
 """Size of a page of the database: SQLite's default since 3.12.0."""
 
@@ -85,7 +90,30 @@ def open_index(database: Path) -> BinaryIO | None:
     it (POSIX, fcntl(2)). Another process would then cut off the index, and a write to it ends this one with SIGBUS.
     """
     path = _beside(database, "-shm")
-    return path.open("rb") if path.exists() else None
+    return path.open("r+b") if path.exists() else None
+
+
+def check_room(database: Path) -> None:
+    """Check that the disk has room for the index. Raises: OSError (ENOSPC)."""
+    index = _beside(database, "-shm")
+    if index.exists() and index.stat().st_blocks * 512 >= _INDEX_BYTES:  # SQLite gives them back before it takes others
+        return
+    room = _beside(database, "-room")
+    try:
+        with room.open("wb", buffering=0) as file:
+            if file.write(bytes(_INDEX_BYTES)) < _INDEX_BYTES:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    finally:
+        room.unlink(missing_ok=True)
+
+
+def allocate_index(index: BinaryIO) -> None:
+    """Allocate the blocks of the index, as far as the file system can. Raises: OSError (ENOSPC)."""
+    try:
+        os.posix_fallocate(index.fileno(), 0, _INDEX_BYTES)
+    except OSError as error:
+        if error.errno not in {errno.EOPNOTSUPP, errno.EINVAL}:  # the second: musl on some file systems
+            raise
 
 
 def accepted_frames(index: BinaryIO | None) -> int:

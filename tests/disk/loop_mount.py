@@ -75,12 +75,15 @@ class Disk:
                 self._thaw()
                 guard.communicate()
 
-    def fill(self) -> None:
-        """Fill the disk: no block is free."""
+    def fill(self, *, free_kib: int = 0) -> None:
+        """Fill the disk: no block is free, or about this many KiB."""
+        pad = self.path / "pad"
+        pad.write_bytes(bytes(free_kib << 10))
         block = bytes(4096)
         with self._ballast.open("ab", buffering=0) as file, suppress(OSError):
             while True:
                 file.write(block)
+        pad.unlink()
         with self._ballast.open("rb") as file:
             os.fsync(file.fileno())
 

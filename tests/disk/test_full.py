@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -12,6 +15,21 @@ from support.waiting import eventually
 
 from otel_oom import schema
 
+_FIRST_COMMIT = """
+import sqlite3, sys
+from pathlib import Path
+from support.agent_rig import first_checkpoint
+from otel_oom.spool.spool import Commit
+from otel_oom.spool.sqlite_store import SqliteStore
+store = SqliteStore(Path(sys.argv[1]))
+try:
+    store.open()
+    store.commit(Commit((), (), (), first_checkpoint(), replaces_all=False, number=1))
+    print("stored")
+except (OSError, sqlite3.Error) as error:
+    print(error)
+"""
+_TESTS = Path(__file__).parents[1]
 RECOVERS_S = 6.0  # the writer tries again every 5 s
 
 
@@ -67,3 +85,20 @@ def test_events_that_did_not_fit_on_the_disk_are_stored_when_there_is_room(tmp_p
             stage.everything_arrives()
             stage.becomes(schema.KILLS, 20, "cgroup")
         stage.assert_one_series()
+
+
+def test_no_size_of_free_space_ends_the_process_by_a_signal(tmp_path: Path) -> None:
+    """Blocks of 1 KiB: SQLite's index, which is mapped into memory, could have holes."""
+    results = set()
+    with Disk(tmp_path, mib=4) as disk:
+        spool = disk.path / "spool"
+        for free_kib in range(0, 160, 8):
+            disk.fill(free_kib=free_kib)
+            command = [sys.executable, "-c", _FIRST_COMMIT, str(spool)]
+            done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=_TESTS)
+            assert (done.returncode, done.stderr) == (0, ""), f"{free_kib} KiB are free"
+            results.add(done.stdout)
+            disk.make_room()
+            shutil.rmtree(spool, ignore_errors=True)
+    assert "stored\n" in results
+    assert any("disk is full" in result or "No space left" in result for result in results)
