@@ -71,6 +71,8 @@ class KillLine:
 
 def parse_kill_line(text: str) -> KillLine | None:
     """Parse a kill line. None if it is another line."""
+    if len(text) > _MAX_CHARS:
+        return None
     if newest := _NEWEST.fullmatch(text):
         cause, pid, comm, *sizes, user_id, pgtables, score_adj = newest.groups()
         total_vm, anon, file, shmem = map(size, sizes)
@@ -82,7 +84,7 @@ def parse_kill_line(text: str) -> KillLine | None:
 
 def _parse_any_form(text: str) -> KillLine | None:
     beginning = _BEGINNING.fullmatch(text)
-    if beginning is None or len(text) > _MAX_CHARS:
+    if beginning is None:
         return None
     pid, cause, user_id = int(beginning["pid"]), beginning["cause"], beginning["user_id"]
     rest = _REST.fullmatch(beginning["rest"])
