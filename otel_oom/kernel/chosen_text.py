@@ -14,8 +14,8 @@ Rules:
   and the announcement before it (until 5.0), have that level. So CAP_SYS_ADMIN can still forge a kill line.
 - `\x01c` at the start of a chosen text makes the record a fragment.
 - Names of network interfaces begin lines too, but hold no blank, `/` or `:`. No line of a report begins so.
-- Lines without a level of their own have the default one (fragments, stack and Mem-Info). It is 4, but
-  `kernel.printk = 3 3 3 3` makes it KERN_ERR.
+- Lines without a level of their own have the default one: stack, Mem-Info, and pieces of a line. It is 4, but
+  `kernel.printk = 3 3 3 3` makes it KERN_ERR. Then no pieces are joined: a line in pieces gives no fact.
 """
 
 from __future__ import annotations
