@@ -181,4 +181,5 @@ class Assembler:
 
 
 def _opener(record: Record) -> Opener | None:
-    return None if has_mount_level(record) else oom_lines.parse_opener(record.text)
+    opener = oom_lines.parse_opener(record.text)
+    return None if opener is None or has_mount_level(record) else opener

@@ -20,7 +20,7 @@ from otel_oom.kernel import cgroup_lines, oom_lines
 from otel_oom.kernel.chosen_text import has_mount_level
 from otel_oom.kernel.kmsg_record import Record
 from otel_oom.kernel.oom_lines import Opener
-from otel_oom.kernel.path_line import CONTINUATIONS, PathLine
+from otel_oom.kernel.path_line import BEGINNINGS, CONTINUATIONS, PathLine
 from otel_oom.kernel.text_escapes import printable
 
 Completeness = Literal["full", "partial", "suppressed"]
@@ -117,19 +117,19 @@ class Report:
 
     def is_of_same_caller(self, record: Record) -> bool:
         """Return whether the thread that printed this report may have printed a record: most logs name no threads."""
-        return None in {self.first_record.caller, record.caller} or self.first_record.caller == record.caller
+        caller = self.first_record.caller
+        return caller is None or record.caller is None or record.caller == caller
 
     def _read(self, record: Record) -> bool:
         """Return whether the line belongs to this report."""
         text = record.text
         if oom_lines.CPUSET in text and self.opener and text.startswith(f"{self.opener.comm}{oom_lines.CPUSET}"):
             return True  # until 4.20 this line begins with a process's name, which may look like any other line
-        if not record.is_fragment and (line := oom_lines.ANNOUNCE.fullmatch(text)):
-            self.announced = line["cause"]
-            return True
         if has_mount_level(record):
-            return not record.is_fragment and self._line_without_level(record, is_doubtful=True)
-        if new := PathLine.begin(record):
+            return not record.is_fragment and (
+                self._announce(text) or self._line_without_level(record, is_doubtful=True)
+            )
+        if text.startswith(BEGINNINGS) and (new := PathLine.begin(record)):
             return self._begin_line(new)
         if record.is_fragment or text.startswith(CONTINUATIONS):
             return self._continue(record)
@@ -142,8 +142,14 @@ class Report:
             pattern = oom_lines.row_pattern(tuple(line["columns"].split()))
             self.row_pattern = pattern if "rss" in pattern.groupindex else None
         else:
-            return self._line_without_level(record, is_doubtful=False)
+            return self._line_without_level(record, is_doubtful=False) or self._announce(text)
         return True
+
+    def _announce(self, text: str) -> bool:
+        line = oom_lines.ANNOUNCE.fullmatch(text)
+        if line is not None:
+            self.announced = line["cause"]
+        return line is not None
 
     def _begin_line(self, line: PathLine) -> bool:
         self.open_line = line

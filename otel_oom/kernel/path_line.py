@@ -43,7 +43,8 @@ _CPUSET: Final = ",cpuset="  # a name follows
 CONTINUATIONS: Final = (_CPUSET, ",global_oom", ",oom_memcg=", ",task_memcg=", ",task=", " killed as a result of ")
 """First words of pieces that texts, and kernels 3.15 to 3.19, print as separate lines."""
 _SUMMARY_BEGINS: Final = "oom-kill:"
-_BEGINNINGS: Final = (_SUMMARY_BEGINS, *cgroup_lines.HEADS)
+BEGINNINGS: Final = (_SUMMARY_BEGINS, *cgroup_lines.HEADS)
+"""All lines with paths begin with one of these."""
 _PARSERS: Final[dict[str, Callable[[str], object]]] = {
     cgroup_lines.SUMMARY: cgroup_lines.summary,
     cgroup_lines.TASK_IN: cgroup_lines.task_in,
@@ -67,7 +68,7 @@ class PathLine:
     def begin(cls, record: Record) -> PathLine | None:
         """Return the line that a record begins. None if it begins none, or if a user chose its text."""
         text = record.text
-        head = _head(text, is_fragment=record.is_fragment) if text.startswith(_BEGINNINGS) else None
+        head = _head(text, is_fragment=record.is_fragment) if text.startswith(BEGINNINGS) else None
         if head is None or has_mount_level(record):
             return None
         line = cls(head, [text], record.caller)
