@@ -59,9 +59,12 @@ def open_log(
     checkpoint = spool.checkpoint
     counted = kernel_kills()
     reader = Reader(source, health, machine, first_uncounted=checkpoint.first_uncounted)
-    begin = checkpoint.with_reset_totals(wall_ns()) if reader.find_gap() else checkpoint
-    base = None if counted is None else counted if begin.base is None else begin.base
-    reconciliation = Reconciliation(base, lines=begin.lines, unaccounted=begin.totals.unaccounted)
+    gap = reader.find_gap()
+    begin = checkpoint if gap is None else checkpoint.with_reset_totals(wall_ns())
+    # A machine that was set back has the counter of that time.
+    is_new_base = begin.base is None or gap == "set back"
+    base = None if counted is None else counted if is_new_base else begin.base
+    reconciliation = Reconciliation(base, lines=begin.lines, surplus=begin.totals.surplus, is_new_base=is_new_base)
     log = OpenLog(source, reader, reconciliation, reader.next_sequence)
     spool.begin(log.checkpoint(begin, begin.totals))
     return log

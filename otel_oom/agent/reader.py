@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
-from typing import Final, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from otel_oom.health import Health
 from otel_oom.kernel import kmsg_record, oom_lines, vm_fork_line
@@ -43,11 +43,13 @@ BurstEnd: TypeAlias = More | Drained | Closed
 class ReadBatch:
     """What reading brought.
 
+    claims: kill lines with an unknown cause: kills if the kernel's counter has them
     lost: records that were overwritten before they were read; lost_ns: when the last loss was seen, wall clock ns
     is_forked: the last record reports a fork of the virtual machine
     """
 
     findings: list[OomKill | NoVictim] = field(default_factory=list)
+    claims: list[OomKill] = field(default_factory=list)
     lost: int = 0
     lost_ns: int = 0
     is_forked: bool = False
@@ -85,6 +87,16 @@ class Reader:
         """The batch was passed on: begin an empty one."""
         self.batch = ReadBatch()
 
+    def settle_claims(self, *, is_confirmed: bool) -> None:
+        """Take the claims of the batch as kills, or refuse them."""
+        claims, self.batch = self.batch.claims, replace(self.batch, claims=[])
+        if is_confirmed:
+            self.kill_lines += len(claims)
+            self.batch.findings.extend(claims)
+        else:
+            for claim in claims:
+                self._health.record_refused(claim.record)
+
     @property
     def next_sequence(self) -> int | None:
         """Sequence of the first record that was not read yet, None where records are not numbered."""
@@ -105,19 +117,19 @@ class Reader:
         """Sequence of the first record that no total contains. Reading again after a restart does not move it."""
         return max(self._first_uncounted, self.next_sequence or 0)
 
-    def find_gap(self) -> bool:
+    def find_gap(self) -> Literal["lost", "set back"] | None:
         """Read ahead; return whether uncounted records are missing before the first one. Call it once, after `open`.
 
-        They are also missing if the log ends before them: the virtual machine was set back to a snapshot, but its spool
-        was not. Then all records that follow are uncounted.
+        set back: the log ends before them: the virtual machine was set back to a snapshot, but its spool was not. Then
+        all records that follow are uncounted.
         """
         self._ahead = self._source.read()
         end = self.next_sequence
         if self._ahead is None and end is not None and end < self._first_uncounted:
             self._health.log_ends_too_early(self._first_uncounted - end)
             self._first_uncounted = 0
-            return True
-        return isinstance(self._ahead, Lost) and self._uncounted_in(self._ahead) > 0
+            return "set back"
+        return "lost" if isinstance(self._ahead, Lost) and self._uncounted_in(self._ahead) > 0 else None
 
     def burst(self) -> BurstEnd:
         """Read what is there, up to `_BURST` records or a fork, into the batch; returns what ended the reading."""
@@ -208,9 +220,13 @@ class Reader:
     def _add(self, findings: tuple[Finding, ...]) -> None:
         """Count kill lines. Adds the findings without repeats and without those counted before a restart."""
         for finding in findings:
-            if finding.record.sequence >= self._first_uncounted:
+            if finding.record.sequence < self._first_uncounted:
+                continue
+            if isinstance(finding, Forged):
+                self._health.record_refused(finding.record)
+            elif isinstance(finding, OomKill) and not finding.line.has_known_cause:
+                self.batch.claims.append(finding)
+            else:
                 self.kill_lines += isinstance(finding, OomKill | Repeat)
-                if isinstance(finding, Forged):
-                    self._health.record_refused(finding.record)
-                elif not isinstance(finding, Repeat):
+                if not isinstance(finding, Repeat):
                     self.batch.findings.append(finding)

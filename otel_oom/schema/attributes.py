@@ -8,7 +8,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from otel_oom.schema.events import AGENT_KILLED, CLOCK_JUMPED, EVENTS, NO_VICTIM, OOM_KILL, RECORDS_LOST, UNACCOUNTED
+from otel_oom.schema.events import (
+    AGENT_KILLED,
+    CLOCK_JUMPED,
+    EVENTS,
+    NO_VICTIM,
+    OOM_KILL,
+    RECORDS_LOST,
+    UNACCOUNTED,
+    UNCONFIRMED,
+)
 
 Kind = Literal["int", "string", "string[]", "double", "bool", "map[]"]
 
@@ -52,15 +61,15 @@ RECORD_ORIGINAL: Final = Attribute(
 COUNT: Final = Attribute(
     "oom.count",
     "int",
-    "How many: kills unaccounted for, records lost, tries without a victim.",
-    events=(NO_VICTIM, UNACCOUNTED, RECORDS_LOST),
+    "How many: kills unaccounted for or unconfirmed, records lost, tries without a victim.",
+    events=(NO_VICTIM, UNACCOUNTED, UNCONFIRMED, RECORDS_LOST),
     requirement="required",
 )
 SCOPE: Final = Attribute(
     "oom.scope", "string", "`system` or `cgroup`: whose memory ran out. Always present.", requirement="required"
 )
 CONSTRAINT: Final = Attribute(
-    "oom.constraint", "string", "`none`, `memcg`, `cpuset`, `memory_policy`, or the kernel's own word in lower case."
+    "oom.constraint", "string", "`none`, `memcg`, `cpuset`, `memory_policy`, or the kernel's own words."
 )
 PID: Final = Attribute(
     "process.pid", "int", "The victim, in the initial pid namespace.", events=_OF_VICTIM, requirement="required"
@@ -118,6 +127,9 @@ REPORT: Final = Attribute(
     requirement="required",
 )
 BACKLOG: Final = Attribute("oom.backlog", "bool", "True: older than the agent's start, found in the ring.")
+IS_UNCONFIRMED: Final = Attribute(
+    "oom.unconfirmed", "bool", "True: of the kill lines that were read together, the kernel did not count all (4.13+)."
+)
 EXECUTABLE_NAME: Final = Attribute("process.executable.name", "string", "The victim's program, if /proc still had it.")
 EXECUTABLE_PATH: Final = Attribute("process.executable.path", "string", "Path of that program, if /proc still had it.")
 PARENT_PID: Final = Attribute("process.parent_pid", "int", "The victim's parent, if /proc still had it.")

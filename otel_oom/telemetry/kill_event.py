@@ -21,11 +21,13 @@ class LiveFacts:
 
     skew_s: how far the kernel log's clock is behind the wall clock, seconds; None: unknown
     is_backlog: the kill is older than the agent's start
+    is_unconfirmed: of the kill lines that were read together, the kernel did not count all
     process: facts from /proc about the victim, by attribute name
     """
 
     skew_s: float | None = None
     is_backlog: bool = False
+    is_unconfirmed: bool = False
     process: Mapping[str, Value] | None = None
 
 
@@ -76,6 +78,7 @@ def kill_attributes(kill: OomKill, live: LiveFacts) -> dict[schema.Attribute, Va
         schema.GROUP_ID: kill.group_id,
         schema.REPORT: context.completeness,
         schema.BACKLOG: live.is_backlog or None,
+        schema.IS_UNCONFIRMED: live.is_unconfirmed or None,
         schema.KMSG_SEQUENCE: kill.record.sequence,
         schema.KMSG_TIMESTAMP: kill.record.monotonic_us / 1e6,
         schema.KMSG_SKEW: live.skew_s,
