@@ -211,7 +211,10 @@ class Agent:
             events.append(other_events.records_lost_event(batch.lost, boot_id, batch.lost_ns))
         for finding in batch.findings:
             events += self._event_builder.events_of(
-                finding, is_backlog=is_backlog, is_unconfirmed=not self._is_confirmed
+                finding,
+                batch.glances.get(finding.record.sequence),
+                is_backlog=is_backlog,
+                is_unconfirmed=not self._is_confirmed,
             )
             if isinstance(finding, OomKill):
                 totals = totals.plus(finding.scope, finding.observed_ns)

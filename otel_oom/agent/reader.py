@@ -1,4 +1,4 @@
-"""Turns a source's readings into findings, and knows which records were read. No I/O of its own: the source reads.
+"""Turns a source's readings into findings, and knows which records were read. No I/O of its own: it is given both ways.
 
 Rules:
 - Read until nothing is left, then pass on: all victims of a group are known before the first one is delivered.
@@ -6,12 +6,14 @@ Rules:
   only: they are neither counted nor delivered again, and their loss is not counted either.
 - Reading stops after the line that reports a fork of the virtual machine. What was read before the fork is passed on
   first, because the machine may have another identity after it.
+- /proc is asked for the victim's cgroup as soon as a kill line without a report was read: see `victim_cgroup`.
 - No record ends the reading. What cannot be handled (a bug, no memory) is counted and logged.
 """
 
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal, TypeAlias
 
@@ -21,8 +23,10 @@ from otel_oom.kernel.device import Closed, Item, Lost, Reading, Source
 from otel_oom.kernel.kill_assembler import Assembler
 from otel_oom.kernel.oom_kill import Finding, Forged, NoVictim, OomKill, Repeat
 from otel_oom.machine.identity import MachineIdentity
+from otel_oom.machine.victim_cgroup import Glance, Look, no_glance
 
 _VM_FORK: Final = vm_fork_line.VM_FORK.encode()
+_KILLED: Final = re.compile(rb"Killed process (\d{1,10})\b")
 _BURST: Final = 1_000  # records: in a flood that never ends, findings are passed on after each burst
 
 
@@ -44,12 +48,14 @@ class ReadBatch:
     """What reading brought.
 
     claims: kill lines with an unknown cause: kills if the kernel's counter has them
+    glances: what /proc had of the victim, by the sequence of the kill line
     lost: records that were overwritten before they were read; lost_ns: when the last loss was seen, wall clock ns
     is_forked: the last record reports a fork of the virtual machine
     """
 
     findings: list[OomKill | NoVictim] = field(default_factory=list)
     claims: list[OomKill] = field(default_factory=list)
+    glances: dict[int, Glance] = field(default_factory=dict)
     lost: int = 0
     lost_ns: int = 0
     is_forked: bool = False
@@ -60,6 +66,7 @@ class Reader:
 
     first_uncounted: sequence of the first record that was not counted before a restart
     until: sequence of the first record that is left to another reader
+    look: asks /proc for a victim
     """
 
     def __init__(
@@ -70,12 +77,14 @@ class Reader:
         *,
         first_uncounted: int = 0,
         until: float = math.inf,
+        look: Look = no_glance,
     ) -> None:
         self._source = source
         self._health = health
         self._machine = machine
         self._first_uncounted = first_uncounted
         self._until = until
+        self._look = look
         self._assembler = Assembler(machine.boot_id, machine.page_size)
         self._ahead: Reading = None
         self.batch = ReadBatch()
@@ -189,6 +198,10 @@ class Reader:
         has_marker = oom_lines.OOM_MARKER.search(item.raw) is not None
         if not has_marker and not self._assembler.is_open and sequence is not None:
             return
+        if not self._assembler.is_open and sequence is not None and (killed := _KILLED.search(item.raw)):
+            glance = self._look(int(killed[1]))
+            if glance is not None:
+                self.batch.glances[sequence] = glance
         try:
             findings = self._interpret(item, has_marker=has_marker)
         except Exception as error:  # noqa: BLE001 the next record is read

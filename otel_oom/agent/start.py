@@ -22,6 +22,7 @@ from otel_oom.machine import procfs, victim_process
 from otel_oom.machine.fork_detection import ForkDetection
 from otel_oom.machine.identity import BackgroundRead, read_machine_identity
 from otel_oom.machine.operating_system import operating_system_attributes
+from otel_oom.machine.victim_cgroup import glance, no_glance, sees_host_cgroups
 from otel_oom.otlp import build_sender
 from otel_oom.otlp.sender import Sender
 from otel_oom.spool.spool import Spool
@@ -140,7 +141,8 @@ def _prepare(
             health.spool_damaged(stored.damage, stored.lost)
     elif writer is not None:
         spool.not_saved(f"{config.spool}: {writer.failure}")
-    kernel_log = open_log(source, spool, health, point.machine, kernel_kills=kernel_kills, wall_ns=wall_ns)
+    look = glance if point.sees_host_pids and sees_host_cgroups() else no_glance
+    kernel_log = open_log(source, spool, health, point.machine, kernel_kills=kernel_kills, look=look, wall_ns=wall_ns)
     is_always = config.fork_identity == "always"
     forks = ForkDetection(
         BackgroundRead(lambda: read_known_machine(config, health)),

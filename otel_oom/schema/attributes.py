@@ -91,6 +91,11 @@ RSS_SHMEM: Final = Attribute("oom.victim.rss_shmem", "int", "Resident shared mem
 PGTABLES: Final = Attribute("oom.victim.pgtables", "int", "Page tables.", "By")
 SCORE_ADJ: Final = Attribute("oom.victim.score_adj", "int", "Its oom_score_adj, -1000 to 1000.", events=_OF_VICTIM)
 VICTIM_CGROUP: Final = Attribute("oom.victim.cgroup", "string", "The victim's cgroup (kernel: task_memcg).")
+VICTIM_CGROUP_SOURCE: Final = Attribute(
+    "oom.victim.cgroup_source",
+    "string",
+    "How that is known: `report`: the kernel printed it; `proc`: /proc/PID/cgroup of the dying process.",
+)
 MEMCG_PATH: Final = Attribute("oom.memcg.path", "string", "The cgroup whose limit was hit (kernel: oom_memcg).")
 MEMCG_USAGE: Final = Attribute("oom.memcg.usage", "int", "Memory charged to that cgroup.", "By")
 MEMCG_LIMIT: Final = Attribute("oom.memcg.limit", "int", "Its limit; absent if it has none.", "By")
