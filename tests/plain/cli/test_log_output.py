@@ -124,7 +124,7 @@ def test_each_line_is_bounded_and_redacted(stderr: Stderr) -> None:
     log.error("x" * 100_000)
     log.error("a %s, a lone surrogate \udc80", "secret")
     assert len(stderr.read_until("surrogate")[0]) == len("otel-oom: error: ") + 16_000
-    assert stderr.read_until("surrogate")[1] == "otel-oom: error: a [redacted], a lone surrogate \\udc80"
+    assert stderr.read_until("surrogate")[1] == "otel-oom: error: a [redacted], a lone surrogate \\x80"
 
 
 def test_a_line_that_cannot_be_formatted_is_said(stderr: Stderr, output: LogOutput) -> None:
@@ -150,7 +150,7 @@ def test_what_python_writes_itself_is_logged(stderr: Stderr) -> None:
         warnings.simplefilter("always")
         warnings.warn("a secret", stacklevel=1)
     text = "\n".join(stderr.read_until("UserWarning"))
-    assert "otel-oom: error: bug: the thread worker ended: ValueError('[redacted]')\nTraceback" in text
+    assert "otel-oom: error: bug: the thread worker ended: ValueError('[redacted]')\n  Traceback" in text
     assert "otel-oom: error: bug: an error where none can be raised: ValueError('[redacted]')" in text
     assert "UserWarning: a [redacted]" in text
     assert "secret" not in text
