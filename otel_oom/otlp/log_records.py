@@ -18,7 +18,6 @@ from otel_oom.config.otlp_export import ExportSettings
 from otel_oom.otlp.attribute_limits import limited
 from otel_oom.otlp.export_outcome import Exporter, LocalExporter, Outcome, encoded
 from otel_oom.otlp.resource import SCOPE_NAME
-from otel_oom.printable_text import printable_json
 from otel_oom.telemetry.event import Event
 from otel_oom.totals import ResourceIdentity
 
@@ -93,8 +92,7 @@ def exporter(export: ExportSettings) -> Exporter[Sequence[ReadableLogRecord]]:
     if export.exporter == "none":
         return LocalExporter(lambda _: None)
     if export.exporter == "console":
-        console = ConsoleLogRecordExporter(sys.stdout, lambda record: f"{printable_json(record.to_json())}\n")
-        return LocalExporter(console.export)
+        return LocalExporter(ConsoleLogRecordExporter(sys.stdout).export)
     if export.protocol == "grpc":
         from otel_oom.otlp import grpc_exporter
 

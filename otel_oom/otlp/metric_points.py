@@ -30,7 +30,6 @@ from otel_oom.config.otlp_export import ExportSettings
 from otel_oom.otlp.export_outcome import Exporter, LocalExporter
 from otel_oom.otlp.metric_schedule import Collection
 from otel_oom.otlp.resource import SCOPE_NAME
-from otel_oom.printable_text import printable_json
 
 _SCOPE: Final = InstrumentationScope(SCOPE_NAME, schema_url=schema.METRICS_SCHEMA_URL)
 
@@ -78,8 +77,7 @@ def exporter(export: ExportSettings) -> Exporter[MetricsData]:
     if export.exporter == "none":
         return LocalExporter(lambda _: None)
     if export.exporter == "console":
-        console = ConsoleMetricExporter(sys.stdout, lambda data: f"{printable_json(data.to_json())}\n")
-        return LocalExporter(console.export)
+        return LocalExporter(ConsoleMetricExporter(sys.stdout).export)
     if export.protocol == "grpc":
         from otel_oom.otlp import grpc_exporter
 
