@@ -13,8 +13,8 @@ from vm.scene import KERNELS, Received, Scene, scene
 
 from otel_oom import schema
 
-CONTAINERS = 20
-KILLS_EACH = 6
+CONTAINERS = 10
+KILLS_EACH = 10
 POD = "1b9d6bcd-0f6a-4c1e-9a55-7e2b6c3d8f90"
 _LIMIT_MIB = 8
 _SLICES = ("kubepods.slice", "kubepods-burstable.slice", f"kubepods-burstable-pod{POD.replace('-', '_')}.slice")
@@ -47,8 +47,9 @@ def test_many_victims_without_a_report_have_their_container_and_none_has_another
     with scene(name, tmp_path) as stage:
         stage.start()
         beginning = make_containers(stage)
-        made = f"oomer {beginning}$(printf %064x $1).scope/cgroup.procs {KILLS_EACH} 1 {4 * _LIMIT_MIB} victim-$1"
-        stage.guest.shell(f"seq 0 {CONTAINERS - 1} | xargs -n 1 sh -c '{made}' sh > /dev/null")
+        for number in range(CONTAINERS):
+            procs = f"{beginning}{container(number)}.scope/cgroup.procs"
+            stage.guest.shell(f"oomer {procs} {KILLS_EACH} 1 {4 * _LIMIT_MIB} victim-{number} > /dev/null")
         kills = stage.await_received(CONTAINERS * KILLS_EACH)
         assert stage.counted == len(kills)
         with capsys.disabled():
