@@ -3,7 +3,7 @@ r"""Text in facility 0 that a user chose: what shows it. No I/O.
 In these lines a user chooses how the record begins:
 
     <name>[7]: segfault at 0 ip …                 any user: 15 bytes (arch/x86/mm/fault.c and about 20 other places)
-    <source>: Can't lookup blockdev               CAP_SYS_ADMIN: 4 KiB, KERN_ERR (fs/super.c, fs/fs_context.c, 5.4+)
+    <source>: Can't lookup blockdev               CAP_SYS_ADMIN: 4 KiB, KERN_ERR (fs/super.c, fs/fs_context.c)
     <prefix>IN=lo OUT= MAC=… SRC=127.0.0.1 …      CAP_NET_ADMIN: 127 bytes, any level (net/netfilter/nf_log_syslog.c)
 
 Rules:
@@ -12,6 +12,7 @@ Rules:
   any length without a word of the kernel. (Measured on 6.18; printk_parse_prefix() in kernel/printk/printk.c.)
 - The level is a proof: the first level wins, and a failed mount prints KERN_ERR. Of an OOM report only the kill line,
   and the announcement before it (until 5.0), have that level. So CAP_SYS_ADMIN can still forge a kill line.
+- In a user namespace of their own, users choose no beginning by a mount: `ext4: Unknown parameter '…'`.
 - `\x01c` at the start of a chosen text makes the record a fragment.
 - Names of network interfaces begin lines too, but hold no blank, `/` or `:`. No line of a report begins so.
 - Lines without a level of their own have the default one: stack, Mem-Info, and pieces of a line. It is 4, but

@@ -50,6 +50,20 @@ def mount(source: str, target: Path) -> None:
     assert ctypes.CDLL(None).mount(source.encode(), os.fsencode(target), b"ext4", 0, None) == -1
 
 
+def test_in_a_user_namespace_a_mount_chooses_no_beginning_of_a_line(tmp_path: Path) -> None:
+    """Any user may be root of a user namespace. There the kernel prints no source of a mount."""
+    mounts = "import ctypes\nfor kind in (b'ext4', b'tmpfs', b'overlay', b'fuse'):\n"
+    mounts += f"    ctypes.CDLL(None).mount(b'chosen', {os.fsencode(tmp_path)!r}, kind, 0, b'chosen=1')\n"
+    with KernelLog() as log:
+        command = ["unshare", "--user", "--map-root-user", "--mount", sys.executable, "-c", mounts]
+        if subprocess.run(command, check=False, capture_output=True).returncode != 0:
+            missing("kernel", "no user namespaces")
+        mount("next", tmp_path)
+        printed = [one.text for one in log.read()]
+    assert [text for text in printed if text.startswith("next: ")]
+    assert not [text for text in printed if text.startswith("chosen")]
+
+
 def mount_alone(text: str, size: int, target: Path) -> str:
     """A mount whose source has this size: returns the text that is printed alone, if the kernel cuts at this size.
 
