@@ -8,32 +8,17 @@ from __future__ import annotations
 import itertools
 import resource
 import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from support.agents import environment
 from support.otlp_receiver import OtlpReceiver, Protocol
+from support.played_agent import PLAYED, command, has_arrived, run_until_arrived, started
 from support.waiting import eventually
 
 from otel_oom.errors import shortage
 
-_PLAYED = """
-import sys
-from otel_oom.kernel import device
-from otel_oom.kernel.recorded_log import RecordedLog
-class Played(RecordedLog):
-    def __init__(self, *_, **__):
-        super().__init__()
-        self.play()
-device.Device = Played
-from otel_oom.cli.main import main
-sys.exit(main(["run"]))
-"""
 _FEW_THREADS = """
 import threading
 start = threading.Thread.start
@@ -51,53 +36,6 @@ assert libc.capget(header, data) == 0
 data[0] &= ~(1 << 1)  # CAP_DAC_OVERRIDE
 assert libc.capset(header, data) == 0
 """
-
-
-@dataclass(frozen=True)
-class Ended:
-    """An agent that has ended. has_arrived: the receiver got the kill and its count."""
-
-    code: int
-    lines: list[str]
-    has_arrived: bool
-
-
-def command(before: str, script: str) -> list[str]:
-    return ["sh", "-c", f'{before} exec "$0" -c "$1"', sys.executable, script]
-
-
-@contextmanager
-def started(
-    receiver: OtlpReceiver, directory: Path, before: str = "", script: str = _PLAYED, **variables: str
-) -> Iterator[subprocess.Popen[bytes]]:
-    settings = {**receiver.settings, "OTEL_OOM_SPOOL": str(directory / "spool"), **variables}
-    with (
-        (directory / "stderr").open("wb") as stderr,
-        subprocess.Popen(
-            command(before, script), env=environment(**settings), stdout=subprocess.DEVNULL, stderr=stderr
-        ) as process,
-    ):
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
-def has_arrived(receiver: OtlpReceiver) -> bool:
-    requests = list(receiver.requests)
-    has_kill = any(record.uid for request in requests for record in request.log_records)
-    return has_kill and any(1 in request.values("oom.kills").values() for request in requests)
-
-
-def run_until_arrived(
-    directory: Path, before: str = "", script: str = _PLAYED, protocol: Protocol = "http/protobuf", **variables: str
-) -> Ended:
-    with OtlpReceiver(protocol) as receiver, started(receiver, directory, before, script, **variables) as process:
-        eventually(lambda: has_arrived(receiver) or process.poll() is not None, within_s=30)
-        process.terminate()
-        code = process.wait(10)
-        lines = (directory / "stderr").read_text(errors="backslashreplace").splitlines()
-        return Ended(code, lines, has_arrived(receiver))
 
 
 _STACK = "the limit of the stack is {} KiB, and otel-oom needs 1024 KiB; set LimitSTACK=1048576 in its unit, or ulimit"
@@ -121,7 +59,7 @@ _FILES = "the limit of open files is {}, and otel-oom needs 64; set LimitNOFILE=
 @pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
 def test_a_limit_that_is_too_small_is_one_line(protocol: Protocol, limit: str, line: str) -> None:
     done = subprocess.run(
-        command(f"ulimit {limit};", _PLAYED),
+        command(f"ulimit {limit};", PLAYED),
         env=environment(OTEL_EXPORTER_OTLP_PROTOCOL=protocol),
         capture_output=True,
         text=True,
@@ -153,7 +91,7 @@ def test_the_agent_works_with_the_least_that_it_needs(limits: str, protocol: Pro
     ("protocol", "most"), [*(("http/protobuf", most) for most in range(1, 8)), ("grpc", 8), ("grpc", 14), ("grpc", 32)]
 )
 def test_too_few_threads_are_one_line(protocol: Protocol, most: int, tmp_path: Path) -> None:
-    script = _FEW_THREADS.format(most=most) + _PLAYED
+    script = _FEW_THREADS.format(most=most) + PLAYED
     ended = run_until_arrived(tmp_path, script=script, protocol=protocol)
     if most >= (32 if protocol == "grpc" else 6):
         assert (ended.code, ended.has_arrived) == (0, True), ended.lines
@@ -169,7 +107,7 @@ def test_a_limit_of_the_size_of_files_is_a_warning_with_its_remedy(tmp_path: Pat
     with OtlpReceiver("http/protobuf") as receiver:
         settings = {**receiver.settings, "OTEL_OOM_SPOOL": str(tmp_path)}
         with subprocess.Popen(
-            command("ulimit -f 1;", _PLAYED), env=environment(**settings), stderr=subprocess.PIPE, text=True
+            command("ulimit -f 1;", PLAYED), env=environment(**settings), stderr=subprocess.PIPE, text=True
         ) as process:
             assert eventually(lambda: has_arrived(receiver), within_s=30)
             process.terminate()
@@ -221,7 +159,7 @@ def test_no_file_of_the_agent_gets_the_number_of_a_closed_stream(closed: str, tm
 @pytest.mark.parametrize(("closed", "lines"), [("1>&-", 1), ("0<&- 1>&-", 1), ("2>&-", 0), ("0<&- 1>&- 2>&-", 0)])
 def test_a_closed_stream_without_a_null_device_ends_the_start(closed: str, lines: int) -> None:
     done = subprocess.run(
-        command(f"exec {closed};", 'import os\nos.devnull = "/no/such/null"\n' + _PLAYED),
+        command(f"exec {closed};", 'import os\nos.devnull = "/no/such/null"\n' + PLAYED),
         env=environment(),
         stderr=subprocess.PIPE,
         text=True,
@@ -245,7 +183,7 @@ def test_a_closed_stream_without_a_null_device_ends_the_start(closed: str, lines
     ],
 )
 def test_what_a_process_inherits_stops_nothing(before: str, variables: dict[str, str], tmp_path: Path) -> None:
-    script = _WITHOUT_OVERRIDE + _PLAYED
+    script = _WITHOUT_OVERRIDE + PLAYED
     ended = run_until_arrived(tmp_path, before, script, "http/protobuf", GONE=str(tmp_path / "gone"), **variables)
     assert (ended.code, ended.has_arrived) == (0, True), ended.lines
     assert not any("error" in line for line in ended.lines), ended.lines
@@ -298,7 +236,7 @@ from otel_oom.otlp import build_sender
 def fail(*_, **__): raise RuntimeError("can't start new thread")
 {where} = fail
 """
-    ended = run_until_arrived(tmp_path, script=script + _PLAYED)
+    ended = run_until_arrived(tmp_path, script=script + PLAYED)
     assert ended.code == 71
     assert ended.lines == [
         "otel-oom: error: no thread can be started; raise TasksMax= in its unit, or pids.max of its cgroup"
