@@ -64,8 +64,10 @@ class SqliteStore:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._path = directory / FILE
+        self._log_paths = (directory / f"{FILE}-wal", directory / f"{FILE}-shm")
         self._lock = DirectoryLock(directory)
-        self._file: os.stat_result | None = None
+        self._files: dict[Path, os.stat_result] = {}
+        """The database, its write-ahead log and the log's index, as they were before SQLite opened them."""
         self._database: sqlite3.Connection | None = None
         self._index: BinaryIO | None = None
         """Of the write-ahead log: open as long as the database."""
@@ -120,10 +122,11 @@ class SqliteStore:
             self._lock.release()
 
     def _is_in_place(self) -> bool:
-        """Whether the open file is the one in the directory: SQLite in WAL mode would write into a removed file."""
+        """Whether the open files are those in the directory: SQLite in WAL mode would write into removed ones."""
         with suppress(FileNotFoundError):
-            if self._file is not None and self._lock.is_in_place():
-                return os.path.samestat(self._file, self._path.lstat())
+            return self._lock.is_in_place() and all(
+                os.path.samestat(status, path.lstat()) for path, status in self._files.items()
+            )
         return False
 
     def _open(self, *, is_known: bool) -> Stored:
@@ -154,20 +157,20 @@ class SqliteStore:
         """Connect to the file and read it. Returns its content, and how many commits SQLite does not accept."""
         if not self._path.exists():
             file_trust.create(self._path).close()  # SQLite would make it wider
-        self._file = file_trust.checked(self._path)
+        file = file_trust.checked(self._path)
+        self._files = {self._path: file}
         commits = write_ahead_log.commits(self._path)
-        if self._file.st_size < _SMALLEST_BYTES:  # SQLite takes it for a new file, and would delete its log
+        if file.st_size < _SMALLEST_BYTES:  # SQLite takes it for a new file, and would delete its log
             return Content(FORMAT, damage=("the file is empty",), lost=None), len(commits)
         write_ahead_log.check_room(self._path)
         # Before SQLite connects: closing the file later would take away SQLite's locks, see `open_index`.
-        with file_trust.open_file(self._path, "rb") as file:
-            modes = file.read(MODES.stop)[MODES]
-        expected = {self._path: self._file}
+        with file_trust.open_file(self._path, "rb") as header:
+            modes = header.read(MODES.stop)[MODES]
         if modes == WAL_MODE:
-            expected |= {path: _made(path) for path in map(self._path.with_name, (f"{FILE}-wal", f"{FILE}-shm"))}
+            self._files |= {path: _made(path) for path in self._log_paths}
         self._database = connect(self._path)
         content = read_content(self._database)
-        for path, status in expected.items():
+        for path, status in self._files.items():
             if path == self._path or not content.damage:  # else SQLite may have given up before it opened the log
                 file_trust.check_is_open(path, status)
         if modes not in {WAL_MODE, ROLLBACK_MODE}:  # SQLite takes the file for read-only, and says nothing else
@@ -182,7 +185,8 @@ class SqliteStore:
         assert database is not None
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = FULL")
-        database.execute("BEGIN IMMEDIATE").execute("COMMIT")  # a new file has a log only now
+        database.execute("BEGIN IMMEDIATE").execute("COMMIT")  # a file of another maker has a log only now
+        self._files |= {path: file_trust.checked(path) for path in self._log_paths}
         self._index = self._index or write_ahead_log.open_index(self._path)
         if self._index is not None:
             write_ahead_log.allocate_index(self._index)

@@ -136,6 +136,8 @@ def replaced(directory: Path) -> None:
         pytest.param(shutil.rmtree, id="the directory"),
         pytest.param(replaced, id="the directory, for another one"),
         pytest.param(lambda path: (path / "spool.db").unlink(), id="the file"),
+        pytest.param(lambda path: (path / "spool.db-wal").unlink(), id="the write-ahead log"),
+        pytest.param(lambda path: (path / "spool.db-shm").unlink(), id="its index"),
         pytest.param(lambda path: (path / "lock").unlink(), id="the lock"),
     ],
 )
