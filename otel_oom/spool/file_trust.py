@@ -12,9 +12,10 @@ Rules:
   (`robustFchown` in its src/os_unix.c), whoever made them. So all three exist and are checked before it opens them, and
   afterwards this process must have these files open (`check_is_open`).
 
-Not covered, all by a user who may write the directory: an earlier file of the agent can be put back. A file that is
-exchanged while a damaged spool is read may be read. A FIFO that is planted between check and read holds up the writer's
-thread, which means memory only.
+- No open waits for a FIFO (O_NONBLOCK), whose other end nobody may open.
+
+Not covered: a user who may write the directory can put an earlier file of the agent back, and exchange a file while a
+damaged spool is read.
 """
 
 from __future__ import annotations
@@ -140,7 +141,7 @@ def check(status: os.stat_result, path: Path) -> None:
 def open_file(path: Path, mode: _Mode) -> BinaryIO:
     """Open a file that exists. Raises: OSError."""
     flags = os.O_RDONLY if mode == "rb" else os.O_RDWR
-    file = os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC)
+    file = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         check(os.fstat(file), path)
     except OSError:

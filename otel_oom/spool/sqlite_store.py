@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 FILE: Final = "spool.db"
 _SMALLEST_BYTES: Final = 512  # of SQLite's smallest page
 _NEWER: Final = (
-    "the spool was written by a newer version (format %d, this one reads up to %d): it is kept as %s, and an empty one "
+    "the spool was written by a newer version (format %d, this one reads up to %d), and is kept as %s; an empty one "
     "takes its place; to deliver its events, install the newer version and rename it back"
 )
 

@@ -8,6 +8,7 @@ import stat
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from support.levels import missing
@@ -111,11 +112,14 @@ def test_a_link_that_is_planted_later_is_removed(tmp_path: Path, victim: Path, n
     assert not (tmp_path / name).is_symlink()
 
 
-@pytest.mark.parametrize("plant", [Path.symlink_to, Path.hardlink_to])
-def test_a_link_is_not_opened(tmp_path: Path, victim: Path, plant: Callable[[Path, Path], None]) -> None:
+@pytest.mark.parametrize("plant", [Path.symlink_to, Path.hardlink_to, fifo, directory])
+@pytest.mark.parametrize("mode", ["rb", "r+b"])
+def test_only_a_file_with_one_name_is_opened(
+    tmp_path: Path, victim: Path, plant: Callable[[Path, Path], None], mode: Literal["rb", "r+b"]
+) -> None:
     plant(tmp_path / "spool.db-shm", victim)
     with pytest.raises(OSError, match=r"spool\.db-shm"):
-        file_trust.open_file(tmp_path / "spool.db-shm", "r+b")
+        file_trust.open_file(tmp_path / "spool.db-shm", mode)
 
 
 def test_files_become_their_owners_alone(tmp_path: Path) -> None:
