@@ -9,7 +9,8 @@ Rules:
 from __future__ import annotations
 
 import os
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +21,7 @@ from otel_oom.spool.store_tables import Content
 from otel_oom.spool.write_ahead_log import MODES, PAGE_BYTES, WAL_MODE
 
 _NEW: Final = ".new"
+_CLOSING: Final = ".closing"
 
 
 def create_file(path: Path, content: Content) -> None:
@@ -50,8 +52,29 @@ def set_aside(path: Path, content: Content, why: str) -> Path:
     return path.rename(kept)
 
 
+@contextmanager
+def under_another_name(path: Path) -> Iterator[None]:
+    """Rename the file for as long as SQLite closes it: then SQLite does not merge its write-ahead log, and keeps it.
+
+    A merge deletes what lies behind a damaged frame. Where the file cannot be renamed, SQLite merges. Raises: OSError.
+    """
+    aside = path.with_name(path.name + _CLOSING)
+    try:
+        path.rename(aside)
+    except OSError:
+        yield
+        return
+    try:
+        yield
+    finally:
+        aside.rename(path)
+
+
 def finish(path: Path) -> None:
     """Do what is left of a replacement. A new file whose old one is still in its place is deleted. Raises: OSError."""
+    aside = path.with_name(path.name + _CLOSING)
+    if os.path.lexists(aside) and not os.path.lexists(path):
+        aside.rename(path)
     for new in path.parent.glob(f"{path.name}.*{_NEW}"):
         if os.path.lexists(path):
             new.unlink()

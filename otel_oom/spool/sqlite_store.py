@@ -95,7 +95,9 @@ class SqliteStore:
             file_trust.check_files(self._directory, FILE)
             stored = self._open(is_known=is_known)
         except BaseException:
-            self.close(keep_lock=True)
+            if self._database is not None:  # what could not be read yet is read by the next `open`
+                with replacement.under_another_name(self._path):
+                    self.close(keep_lock=True)
             raise
         self._known.add(directory)
         return Stored(damage=stored.damage) if is_known else stored

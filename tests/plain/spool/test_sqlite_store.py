@@ -385,6 +385,19 @@ def test_a_disk_without_space_leaves_a_damaged_file_in_its_place(
     assert (uids(stored), stored.lost) == ([(1, "a"), (2, "c")], 1)
 
 
+def test_a_disk_without_space_leaves_the_log_of_a_damaged_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite would merge it up to the damaged frame, and delete the rest."""
+    with_log(tmp_path)
+    log = (tmp_path / "spool.db-wal").read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr("otel_oom.spool.store_tables.create", lambda *_: os.open("/dev/full/no", os.O_RDONLY))
+        with pytest.raises(OSError, match="/dev/full/no"):
+            kept(tmp_path)
+    assert (tmp_path / "spool.db-wal").read_bytes() == log
+    (tmp_path / "spool.db").rename(tmp_path / "spool.db.closing")  # as after a crash in the middle of it
+    assert [uid for _, uid in uids(kept(tmp_path))] == ["a", "c", "d"]
+
+
 @pytest.mark.parametrize("message", ["database is locked", "disk I/O error", "attempt to write a readonly database"])
 def test_a_disk_that_fails_while_it_is_read_is_no_damage(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, message: str
