@@ -62,7 +62,7 @@ def check_links(path: Path) -> None:
         if links > _MAX_LINKS:
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
         if not is_trusted(status.st_uid):
-            raise OSError(f"the symbolic link {_shown(place)} {_owner(status)}: name another directory with --spool")
+            raise OSError(f"the symbolic link {place} {_owner(status)}: name another directory with --spool")
         target = place.readlink()
         here = Path("/") if target.is_absolute() else here
         parts.extendleft(reversed(target.parts[1:] if target.is_absolute() else target.parts))
@@ -135,7 +135,7 @@ def check(status: os.stat_result, path: Path) -> None:
     elif status.st_nlink != 1:
         problem = f"has {status.st_nlink} names (hard links)"
     if problem:
-        raise OSError(f"{_shown(path)} {problem}, {_REMEDY}")
+        raise OSError(f"{path} {problem}, {_REMEDY}")
 
 
 def open_file(path: Path, mode: _Mode) -> BinaryIO:
@@ -181,11 +181,6 @@ def _close_to_others(file: int) -> None:
     status = os.fstat(file)
     if status.st_mode & _FOR_OTHERS and status.st_uid == os.geteuid():
         (_DESCRIPTORS / str(file)).chmod(0o600)
-
-
-def _shown(path: Path) -> str:
-    """A path for a log line. Another user may have chosen the name, with control characters or no UTF-8 in it."""
-    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in str(path))
 
 
 def _owner(status: os.stat_result) -> str:
