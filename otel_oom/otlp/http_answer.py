@@ -15,9 +15,8 @@ from h11 import RemoteProtocolError
 from opentelemetry.exporter.otlp.common.http import _extract_retry_after
 
 from otel_oom.otlp import remedies, tls_failure
-from otel_oom.otlp.export_outcome import TEMPORARY_HTTP_STATUSES, Outcome, accepted
+from otel_oom.otlp.export_outcome import MAX_ANSWER_BYTES, TEMPORARY_HTTP_STATUSES, Outcome, accepted
 from otel_oom.otlp.http_acceptance import OTLP_TYPES, accepted_message
-from otel_oom.otlp.http_exchange import MAX_BODY_BYTES
 from otel_oom.otlp.http_proxy import ProxyError
 from otel_oom.otlp.server_words import server_words
 
@@ -89,7 +88,7 @@ def _body(result: BaseHTTPResult) -> bytes:
     body = result.content()
     if result.headers().get("content-encoding", "").strip().lower() in {"gzip", "x-gzip", "deflate"}:
         with suppress(zlib.error):
-            return zlib.decompressobj(wbits=47).decompress(body, MAX_BODY_BYTES)  # 47: gzip or zlib
+            return zlib.decompressobj(wbits=47).decompress(body, MAX_ANSWER_BYTES)  # 47: gzip or zlib
     return body
 
 
