@@ -156,7 +156,7 @@ def _channel_options(export: ExportSettings) -> tuple[tuple[str, Any], ...]:
 
 def _credentials(export: ExportSettings) -> ChannelCredentials | None:
     """Credentials from the files as they are now. None: no TLS, or a provider makes them. Raises: UsageError."""
-    if export.tls is None or has_credential_provider(os.environ):
+    if export.tls is None or has_credential_provider(os.environ, export.signal, "GRPC"):
         return None
     content = pem(export.tls)
     return ssl_channel_credentials(content.ca, content.key, content.certificate)

@@ -81,10 +81,7 @@ def _media_type(result: BaseHTTPResult) -> str:
 
 
 def _body(result: BaseHTTPResult) -> bytes:
-    """The body, decompressed. The request asks for `identity`, but some proxies ignore that.
-
-    With a credential provider, requests has decoded the body already.
-    """
+    """The body, decompressed. The request asks for `identity`, but some proxies ignore that."""
     body = result.content()
     if result.headers().get("content-encoding", "").strip().lower() in {"gzip", "x-gzip", "deflate"}:
         with suppress(zlib.error):

@@ -63,14 +63,6 @@ def pem(files: TlsFiles) -> Pem:
     return Pem(ca, *((_read(pair[0]), _read(pair[1])) if pair else (None, None)))
 
 
-def ca_path(files: TlsFiles) -> str:
-    """A file or a directory with the trusted certificates, for a library that takes one path. Raises: UsageError."""
-    import ssl
-
-    system = ssl.get_default_verify_paths()
-    return _checked_ca(files) or system.cafile or system.capath or ""
-
-
 def _checked_ca(files: TlsFiles) -> str | None:
     """The path of the file that replaces the system's certificates, None without one. Raises: UsageError."""
     if files.ca is not None:

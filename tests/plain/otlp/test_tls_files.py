@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
@@ -18,7 +17,7 @@ from support.waiting import eventually
 
 from otel_oom.config.otlp_export import NamedFile, TlsFiles
 from otel_oom.errors import UsageError
-from otel_oom.otlp.tls_files import ca_path, pem, tls_context
+from otel_oom.otlp.tls_files import pem, tls_context
 
 E = "OTEL_EXPORTER_OTLP_"
 BOTH = pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
@@ -290,11 +289,3 @@ def test_a_system_without_authorities_is_said(monkeypatch: pytest.MonkeyPatch, t
     monkeypatch.setenv("SSL_CERT_DIR", f"{tmp_path}:{tmp_path / 'none'}")
     with pytest.raises(UsageError, match="this system has no CA certificates; install ca-certificates, or set OTEL_EX"):
         pem(TlsFiles())
-
-
-def test_the_path_for_requests(files: Certificates, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert ca_path(named({"CERTIFICATE": files.path("ca.pem")})) == files.path("ca.pem")
-    monkeypatch.setenv("SSL_CERT_FILE", files.path("client.pem"))
-    assert ca_path(TlsFiles(system_ca=NamedFile("SSL_CERT_FILE", os.environ["SSL_CERT_FILE"]))) == files.path(
-        "client.pem"
-    )
