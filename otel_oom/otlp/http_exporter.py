@@ -53,6 +53,7 @@ class _HttpExporter:
 
     def __init__(self, export: ExportSettings) -> None:
         super().__init__(**_arguments(export))
+        self._is_forwarded = export.proxy is not None and export.tls is None
         if not isinstance(self._client._transport, Connection):
             _carry_session(self._client, export)
         headers = self._client._headers
@@ -77,7 +78,7 @@ class HttpLogs(_HttpExporter, OTLPLogExporter):
     def send(self, batch: Sequence[Any]) -> Outcome:
         """POST one batch of SDK log records."""
         request: bytes = encoded(lambda records: encode_logs(records).SerializeToString(), batch)
-        return _post(self._client, request, ExportLogsServiceResponse)
+        return _post(self._client, request, ExportLogsServiceResponse, is_forwarded=self._is_forwarded)
 
 
 class HttpMetrics(_HttpExporter, OTLPMetricExporter):
@@ -86,7 +87,7 @@ class HttpMetrics(_HttpExporter, OTLPMetricExporter):
     def send(self, data: MetricsData) -> Outcome:
         """POST one collection."""
         request: bytes = encoded(lambda collection: encode_metrics(collection).SerializeToString(), data)
-        return _post(self._client, request, ExportMetricsServiceResponse)
+        return _post(self._client, request, ExportMetricsServiceResponse, is_forwarded=self._is_forwarded)
 
 
 def _arguments(export: ExportSettings) -> dict[str, Any]:
@@ -130,8 +131,8 @@ def _renewed(files: TlsFiles) -> SSLContext:
         raise OSError(errno.EINVAL, str(error)) from error
 
 
-def _post(client: _OTLPHTTPClient, data: bytes, response: type[Any]) -> Outcome:
-    """POST one encoded request. response: class of the response message."""
+def _post(client: _OTLPHTTPClient, data: bytes, response: type[Any], *, is_forwarded: bool) -> Outcome:
+    """POST one encoded request. response: class of the response message; is_forwarded: a proxy reads the request."""
     body = client._compress(data)
     asked_ns, asked_s = time.time_ns(), time.monotonic()
     result = client._transport.request(
@@ -143,4 +144,4 @@ def _post(client: _OTLPHTTPClient, data: bytes, response: type[Any]) -> Outcome:
     # The offset is inexact after a slow answer, and wrong if the clock was set during the request.
     is_exact = took_s < _EXACT_S and abs((answered_ns - asked_ns) / 1e9 - took_s) < _EXACT_S
     offset = offset_s(result.headers().get("date"), asked_ns, answered_ns) if is_exact else None
-    return replace(answered(result, response, client._endpoint), clock_offset_s=offset)
+    return replace(answered(result, response, client._endpoint, is_forwarded=is_forwarded), clock_offset_s=offset)

@@ -23,6 +23,7 @@ PROXY_FAILS: Final = "is this the right proxy? HTTPS_PROXY (HTTP_PROXY for http:
 STDOUT: Final = "send the output of the exporter `console` to another place"
 NOT_ENCODABLE: Final = f"a bug, or a damaged spool; please report it at {URL}/issues"
 SERVER: Final = "see the server's own log"
+REQUEST_SIZE: Final = "raise the size of a request that the proxy, or the server, accepts"
 MESSAGE_SIZE: Final = (
     "raise the size of a message that the server accepts; if the answer is too large, is this a collector? "
     "It may have stored the data, which it then gets again"
