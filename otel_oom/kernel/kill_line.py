@@ -79,6 +79,8 @@ class KillLine:
 
 def parse_kill_line(text: str) -> KillLine | None:
     """Parse a kill line. None if it is another line."""
+    if len(text) > _MAX_CHARS:
+        return None
     newest = _NEWEST.fullmatch(text)
     return _parse_any_form(text) if newest is None else _newest(newest)
 
@@ -100,7 +102,7 @@ def _newest(newest: re.Match[str]) -> KillLine:
 
 def _parse_any_form(text: str) -> KillLine | None:
     beginning = _BEGINNING.fullmatch(text)
-    if beginning is None or len(text) > _MAX_CHARS:
+    if beginning is None:
         return None
     pid, cause, user_id = int(beginning["pid"]), beginning["cause"], beginning["user_id"]
     rest = _REST.fullmatch(beginning["rest"])

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import ctypes
 import os
+import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support import real_kills
+from support import klog, real_kills
 from support.agents import RECONCILED_S, AgentProcess
 from support.kernel_log import KernelLog
 from support.levels import missing
@@ -23,6 +25,8 @@ from support.waiting import eventually
 from otel_oom import schema
 from otel_oom.agent.reconciliation import MIN_SURPLUS_AGE_S
 
+LEVEL = "\x013"  # KERN_ERR, as the kernel writes it into a text
+LOG_ALL = Path("/proc/sys/net/netfilter/nf_log_all_netns")
 SIZES = "total-vm:9kB, anon-rss:1kB, file-rss:0kB, shmem-rss:0kB, UID:0 pgtables:0kB oom_score_adj:0"
 SUMMARY = (
     "oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,mems_allowed=0,oom_memcg=/a,task_memcg=/a,task=x"
@@ -42,8 +46,132 @@ def attributes(receiver: OtlpReceiver) -> list[dict[str, Any]]:
 
 
 def mount(source: str, target: Path) -> None:
-    """A mount that fails. The kernel prints `<source>: Can't lookup blockdev` (CAP_SYS_ADMIN of any user namespace)."""
+    """A mount that fails. The kernel prints `<source>: Can't lookup blockdev` (CAP_SYS_ADMIN)."""
     assert ctypes.CDLL(None).mount(source.encode(), os.fsencode(target), b"ext4", 0, None) == -1
+
+
+def padded(text: str, size: int) -> str:
+    """A source of this size. printk cuts its line at 1 KiB, and then removes the level bytes at its start."""
+    if (size - len(text)) % len(LEVEL):  # one character more, or less
+        text = text.replace("evil", "evils").removesuffix("...")
+    return LEVEL * ((size - len(text)) // len(LEVEL)) + text
+
+
+def size_without_words(log: KernelLog, target: Path) -> int:
+    """The size of a source behind which this kernel prints no word of its own: 1021 bytes on 6.18."""
+    size = 900
+    while size < 1030 and not any(one.text in {"evil", "evils"} for one in log.read()):
+        size += 1
+        mount(padded("evil", size), target)
+    if size == 1030:
+        missing("kernel", "this kernel prints no source of a mount, or does not cut it")
+    return size
+
+
+def test_a_whole_line_without_a_word_of_the_kernel_behind_it_gives_no_fact(
+    receiver: OtlpReceiver, tmp_path: Path
+) -> None:
+    if os.geteuid() != 0:
+        missing("kernel", "only root may mount")
+    victims = klog.summary(666, "evil", "/evil", "/evil")
+    lines = [
+        klog.opener("evil"),
+        "CPU: 1 PID: 666 Comm: evil Not tainted 6.1.0 #1",
+        "memory: usage 666kB, limit 666kB, failcnt 666",
+        "Memory cgroup stats for /evil:",
+        victims,
+        klog.group("/evil"),
+    ]
+    no_victim = "Out of memory and no killable processes..."
+    with real_kills.sandbox() as made, AgentProcess(tmp_path, receiver.settings), KernelLog() as log:
+        size = size_without_words(log, tmp_path)
+        real_kills.await_reports()
+        real_kills.kill(made, 10)  # more reports than the kernel prints in 5 s
+        sources = [padded(text, size) for text in (*lines, no_victim)]
+        for source in sources:
+            mount(source, tmp_path)
+        real_kills.kill(made, 2)
+        whole = {source.replace(LEVEL, "") for source in sources}
+        assert [one.priority for one in log.read() if one.text in whole] == [3] * len(sources)
+        assert eventually(lambda: len(attributes(receiver)) == 12)
+        assert {record["event.name"] for record in attributes(receiver)} == {schema.OOM_KILL}
+        assert "evil" not in repr(attributes(receiver))
+        assert not [record for record in attributes(receiver) if "oom.group.id" in record]
+
+
+def test_a_whole_kill_line_without_a_word_of_the_kernel_behind_it_is_marked(
+    receiver: OtlpReceiver, tmp_path: Path
+) -> None:
+    """Nothing in this line shows that a mount printed it: only the kernel's counter does."""
+    if os.geteuid() != 0:
+        missing("kernel", "only root may mount")
+    text = f"Memory cgroup out of memory: Killed process 4242 (evil) {SIZES}"
+    settings = {**receiver.settings, "OTEL_METRIC_EXPORT_INTERVAL": "200"}
+    with AgentProcess(tmp_path, settings), KernelLog() as log:
+        time.sleep(MIN_SURPLUS_AGE_S + 1)
+        mount(padded(text, size_without_words(log, tmp_path)), tmp_path)
+        assert eventually(lambda: newest_value(receiver, schema.UNCONFIRMED_KILLS) == 1, within_s=RECONCILED_S + 5)
+    kills = [record for record in attributes(receiver) if record["event.name"] == schema.OOM_KILL]
+    assert [record["oom.unconfirmed"] for record in kills] == [True]
+
+
+@contextmanager
+def logged_network_namespaces() -> Iterator[None]:
+    """The kernel's log takes lines of rules in every network namespace."""
+    if shutil.which("nft") is None or not LOG_ALL.exists():
+        missing("kernel", "no nft, or a kernel without nf_log_syslog")
+    before = LOG_ALL.read_text()
+    LOG_ALL.write_text("1")
+    try:
+        yield
+    finally:
+        LOG_ALL.write_text(before)
+
+
+def log_packet(prefix: str, level: str) -> None:
+    """One packet on the loopback device of a new network namespace, logged by a rule with this prefix."""
+    rule = f'log prefix "{prefix}" level {level}'
+    rules = f"table inet t {{ chain c {{ type filter hook output priority 0; {rule}; }}; }}"
+    script = 'ip link set lo up && nft -f - && exec python3 -c "$1"'
+    packet = "import socket; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'', ('127.0.0.1', 9))"
+    command = ["unshare", "--user", "--map-root-user", "--net", "sh", "-c", script, "sh", packet]
+    subprocess.run(command, input=rules, text=True, check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("level", ["err", "warn", "info"])
+def test_the_prefix_of_a_firewall_rule_is_no_kill_and_no_fact(
+    receiver: OtlpReceiver, tmp_path: Path, level: str
+) -> None:
+    results = [
+        "Memory cgroup out of memory: Killed process 666 (evil) total-vm:9kB, anon-rss:9kB ",
+        "Killed process 666 (evil) ",
+        "Out of memory and no killable processes...",
+    ]
+    lines = [
+        "evil invoked oom-killer: gfp_mask=0x1(A), order=0, oom_score_adj=0",
+        "Task in /evil killed as a result of limit of /evil",
+        "memory: usage 666kB, limit 666kB, failcnt 666",
+        "Memory cgroup stats for /evil:",
+        "Tasks in /evil are going to be killed due to memory.oom.group set",
+    ]
+    settings = {**receiver.settings, "OTEL_METRIC_EXPORT_INTERVAL": "200"}
+    with (
+        real_kills.sandbox() as made,
+        logged_network_namespaces(),
+        AgentProcess(tmp_path, settings),
+        KernelLog() as log,
+    ):
+        real_kills.kill(made)
+        counted = real_kills.oom_kill_count()
+        for prefix in (*results, *lines):
+            log_packet(prefix, level)
+        assert [one.priority >> 3 for one in log.read() if "IN= OUT=lo " in one.text] == [0] * 8
+        assert eventually(lambda: newest_value(receiver, schema.RECORDS, "refused") == len(results))
+        assert real_kills.oom_kill_count() == counted
+        real_kills.kill(made)
+        assert eventually(lambda: len(attributes(receiver)) == 2)
+        assert {record["event.name"] for record in attributes(receiver)} == {schema.OOM_KILL}
+        assert "evil" not in repr(attributes(receiver))
 
 
 def test_the_source_of_a_mount_is_no_kill(receiver: OtlpReceiver, tmp_path: Path) -> None:
