@@ -87,17 +87,19 @@ class Assembler:
         if text.startswith(oom_lines.RESULT_LINE_BEGINNINGS):
             if line := parse_kill_line(text):
                 return self._kill(record, observed_ns, line)
-            if not has_mount_level(record):
-                if oom_lines.NO_KILLABLE.fullmatch(text):
-                    self._report = None
-                    return (*self.release_held(), NoVictim(record, observed_ns))
-                if oom_lines.ALREADY_EXITING.fullmatch(text):
-                    self._report = None
-                    return ()
+            if not has_mount_level(record) and oom_lines.ALREADY_EXITING.fullmatch(text):
+                self._report = None
+                return ()
+            if not has_mount_level(record) and oom_lines.NO_KILLABLE.fullmatch(text):
+                self._report = None
+                return (*self.release_held(), NoVictim(record, observed_ns))
             if "Killed process " in text or "no killable processes" in text:
                 return (Forged(record),)
         elif "Killed process " in text and not self._is_excerpt and (line := parse_unknown_cause(text)):
             return self._kill(record, observed_ns, line)
+        return self._report_line(record)
+
+    def _report_line(self, record: Record) -> tuple[OomKill, ...]:
         if opener := _opener(record):
             return self._open(record, opener)
         self._read(record)

@@ -9,7 +9,8 @@ Rules:
   or `=`. In other lines users choose the first text, up to 4 KiB, and `: ` or `=` follows it:
   `<source of a mount>: Can't lookup blockdev` (fs/super.c), `<prefix of a log rule>IN=lo OUT= …` (nf_log_syslog.c).
 - A text that is longer than any kill line is no kill line. printk cuts a long line, and may cut off the words that show
-  that a user chose the text.
+  that a user chose the text. A shorter kill line may be a mount's too (`chosen_text`): only the kernel's counter shows
+  that.
 """
 
 from __future__ import annotations

@@ -50,20 +50,26 @@ def mount(source: str, target: Path) -> None:
     assert ctypes.CDLL(None).mount(source.encode(), os.fsencode(target), b"ext4", 0, None) == -1
 
 
-def padded(text: str, size: int) -> str:
-    """A source of this size. printk cuts its line at 1 KiB, and then removes the level bytes at its start."""
+def mount_alone(text: str, size: int, target: Path) -> str:
+    """A mount whose source has this size: returns the text that is printed alone, if the kernel cuts at this size.
+
+    printk cuts the line at 1 KiB, and then removes the level bytes at its start. Without its newline, the record can be
+    read when the next one comes.
+    """
     if (size - len(text)) % len(LEVEL):  # one character more, or less
-        text = text.replace("evil", "evils").removesuffix("...")
-    return LEVEL * ((size - len(text)) // len(LEVEL)) + text
+        text = text.replace("evil", "evils", 1).removesuffix("...")
+    mount(LEVEL * ((size - len(text)) // len(LEVEL)) + text, target)
+    mount("next", target)
+    return text
 
 
 def size_without_words(log: KernelLog, target: Path) -> int:
     """The size of a source behind which this kernel prints no word of its own: 1021 bytes on 6.18."""
-    size = 900
-    while size < 1030 and not any(one.text in {"evil", "evils"} for one in log.read()):
-        size += 1
-        mount(padded("evil", size), target)
-    if size == 1030:
+    for size in range(900, 1030):
+        text = mount_alone("evil", size, target)
+        if text in {one.text for one in log.read()}:
+            break
+    else:
         missing("kernel", "this kernel prints no source of a mount, or does not cut it")
     return size
 
@@ -73,13 +79,11 @@ def test_a_whole_line_without_a_word_of_the_kernel_behind_it_gives_no_fact(
 ) -> None:
     if os.geteuid() != 0:
         missing("kernel", "only root may mount")
-    victims = klog.summary(666, "evil", "/evil", "/evil")
     lines = [
         klog.opener("evil"),
         "CPU: 1 PID: 666 Comm: evil Not tainted 6.1.0 #1",
-        "memory: usage 666kB, limit 666kB, failcnt 666",
         "Memory cgroup stats for /evil:",
-        victims,
+        klog.summary(666, "evil", "/evil", "/evil"),
         klog.group("/evil"),
     ]
     no_victim = "Out of memory and no killable processes..."
@@ -87,12 +91,11 @@ def test_a_whole_line_without_a_word_of_the_kernel_behind_it_gives_no_fact(
         size = size_without_words(log, tmp_path)
         real_kills.await_reports()
         real_kills.kill(made, 10)  # more reports than the kernel prints in 5 s
-        sources = [padded(text, size) for text in (*lines, no_victim)]
-        for source in sources:
-            mount(source, tmp_path)
+        printed = [mount_alone(text, size, tmp_path) for text in (*lines, no_victim)]
         real_kills.kill(made, 2)
-        whole = {source.replace(LEVEL, "") for source in sources}
-        assert [one.priority for one in log.read() if one.text in whole] == [3] * len(sources)
+        assert [(one.priority, one.text) for one in log.read() if one.text in printed] == [
+            (3, text) for text in printed
+        ]
         assert eventually(lambda: len(attributes(receiver)) == 12)
         assert {record["event.name"] for record in attributes(receiver)} == {schema.OOM_KILL}
         assert "evil" not in repr(attributes(receiver))
@@ -109,7 +112,7 @@ def test_a_whole_kill_line_without_a_word_of_the_kernel_behind_it_is_marked(
     settings = {**receiver.settings, "OTEL_METRIC_EXPORT_INTERVAL": "200"}
     with AgentProcess(tmp_path, settings), KernelLog() as log:
         time.sleep(MIN_SURPLUS_AGE_S + 1)
-        mount(padded(text, size_without_words(log, tmp_path)), tmp_path)
+        mount_alone(text, size_without_words(log, tmp_path), tmp_path)
         assert eventually(lambda: newest_value(receiver, schema.UNCONFIRMED_KILLS) == 1, within_s=RECONCILED_S + 5)
     kills = [record for record in attributes(receiver) if record["event.name"] == schema.OOM_KILL]
     assert [record["oom.unconfirmed"] for record in kills] == [True]
@@ -130,7 +133,7 @@ def logged_network_namespaces() -> Iterator[None]:
 
 def log_packet(prefix: str, level: str) -> None:
     """One packet on the loopback device of a new network namespace, logged by a rule with this prefix."""
-    rule = f'log prefix "{prefix}" level {level}'
+    rule = f'udp dport 9 log prefix "{prefix}" level {level}'
     rules = f"table inet t {{ chain c {{ type filter hook output priority 0; {rule}; }}; }}"
     script = 'ip link set lo up && nft -f - && exec python3 -c "$1"'
     packet = "import socket; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'', ('127.0.0.1', 9))"
