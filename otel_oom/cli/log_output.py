@@ -67,8 +67,9 @@ class LogOutput(logging.Handler):
 
     def write_in_background(self) -> None:
         """From now on a thread of its own writes. What Python itself would write to stderr is logged too."""
-        self._thread = threading.Thread(target=self._write_queued, name="log-output", daemon=True)
-        self._thread.start()
+        thread = threading.Thread(target=self._write_queued, name="log-output", daemon=True)
+        thread.start()
+        self._thread = thread  # only now: where no thread can be started, the lines are still written
         logging.captureWarnings(capture=True)
         threading.excepthook = _log_thread_error
         sys.unraisablehook = _log_unraisable

@@ -73,31 +73,41 @@ class Assembler:
         if record.facility != FACILITY_KERNEL or len(record.text) > _MAX_TEXT_CHARS:
             return ()
         self._give_up_report(record.monotonic_us)
-        text = record.text
         if record.is_fragment:
-            # The rest of a line with a long path. Its text may look like any line, but does not begin one. A name that
-            # begins with `\x01c` makes a fragment of an opener; a path begins with `/`.
-            if self._report is not None:
-                self._report.read(record)
-            elif (opener := _opener(record)) and not text.startswith("/"):
-                return self._open(record, opener)
-            else:
-                return self._group(record)
-            return ()
-        if text.startswith(oom_lines.RESULT_LINE_BEGINNINGS):
-            if line := parse_kill_line(text):
-                return self._kill(record, observed_ns, line)
-            if not has_mount_level(record) and oom_lines.ALREADY_EXITING.fullmatch(text):
-                self._report = None
-                return ()
-            if not has_mount_level(record) and oom_lines.NO_KILLABLE.fullmatch(text):
-                self._report = None
-                return (*self.release_held(), NoVictim(record, observed_ns))
-            if "Killed process " in text or "no killable processes" in text:
-                return (Forged(record),)
-        elif "Killed process " in text and not self._is_excerpt and (line := parse_unknown_cause(text)):
+            return self._fragment(record)
+        if record.text.startswith(oom_lines.RESULT_LINE_BEGINNINGS):
+            findings = self._result_line(record, observed_ns)
+            if findings is not None:
+                return findings
+        elif "Killed process " in record.text and not self._is_excerpt and (line := parse_unknown_cause(record.text)):
             return self._kill(record, observed_ns, line)
         return self._report_line(record)
+
+    def _fragment(self, record: Record) -> tuple[OomKill, ...]:
+        r"""The rest of a line with a long path. Its text may look like any line, but does not begin one.
+
+        A name that begins with `\x01c` makes a fragment of an opener; a path begins with `/`.
+        """
+        if self._report is not None:
+            self._report.read(record)
+            return ()
+        if (opener := _opener(record)) and not record.text.startswith("/"):
+            return self._open(record, opener)
+        return self._group(record)
+
+    def _result_line(self, record: Record, observed_ns: int) -> tuple[Finding, ...] | None:
+        """A line that begins as one that states a result. None: it states none."""
+        text = record.text
+        if line := parse_kill_line(text):
+            return self._kill(record, observed_ns, line)
+        if not has_mount_level(record):
+            if oom_lines.ALREADY_EXITING.fullmatch(text):
+                self._report = None
+                return ()
+            if oom_lines.NO_KILLABLE.fullmatch(text):
+                self._report = None
+                return (*self.release_held(), NoVictim(record, observed_ns))
+        return (Forged(record),) if "Killed process " in text or "no killable processes" in text else None
 
     def _report_line(self, record: Record) -> tuple[OomKill, ...]:
         if opener := _opener(record):

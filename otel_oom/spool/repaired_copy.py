@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from otel_oom.spool import write_ahead_log
+from otel_oom.spool.file_trust import open_file
 from otel_oom.spool.write_ahead_log import PAGE_BYTES
 
 _HEADER_BYTES: Final = 100
@@ -25,15 +26,16 @@ _LEAF: Final = b"\x0d"  # a leaf page of a table
 
 
 def repaired_copies(path: Path, copy: Path, first_page: bytes) -> Iterator[Path]:
-    """Write one copy after the other to the path `copy`. The caller may stop when one is good.
+    """Write one copy after the other into the empty file `copy`. The caller may stop when one is good.
 
     The first copy has a new header, the second one a new first page. first_page: of an empty file of this format.
 
     Raises: OSError.
     """
-    shutil.copyfile(path, copy)
+    with open_file(path, "rb") as source, open_file(copy, "r+b") as target:
+        shutil.copyfileobj(source, target)
     _merge_log(path, copy)
-    with copy.open("r+b") as file:
+    with open_file(copy, "r+b") as file:
         theirs = file.read(PAGE_BYTES).ljust(PAGE_BYTES, b"\0")
         file.seek(0, os.SEEK_END)
         pages = -(-file.tell() // PAGE_BYTES)
@@ -41,7 +43,7 @@ def repaired_copies(path: Path, copy: Path, first_page: bytes) -> Iterator[Path]
     header = bytearray(first_page[:_HEADER_BYTES])
     header[_PAGE_COUNT] = pages.to_bytes(4, "big")
     for rest in (theirs, first_page):
-        with copy.open("r+b") as file:
+        with open_file(copy, "r+b") as file:
             file.write(header + rest[_HEADER_BYTES:])
         yield copy
 
@@ -49,7 +51,7 @@ def repaired_copies(path: Path, copy: Path, first_page: bytes) -> Iterator[Path]
 def leaf_pages(copy: Path) -> list[int]:
     """Numbers of the pages that hold rows, also free ones. The first page holds the names of the tables."""
     pages = []
-    with copy.open("rb") as file:
+    with open_file(copy, "rb") as file:
         for page in range(2, copy.stat().st_size // PAGE_BYTES + 1):
             file.seek((page - 1) * PAGE_BYTES)
             if file.read(1) == _LEAF:
@@ -64,7 +66,7 @@ def _merge_log(path: Path, copy: Path) -> None:
     most_pages = copy.stat().st_size // PAGE_BYTES + last
     if not last:
         return
-    with path.with_name(f"{path.name}-wal").open("rb") as log, copy.open("r+b") as file:
+    with open_file(path.with_name(f"{path.name}-wal"), "rb") as log, open_file(copy, "r+b") as file:
         for frame in frames:
             if frame.number <= last and 0 < frame.page <= most_pages:
                 log.seek(frame.offset)

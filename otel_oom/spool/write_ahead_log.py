@@ -25,6 +25,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple
 
+from otel_oom.spool.file_trust import create, open_file
+
 _HEADER: Final = struct.Struct(">8I")
 _FRAME: Final = struct.Struct(">6I")
 _HEAD_BYTES: Final = _HEADER.size + _FRAME.size
@@ -32,6 +34,10 @@ _INDEX: Final = struct.Struct("=16x I 12x 8s 2I")
 _MAGIC: Final = {0x377F0682: "<", 0x377F0683: ">"}  # with the byte order of the checksums
 _MASK: Final = 0xFFFFFFFF
 _INDEX_BYTES: Final = 64 << 10  # of 8,158 frames: 32 MiB of log, more than the largest commit
+MODES: Final = slice(18, 20)
+ROLLBACK_MODE: Final = b"\1\1"
+WAL_MODE: Final = b"\2\2"
+"""In the header of the database: whether it has a write-ahead log."""
 PAGE_BYTES: Final = 4096
 """Size of a page of the database: SQLite's default since 3.12.0."""
 
@@ -59,7 +65,7 @@ def frames(database: Path) -> Iterator[Frame]:
         return
     salts = _salts(database)
     step = _FRAME.size + PAGE_BYTES
-    with log.open("rb") as file:
+    with open_file(log, "rb") as file:
         count = (os.fstat(file.fileno()).st_size - _HEADER.size) // step
         for number in range(1, count + 1):
             offset = _HEADER.size + (number - 1) * step
@@ -90,7 +96,7 @@ def open_index(database: Path) -> BinaryIO | None:
     it (POSIX, fcntl(2)). Another process would then cut off the index, and a write to it ends this one with SIGBUS.
     """
     path = _beside(database, "-shm")
-    return path.open("r+b") if path.exists() else None
+    return open_file(path, "r+b") if path.exists() else None
 
 
 def check_room(database: Path) -> None:
@@ -100,8 +106,8 @@ def check_room(database: Path) -> None:
         return
     room = _beside(database, "-room")
     try:
-        with room.open("wb", buffering=0) as file:
-            if file.write(bytes(_INDEX_BYTES)) < _INDEX_BYTES:
+        with create(room) as file:
+            if os.write(file.fileno(), bytes(_INDEX_BYTES)) < _INDEX_BYTES:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     finally:
         room.unlink(missing_ok=True)
@@ -129,7 +135,7 @@ def _head(path: Path) -> bytes:
     """The first bytes of a file, none if it is missing."""
     if not path.exists():
         return b""
-    with path.open("rb") as file:
+    with open_file(path, "rb") as file:
         return file.read(_HEAD_BYTES)
 
 
