@@ -21,13 +21,15 @@ class Attacker:
 
 ATTACKERS: Final = (
     Attacker(
-        "any user: names of processes, also of those that crash",
+        "any user: names of processes, also of those that crash; a user namespace of their own",
         "choose the text of a name, and the end of a cgroup path below an own cgroup",
         "shift a field, add, hide or group a kill, give another kill a cgroup, sizes or a trigger, or write an "
         "unprintable character",
         (
             "plain/kernel/test_kill_assembler_names_first.py::test_a_line_that_begins_with_a_name_changes_no_kill",
             "plain/kernel/test_kill_assembler_hostile.py",
+            "plain/kernel/test_path_line.py",
+            "kernel/test_forged.py::test_in_a_user_namespace_a_mount_chooses_no_beginning_of_a_line",
             "kernel/test_forged.py::test_a_process_that_is_named_like_a_group_line_groups_nothing",
             "plain/machine/test_victim_cgroup.py::test_the_process_must_be_dying_and_have_the_name",
         ),
@@ -59,10 +61,11 @@ ATTACKERS: Final = (
         ("kernel/test_run.py::test_what_user_space_writes_is_refused_and_counted",),
     ),
     Attacker(
-        "CAP_SYS_ADMIN, also in a container: the source of a mount",
-        "forge a kill line, by a source that is so long that the kernel cuts its own words off: its record is marked "
-        "`oom.unconfirmed`, and counted in `oom.unconfirmed_kills` (not before Linux 4.13)",
-        "forge an unmarked kill, or give a true kill any fact",
+        "CAP_SYS_ADMIN in the initial user namespace, also in a container: the source of a mount",
+        "forge a kill line, where the kernel cuts its own words off: its record is marked `oom.unconfirmed`, and counted "
+        "in `oom.unconfirmed_kills` (not before Linux 4.13). Within a report it takes the facts of the report away from "
+        "the true kill (no test)",
+        "forge an unmarked kill, give a true kill any fact, forge an OOM without a victim, or group kills",
         (
             "kernel/test_forged.py::test_the_source_of_a_mount_is_no_kill",
             "kernel/test_forged.py::test_a_whole_kill_line_without_a_word_of_the_kernel_behind_it_is_marked",
@@ -71,7 +74,7 @@ ATTACKERS: Final = (
         ),
     ),
     Attacker(
-        "CAP_NET_ADMIN: the prefix of a firewall's log rule",
+        "CAP_NET_ADMIN (any user where `nf_log_all_netns` is 1): the prefix of a firewall's log rule",
         "raise `otel_oom.records` with outcome `refused`",
         "forge a kill, or give a kill any fact",
         (
