@@ -62,9 +62,9 @@ ATTACKERS: Final = (
     ),
     Attacker(
         "CAP_SYS_ADMIN in the initial user namespace, also in a container: the source of a mount",
-        "forge a kill line, where the kernel cuts its own words off: its record is marked `oom.unconfirmed`, and counted "
-        "in `oom.unconfirmed_kills` (not before Linux 4.13). Within a report it takes the facts of the report away from "
-        "the true kill (no test)",
+        "forge a kill line, where the kernel cuts its own words off: its record is marked `oom.unconfirmed`, and "
+        "counted in `oom.unconfirmed_kills` (not before Linux 4.13). Within a report it takes the facts of the report "
+        "away from the true kill (no test)",
         "forge an unmarked kill, give a true kill any fact, forge an OOM without a victim, or group kills",
         (
             "kernel/test_forged.py::test_the_source_of_a_mount_is_no_kill",
