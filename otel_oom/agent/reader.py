@@ -1,4 +1,6 @@
-"""Turns a source's readings into findings, and knows which records were read. No I/O of its own: it is given both ways.
+"""Turns a source's readings into findings, and knows which records were read.
+
+It does no I/O of its own: `source` reads the log, and `look` reads /proc.
 
 Rules:
 - Read until nothing is left, then pass on: all victims of a group are known before the first one is delivered.
@@ -6,7 +8,7 @@ Rules:
   only: they are neither counted nor delivered again, and their loss is not counted either.
 - Reading stops after the line that reports a fork of the virtual machine. What was read before the fork is passed on
   first, because the machine may have another identity after it.
-- /proc is asked for the victim's cgroup as soon as a kill line without a report was read: see `victim_cgroup`.
+- The victim's cgroup is read from /proc as soon as a kill line without a report was read: see `victim_cgroup`.
 - No record ends the reading. What cannot be handled (a bug, no memory) is counted and logged.
 """
 
@@ -66,7 +68,7 @@ class Reader:
 
     first_uncounted: sequence of the first record that was not counted before a restart
     until: sequence of the first record that is left to another reader
-    look: asks /proc for a victim
+    look: reads the cgroup of a victim from /proc
     """
 
     def __init__(

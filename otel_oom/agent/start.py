@@ -85,7 +85,8 @@ def prepare(
 ) -> ReadyAgent:
     """Prepare an agent that reads the device of the settings, with this kernel's counter, or the given source.
 
-    kernel_kills: the counter of the kernel whose log `source` is; None: there is none
+    kernel_kills: the counter of the kernel whose log `source` is; None: /proc/vmstat for the device, no counter for a
+    given source
 
     1. The spool is loaded first: its checkpoint says where in the kernel log to begin.
     2. The start point is decided before the log is opened: the device is opened at the checkpoint.

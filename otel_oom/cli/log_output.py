@@ -11,7 +11,7 @@ Rules:
 - A write that fails (closed stderr, no reader, full disk) drops the line, and is no error.
 - Every line passes the redaction (`redaction`) and is printable (`printable_text`). Only faulthandler and gRPC's C core
   write to stderr by themselves.
-- A record is one line. The lines of a traceback follow it, indented: so no text in a record can begin a second record.
+- A message is one line. The lines of a traceback follow it, indented. So no text in a message can begin a second one.
 """
 
 from __future__ import annotations

@@ -47,8 +47,6 @@ def run(arguments: argparse.Namespace, output: LogOutput) -> int:
     logging.getLogger("otel_oom").setLevel(settings.log_level)
     logging.getLogger("opentelemetry").setLevel(max(settings.log_level, logging.INFO))
     process_limits.check_threads(uses_grpc="grpc" in {settings.logs.protocol, settings.metrics.protocol})
-    # It logs a traceback for each status text that is not UTF-8. The agent logs the status itself.
-    logging.getLogger("grpc._cython").setLevel(logging.CRITICAL)
     for warning in settings.warnings:
         log.warning("%s", warning)
     hide_from_sdk(os.environ)  # before the import of the SDK, which reads some of them

@@ -38,5 +38,8 @@ def has_mount_level(record: Record) -> bool:
 
 
 def has_foreign_words(text: str) -> bool:
-    """Return whether a text holds words that follow a chosen text. A cgroup's name may hold them too, but none does."""
+    """Return whether a text holds words that follow a chosen text.
+
+    The name of a cgroup may hold them too. Then its line gives no fact.
+    """
     return _FOREIGN.search(text) is not None

@@ -138,7 +138,7 @@ class Assembler:
             self._page_size,
             record.monotonic_us,
             opener=opener,
-            open_line=PathLine("", [record.text], record.caller),
+            open_line=PathLine.of_opener(record),
         )
         return self.release_held()
 

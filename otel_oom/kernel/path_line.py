@@ -56,13 +56,18 @@ _PARSERS: Final[dict[str, Callable[[str], object]]] = {
 class PathLine:
     """One line.
 
-    head: its first words, one of `cgroup_lines.HEADS`; or empty: an opener may come in pieces too
+    head: its first words, one of `cgroup_lines.HEADS`; empty for an opener (`of_opener`)
     parts: its pieces; caller: the thread or CPU that printed it, if the kernel prints that
     """
 
     head: str
     parts: list[str]
     caller: str | None
+
+    @classmethod
+    def of_opener(cls, record: Record) -> PathLine:
+        """Return the opener of a report, which kernels 4.11 to 4.14 print in pieces too."""
+        return cls(_OPENER, [record.text], record.caller)
 
     @classmethod
     def begin(cls, record: Record) -> PathLine | None:

@@ -22,7 +22,7 @@ from typing import Final
 
 from otel_oom.errors import ProcessLimitError
 
-# Without the main thread and that of the log lines: spool, sender, identity, and one more.
+# The main thread and that of the log lines run already. To come: spool, sender, identity, and one to spare.
 _HTTP_THREADS: Final = 4
 # A timer, two more of the event engine, a channel of each signal; and a pool of one for each CPU (grpcio 1.85).
 _GRPC_THREADS: Final = 5

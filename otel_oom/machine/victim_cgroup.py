@@ -33,7 +33,7 @@ class Glance(NamedTuple):
 
 
 Look: TypeAlias = Callable[[int], Glance | None]
-"""Reads of a pid. None: the process has ended, or its pid and cgroup would mean something else here."""
+"""Reads /proc of a pid. None: the process has ended, or the pid and its cgroup have another meaning here."""
 
 
 def glance(pid: int) -> Glance | None:
@@ -45,7 +45,7 @@ def glance(pid: int) -> Glance | None:
 
 
 def no_glance(_pid: int) -> None:
-    """In another pid or cgroup namespace than the kernel log's: /proc has no answer there."""
+    """For an agent in another pid or cgroup namespace than the kernel's: there /proc shows other pids and paths."""
 
 
 def sees_host_cgroups() -> bool:

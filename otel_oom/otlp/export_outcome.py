@@ -79,8 +79,8 @@ def accepted(partial: Any) -> Outcome:
 class Exporter(Protocol, Generic[Data_contra]):
     """One way to a collector for one signal. `send` makes one attempt.
 
-    The timeout bounds the whole attempt. Over HTTP the lookup of a name is an exception: it takes as long as the C
-    library takes. So is the time in which a credential provider signs the request.
+    The timeout bounds the whole attempt. Over HTTP it does not bound two steps: the lookup of a name, which takes as
+    long as the C library takes, and the signature by a credential provider.
     """
 
     def send(self, data: Data_contra) -> Outcome:

@@ -37,8 +37,10 @@ from grpc import Call, StatusCode
 from otel_oom.otlp import remedies, tls_failure
 from otel_oom.otlp.export_outcome import TEMPORARY_HTTP_STATUSES, Outcome, accepted
 
-# grpcio logs a traceback for each message that is not OTLP's, without a limit. The outcome says it.
-logging.getLogger("grpc._common").setLevel(logging.CRITICAL)
+# grpcio logs a traceback for each message that is not OTLP's, and for each status text that is not UTF-8, without a
+# limit. The outcome says it.
+for _noisy in ("grpc._common", "grpc._cython"):
+    logging.getLogger(_noisy).setLevel(logging.CRITICAL)
 
 _HTTP_STATUS: Final = re.compile(r"Received http2 header with status: (\d+)")
 _NO_STATUS: Final = re.compile("END_STREAM flag received|No status received")

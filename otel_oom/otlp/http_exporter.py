@@ -55,7 +55,7 @@ class _HttpExporter:
         super().__init__(**_arguments(export))
         self._is_forwarded = export.proxy is not None and export.tls is None
         if not isinstance(self._client._transport, Connection):
-            _carry_session(self._client, export)
+            _replace_session_transport(self._client, export)
         headers = self._client._headers
         if headers.get("user-agent", "").startswith(_SDK_AGENT):  # the user set no other
             headers["user-agent"] = f"{_AGENT} {headers['user-agent']}"
@@ -106,13 +106,13 @@ def _arguments(export: ExportSettings) -> dict[str, Any]:
     return own | {"_transport": _connection(export, export.tls)}
 
 
-def _carry_session(client: _OTLPHTTPClient, export: ExportSettings) -> None:
+def _replace_session_transport(client: _OTLPHTTPClient, export: ExportSettings) -> None:
     """Send the requests of a credential provider's session over a connection. Raises: UsageError."""
-    from otel_oom.otlp.http_provider_session import carry, with_certificate  # imports requests
+    from otel_oom.otlp.http_provider_session import mount_connection, with_certificate  # imports requests
 
     session = cast("RequestsHTTPTransport", client._transport)._session
     files = with_certificate(export.tls, session) if export.tls is not None else None
-    carry(session, export.url, _connection(export, files))
+    mount_connection(session, export.url, _connection(export, files))
 
 
 def _connection(export: ExportSettings, files: TlsFiles | None) -> Connection:

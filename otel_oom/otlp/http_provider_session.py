@@ -74,7 +74,7 @@ class ConnectionAdapter(BaseAdapter):
         self._connection.close()
 
 
-def carry(session: requests.Session, url: str, connection: Connection) -> None:
+def mount_connection(session: requests.Session, url: str, connection: Connection) -> None:
     """Send the session's requests to this URL over the connection."""
     session.mount(requests.Request("POST", url).prepare().url or "", ConnectionAdapter(connection))
 

@@ -11,7 +11,6 @@ Rules:
 - SQLite opens by path, and run by root it gives the write-ahead log and its index to the owner of the database
   (`robustFchown` in its src/os_unix.c), whoever made them. So all three exist and are checked before it opens them, and
   afterwards this process must have these files open (`check_is_open`).
-
 - No open waits for a FIFO (O_NONBLOCK), whose other end nobody may open.
 
 Not covered: a user who may write the directory can put an earlier file of the agent back, and exchange a file while a

@@ -8,7 +8,8 @@ Rules:
   systems of their own do not disturb each other.
 - Any user can take such a name. Only the credentials of root or of the agent's own user count (SO_PEERCRED).
 - Without such a socket the agent runs with the lock file alone: where AF_UNIX is forbidden, where another user took the
-  name or fills the socket's queue, and in another network namespace. Removing the directory must come on top of it.
+  name or fills the socket's queue, and in another network namespace. There a second
+  agent is not noticed if the directory or its lock file was removed.
 """
 
 from __future__ import annotations

@@ -63,7 +63,7 @@ ATTACKERS: Final = (
     Attacker(
         "CAP_SYS_ADMIN in the initial user namespace, also in a container: the source of a mount",
         "forge a kill line, where the kernel cuts its own words off: its record is marked `oom.unconfirmed`, and "
-        "counted in `oom.unconfirmed_kills` (not before Linux 4.13). Within a report it takes the facts of the report "
+        "counted in `oom.unconfirmed_kills` (from Linux 4.13 on). Within a report it takes the facts of the report "
         "away from the true kill (no test)",
         "forge an unmarked kill, give a true kill any fact, forge an OOM without a victim, or group kills",
         (
@@ -149,7 +149,7 @@ ATTACKERS: Final = (
 def table() -> str:
     """The table as Markdown."""
     rows = [
-        f"| {one.name} | {one.can} | {one.cannot} | {', '.join(_shown(test) for test in one.tests)} |"
+        f"| {one.name} | {one.can} | {one.cannot} | {', '.join(dict.fromkeys(map(_shown, one.tests)))} |"
         for one in ATTACKERS
     ]
     return "\n".join(["| attacker | can | cannot | tests |", "| --- | --- | --- | --- |", *rows])
