@@ -17,8 +17,6 @@ from support.otlp_receiver import OtlpReceiver, Protocol
 from support.played_agent import PLAYED, command, has_arrived, run_until_arrived, started
 from support.waiting import eventually
 
-from otel_oom.errors import shortage
-
 _FEW_THREADS = """
 import threading
 start = threading.Thread.start
@@ -208,24 +206,6 @@ def test_an_interrupt_while_modules_load_ends_without_a_traceback() -> None:
         command("", _INTERRUPTED), env=environment(), capture_output=True, text=True, timeout=30, check=False
     )
     assert (done.returncode, done.stdout, done.stderr) == (-2, "", "")
-
-
-@pytest.mark.parametrize(
-    ("error", "expected"),
-    [
-        (MemoryError(), "not enough memory; give it more"),
-        (OSError(12, "Cannot allocate memory"), "not enough memory; give it more"),
-        (ImportError("libssl.so.3: failed to map segment from shared object"), "not enough memory; give it more"),
-        (RuntimeError("can't start new thread"), "no thread can be started; raise TasksMax="),
-        (OSError(24, "Too many open files", "/etc/hosts"), "no more files can be opened; raise LimitNOFILE="),
-        (OSError(23, "Too many open files in system"), "no more files can be opened; raise LimitNOFILE="),
-        (OSError(5, "Input/output error"), "None"),
-        (ImportError("No module named x"), "None"),
-        (RuntimeError("no credential provider"), "None"),
-    ],
-)
-def test_a_shortage_is_told_from_a_bug(error: Exception, expected: str) -> None:
-    assert str(shortage(error)).startswith(expected)
 
 
 @pytest.mark.parametrize("where", ["start.prepare", "build_sender.resource_builder"])

@@ -12,18 +12,8 @@ from pathlib import Path
 
 import pytest
 from support.agents import environment
+from support.played_agent import PLAYED
 from support.waiting import eventually
-
-_PLAYED = """
-import functools, sys
-from otel_oom.agent import start
-from otel_oom.cli.main import main
-from otel_oom.kernel.recorded_log import RecordedLog
-recording = RecordedLog()
-recording.play()
-start.prepare = functools.partial(start.prepare, source=recording)
-sys.exit(main(["run"]))
-"""
 
 
 @contextmanager
@@ -33,7 +23,7 @@ def agent(spool: Path, stderr: Path) -> Iterator[tuple[int, str]]:
     with (
         stderr.open("w") as said,
         subprocess.Popen(
-            [sys.executable, "-c", _PLAYED],
+            [sys.executable, "-c", PLAYED],
             env=environment(**settings),
             stdout=subprocess.PIPE,
             stderr=said,
