@@ -1,7 +1,7 @@
 r"""A line with cgroup paths, joined from its pieces. No I/O.
 
-The kernel prints such a line with several calls. A piece that does not fit into the record, or that comes after a
-record of another CPU, is a record of its own, with the flag `c`:
+The kernel prints such a line with several calls. A piece is a record of its own, with the flag `c`, if it does
+not fit into the record, or comes after a record of another CPU:
 
     6,7,1,-;oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,mems_allowed=0,oom_memcg=
     4,8,1,c;/kubepods/pod1

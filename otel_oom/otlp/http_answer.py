@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 # corrected on the way, so the data is kept. 400 and 422 are a refusal only with a Status of OTLP, which the Collector
 # (v0.159.0) sends in the request's own type. A TLS server answers 400 to plain HTTP as well, Go's without a type and
 # nginx as text/html, and has not seen the data. Loki sends its Status as an octet stream. A proxy that forwards plain
-# requests may refuse one by a page, by JSON, or by its size alone, so these are no rejections behind such a proxy.
+# requests may refuse one itself, by a page, by JSON, or by its size. So behind such a proxy these are no rejections.
 _TOO_LARGE: Final = 413
 _BAD_REQUEST: Final = frozenset({400, 422})
 _JSON: Final = "application/json"

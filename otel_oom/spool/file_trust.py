@@ -8,13 +8,13 @@ Rules:
   `emptyDir`). Its writers can remove the spool. A file of theirs is not used, because it has another owner.
 - Files get mode 0600. `fsGroup` makes them 0660 at each start of a pod.
 - Files of our own making are created with O_EXCL. Others are opened with O_NOFOLLOW, and checked once more.
-- SQLite opens by path, and run by root it gives the write-ahead log and its index to the owner of the database
-  (`robustFchown` in its src/os_unix.c), whoever made them. So all three exist and are checked before it opens them, and
+- SQLite opens by path. Run by root, it gives the write-ahead log and its index to the owner of the database, whoever
+  made them (`robustFchown` in its src/os_unix.c). So all three exist and are checked before it opens them, and
   afterwards this process must have these files open (`check_is_open`).
 - No open waits for a FIFO (O_NONBLOCK), whose other end nobody may open.
 
-Not covered: a user who may write the directory can put an earlier file of the agent back, and exchange a file while a
-damaged spool is read.
+Not covered: a user who may write the directory can put an earlier file of the agent back. They can also exchange a file
+while a damaged spool is read.
 """
 
 from __future__ import annotations

@@ -10,8 +10,8 @@ frames of earlier uses can be told apart.
 
 The index beside it (`-shm`) names the last frame of the last commit. A process that was killed leaves it behind.
 Format: https://www.sqlite.org/walformat.html#walidxfmt, in the byte order of the machine.
-SQLite maps it into memory, and allocates one byte of each 4 KiB. On a disk with smaller blocks the rest is a hole, and
-on a full disk a write to a hole ends the process with SIGBUS. So there must be room before SQLite opens the log
+SQLite maps it into memory, and allocates one byte of each 4 KiB. On a disk with smaller blocks the rest is a hole. If
+the disk is full, a write to a hole ends the process with SIGBUS. So there must be room before SQLite opens the log
 (`check_room`), and all of it is allocated afterwards (`allocate_index`).
 """
 

@@ -63,9 +63,10 @@ ATTACKERS: Final = (
     Attacker(
         "CAP_SYS_ADMIN in the initial user namespace, also in a container: the source of a mount",
         "forge a kill line, where the kernel cuts its own words off: its record is marked `oom.unconfirmed`, and "
-        "counted in `oom.unconfirmed_kills` (from Linux 4.13 on). Within a report it takes the facts of the report "
-        "away from the true kill (no test)",
-        "forge an unmarked kill, give a true kill any fact, forge an OOM without a victim, or group kills",
+        "counted in `oom.unconfirmed_kills` (from Linux 4.13 on). The mark is missing while a kill that was "
+        "counted has no line yet, in the first 5 s of an agent, and for lines from before its first start (no test). "
+        "Within a report it takes the facts of the report away from the true kill (no test)",
+        "give a true kill any fact, forge an OOM without a victim, or group kills",
         (
             "kernel/test_forged.py::test_the_source_of_a_mount_is_no_kill",
             "kernel/test_forged.py::test_a_whole_kill_line_without_a_word_of_the_kernel_behind_it_is_marked",
