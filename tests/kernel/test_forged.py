@@ -134,15 +134,17 @@ def test_a_whole_kill_line_without_a_word_of_the_kernel_behind_it_is_marked(
 
 @contextmanager
 def logged_network_namespaces() -> Iterator[None]:
-    """The kernel's log takes lines of rules in every network namespace."""
-    if shutil.which("nft") is None or not LOG_ALL.exists():
-        missing("kernel", "no nft, or a kernel without nf_log_syslog")
-    before = LOG_ALL.read_text()
-    LOG_ALL.write_text("1")
+    """The kernel's log takes lines of rules in every network namespace. Only the first namespace has this setting."""
+    first = [] if LOG_ALL.exists() else ["nsenter", "--target", "1", "--net"]  # as in a container with --pid=host
+    read = subprocess.run([*first, "cat", LOG_ALL], check=False, capture_output=True, text=True)
+    if shutil.which("nft") is None or read.returncode != 0:
+        missing("kernel", f"no nft, or no {LOG_ALL}: {read.stderr.strip()}")
+    write = [*first, "tee", str(LOG_ALL)]
+    subprocess.run(write, input="1", check=True, capture_output=True, text=True)
     try:
         yield
     finally:
-        LOG_ALL.write_text(before)
+        subprocess.run(write, input=read.stdout, check=True, capture_output=True, text=True)
 
 
 def log_packet(prefix: str, level: str) -> None:
