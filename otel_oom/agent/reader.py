@@ -15,7 +15,6 @@ Rules:
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal, TypeAlias
 
@@ -28,7 +27,6 @@ from otel_oom.machine.identity import MachineIdentity
 from otel_oom.machine.victim_cgroup import Glance, Look, no_glance
 
 _VM_FORK: Final = vm_fork_line.VM_FORK.encode()
-_KILLED: Final = re.compile(rb"Killed process (\d{1,10})\b")
 _BURST: Final = 1_000  # records: in a flood that never ends, findings are passed on after each burst
 
 
@@ -200,16 +198,21 @@ class Reader:
         has_marker = oom_lines.OOM_MARKER.search(item.raw) is not None
         if not has_marker and not self._assembler.is_open and sequence is not None:
             return
-        if not self._assembler.is_open and sequence is not None and (killed := _KILLED.search(item.raw)):
-            glance = self._look(int(killed[1]))
-            if glance is not None:
-                self.batch.glances[sequence] = glance
+        if not self._assembler.is_open and sequence is not None and (killed := oom_lines.KILLED_PID.search(item.raw)):
+            self._note_victim(sequence, int(killed[1]))
         try:
             findings = self._interpret(item, has_marker=has_marker)
         except Exception as error:  # noqa: BLE001 the next record is read
             self._health.record_failed(item.raw, error)
             findings = self._interpret_alone(item, has_marker=has_marker)
         self._add(findings)
+
+    def _note_victim(self, sequence: int, pid: int) -> None:
+        try:
+            if (glance := self._look(pid)) is not None:
+                self.batch.glances[sequence] = glance
+        except Exception as error:  # noqa: BLE001 the kill is delivered without the cgroup
+            self._health.bug("the look at a victim in /proc", error)
 
     def _interpret_alone(self, item: Item, *, has_marker: bool) -> tuple[Finding, ...]:
         """Interpret a record again, without the report before it: the failure may lie in the report."""

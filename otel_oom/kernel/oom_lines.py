@@ -43,6 +43,8 @@ MARKERS: Final = (
 GROUP_MARKER: Final = b"Tasks in "  # at the start of a text; its end (see above) may be in another record
 OOM_MARKER: Final = re.compile(b"|".join(map(re.escape, (*MARKERS, b";" + GROUP_MARKER))))
 """Searches the bytes of one record of /dev/kmsg."""
+KILLED_PID: Final = re.compile(rb"Killed process (\d{1,10})\b")
+"""The same, for the victim's pid: before a line is parsed, and so not proved to be a kill."""
 
 # The cause names the scope: `Memory cgroup …` one memory cgroup, all others the machine. A sysctl may add a word, as in
 # `Out of memory (oom_kill_allocating_task)`. `No available memory …`: until 2.6.35
