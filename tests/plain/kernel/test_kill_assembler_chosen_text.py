@@ -68,7 +68,7 @@ FACTS = [
 
 
 EVERY = min(7, int(os.environ.get("OTEL_OOM_EVERY_NAME", "7")))
-"""Each how many sequences are tried; 1 tries all. A prime, so that lines and places are mixed."""
+"""One in how many sequences is tried; 1: all of them. A prime, so that lines and places are mixed."""
 
 
 def sequences(stream: Sequence[Line], hostile: Sequence[Record]) -> Iterator[tuple[str, list[Line]]]:

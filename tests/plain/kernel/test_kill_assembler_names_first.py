@@ -19,7 +19,7 @@ from support.klog import Line, fragment
 from otel_oom.kernel import text_escapes
 
 EVERY: Final = int(os.environ.get("OTEL_OOM_EVERY_NAME", "151"))
-"""Each how many sequences are tried; 1 tries all. A prime, so that names, lines and places are mixed."""
+"""One in how many sequences is tried; 1: all of them. A prime, so that names, lines and places are mixed."""
 SEQUENCES_IN_CI: Final = 100_000
 CI: Final = Path(__file__).resolve().parents[3] / ".ci/run"
 
