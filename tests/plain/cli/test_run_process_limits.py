@@ -195,6 +195,7 @@ class Interrupts:
     def find_spec(self, name, *_):
         if name == "otel_oom.cli.arguments":
             signal.raise_signal(signal.SIGINT)
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
 sys.meta_path.insert(0, Interrupts())
 sys.argv = ["otel-oom", "schema"]
 runpy.run_module("otel_oom", run_name="__main__")
