@@ -142,7 +142,8 @@ def _prepare(
             health.spool_damaged(stored.damage, stored.lost)
     elif writer is not None:
         spool.not_saved(f"{config.spool}: {writer.failure}")
-    look = glance if point.sees_host_pids and sees_host_cgroups() else no_glance
+    has_host_cgroups = sees_host_cgroups()
+    look = glance if point.sees_host_pids and has_host_cgroups else no_glance
     kernel_log = open_log(source, spool, health, point.machine, kernel_kills=kernel_kills, look=look, wall_ns=wall_ns)
     is_always = config.fork_identity == "always"
     forks = ForkDetection(
@@ -183,6 +184,10 @@ def _prepare(
     if not point.sees_host_pids:
         log.warning(
             "not in the initial pid namespace: events come without executable and parent (docker run --pid=host)"
+        )
+    if not has_host_cgroups:
+        log.warning(
+            "not in the initial cgroup namespace: kills without a report have no cgroup (docker run --cgroupns=host)"
         )
     return ReadyAgent(agent, sender, spool, health, writer, source.wake_fd)
 

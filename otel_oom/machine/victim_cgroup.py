@@ -48,10 +48,15 @@ def no_glance(_pid: int) -> None:
     """For an agent in another pid or cgroup namespace than the kernel's: there /proc shows other pids and paths."""
 
 
-def sees_host_cgroups() -> bool:
-    """Return whether this is the initial cgroup namespace: only there are the paths those of the kernel log."""
+def sees_host_cgroups(namespace: str = "/proc/self/ns/cgroup") -> bool:
+    """Return whether /proc shows cgroup paths as the kernel log does: only in the initial cgroup namespace.
+
+    Kernels before 4.6 have no cgroup namespaces: there it is true.
+    """
     try:
-        return Path("/proc/self/ns/cgroup").stat().st_ino == _INITIAL_CGROUP_NAMESPACE
+        return Path(namespace).stat().st_ino == _INITIAL_CGROUP_NAMESPACE
+    except FileNotFoundError:
+        return True
     except OSError:
         return False
 

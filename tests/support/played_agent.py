@@ -13,7 +13,7 @@ from support.agents import environment
 from support.otlp_receiver import OtlpReceiver, Protocol
 from support.waiting import eventually
 
-PLAYED = """
+PLAYED_LOG = """
 import sys
 from otel_oom.kernel import device
 from otel_oom.kernel.recorded_log import RecordedLog
@@ -24,9 +24,12 @@ class Played(RecordedLog):
         super().__init__()
         self.play()
 device.Device = Played
+"""
+RUN = """
 from otel_oom.cli.main import main
 sys.exit(main(["run"]))
 """
+PLAYED = PLAYED_LOG + RUN
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from support.agents import environment
 from support.otlp_receiver import OtlpReceiver, Protocol
-from support.played_agent import PLAYED, command, has_arrived, run_until_arrived, started
+from support.played_agent import PLAYED, PLAYED_LOG, RUN, command, has_arrived, run_until_arrived, started
 from support.waiting import eventually
 
 _FEW_THREADS = """
@@ -217,7 +217,7 @@ from otel_oom.otlp import build_sender
 def fail(*_, **__): raise RuntimeError("can't start new thread")
 {where} = fail
 """
-    ended = run_until_arrived(tmp_path, script=script + PLAYED)
+    ended = run_until_arrived(tmp_path, script=PLAYED_LOG + script + RUN)
     assert ended.code == 71
     assert ended.lines == [
         "otel-oom: error: no thread can be started; raise TasksMax= in its unit, or pids.max of its cgroup"
