@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import SimpleNamespace
@@ -153,9 +152,9 @@ def test_a_redirect_is_not_followed(caplog: pytest.LogCaptureFixture) -> None:
 )
 def test_a_lying_server(answer: Serve) -> None:
     with RawServer(answer) as server, provided(server.url, **{f"{E}TIMEOUT": "400"}) as rig:
-        began_s, growth_mib = time.monotonic(), peak_growth()
-        assert eventually(lambda: rig.health.exports["logs", "retry"] >= 2)
-        assert time.monotonic() - began_s < 4 * 0.4 + 3.0
+        growth_mib = peak_growth()
+        # Without a deadline an attempt has no end.
+        assert eventually(lambda: rig.health.exports["logs", "retry"] >= 2, within_s=20.0)
         assert growth_mib() < 20
         assert len(rig.spool) == 1
         assert not rig.health.dropped
