@@ -97,6 +97,8 @@ def open_in(directory: int, path: Path, flags: int) -> int:
     except OSError as error:
         if error.errno == errno.ELOOP:
             raise OSError(f"{path} is a symbolic link, {_REMEDY}") from error
+        if error.errno == errno.EACCES:
+            raise OSError(f"no permission to write {path}: chown -R its directory to uid {os.geteuid()}") from error
         raise
     try:
         check(os.fstat(file), path)

@@ -3,6 +3,7 @@
 - The pages of the write-ahead log are written into the copy, also those behind a damaged frame. In most cases a later
   commit wrote the damaged page again.
 - The header of the file is replaced, with the real number of pages: SQLite reads nothing of a file that is too short.
+- Only the first 64 MiB are copied. A damaged size must not fill the disk: a sparse file can have 16 TiB.
 - The first page holds the names of the tables. It is the same in all files of one format that this version made.
 
 Format: https://www.sqlite.org/fileformat2.html
@@ -11,7 +12,6 @@ Format: https://www.sqlite.org/fileformat2.html
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -22,6 +22,8 @@ from otel_oom.spool.write_ahead_log import PAGE_BYTES
 
 _HEADER_BYTES: Final = 100
 _PAGE_COUNT: Final = slice(28, 32)
+_MAX_BYTES: Final = 64 << 20  # of queue and quarantine, as in `machine.process_limits`
+_COPIED_BYTES: Final = 1 << 20
 _LEAF: Final = b"\x0d"  # a leaf page of a table
 
 
@@ -33,7 +35,8 @@ def repaired_copies(path: Path, copy: Path, first_page: bytes) -> Iterator[Path]
     Raises: OSError.
     """
     with open_file(path, "rb") as source, open_file(copy, "r+b") as target:
-        shutil.copyfileobj(source, target)
+        for _ in range(_MAX_BYTES // _COPIED_BYTES):
+            target.write(source.read(_COPIED_BYTES))
     _merge_log(path, copy)
     with open_file(copy, "r+b") as file:
         theirs = file.read(PAGE_BYTES).ljust(PAGE_BYTES, b"\0")

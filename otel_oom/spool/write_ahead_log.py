@@ -33,6 +33,7 @@ _HEAD_BYTES: Final = _HEADER.size + _FRAME.size
 _INDEX: Final = struct.Struct("=16x I 12x 8s 2I")
 _MAGIC: Final = {0x377F0682: "<", 0x377F0683: ">"}  # with the byte order of the checksums
 _MASK: Final = 0xFFFFFFFF
+_MAX_FRAMES: Final = 1 << 16  # 256 MiB: a damaged size must not cost hours
 _INDEX_BYTES: Final = 64 << 10  # of 8,158 frames: 32 MiB of log, more than the largest commit
 MODES: Final = slice(18, 20)
 ROLLBACK_MODE: Final = b"\1\1"
@@ -56,7 +57,7 @@ class Frame(NamedTuple):
 
 
 def frames(database: Path) -> Iterator[Frame]:
-    """All frames of the current use of the log, also those behind a damaged one.
+    """All frames of the current use of the log, also those behind a damaged one; of a longer log its first 256 MiB.
 
     A log that is missing has none. Raises: OSError.
     """
@@ -67,7 +68,7 @@ def frames(database: Path) -> Iterator[Frame]:
     step = _FRAME.size + PAGE_BYTES
     with open_file(log, "rb") as file:
         count = (os.fstat(file.fileno()).st_size - _HEADER.size) // step
-        for number in range(1, count + 1):
+        for number in range(1, min(count, _MAX_FRAMES) + 1):
             offset = _HEADER.size + (number - 1) * step
             file.seek(offset)
             head = file.read(_FRAME.size)

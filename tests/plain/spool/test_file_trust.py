@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import stat
@@ -292,3 +293,17 @@ def test_a_view_in_the_place_of_a_table_is_not_read(tmp_path: Path, statements: 
     stored = opened(tmp_path)
     assert {one.uid for _, one in stored.events} <= {"a"}, "SQLite may have overwritten a table that was dropped"
     assert "it defines something that no agent made" in stored.damage
+
+
+def test_a_directory_without_permission_has_a_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a `chown` of the directory alone, or in a directory of root."""
+    directory = file_trust.open_directory(tmp_path)
+    path = tmp_path / "lock"
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", "lock")
+
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(OSError, match=rf"^no permission to write {path}: chown -R "):
+        file_trust.open_in(directory, path, os.O_RDWR)
+    os.close(directory)

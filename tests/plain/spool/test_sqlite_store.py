@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import sqlite3
 import stat
@@ -430,6 +431,24 @@ def test_a_damaged_file_that_is_opened_again_costs_nothing(tmp_path: Path) -> No
     store.commit(change("a", "b", "c", replaces_all=True))
     store.close()
     assert uids(kept(tmp_path)) == [(1, "a"), (2, "b"), (3, "c")]
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("name", ["spool.db", "spool.db-wal", "spool.db-shm"])
+def test_a_damaged_size_costs_neither_disk_nor_hours(tmp_path: Path, name: str) -> None:
+    """A sparse file can have a size of terabytes. More than 128 MiB may not be written here."""
+    with_log(tmp_path)
+    os.truncate(tmp_path / name, 1 << 40)
+    if name == "spool.db":
+        with (tmp_path / name).open("r+b") as file:
+            file.write(bytes(4096))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (128 << 20, limits[1]))
+    try:
+        stored = kept(tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert [uid for _, uid in uids(stored)] == ["a", "c", "d"]
 
 
 def test_nothing_of_a_damaged_row_reaches_the_log_line(tmp_path: Path) -> None:
