@@ -37,6 +37,7 @@ class OpenLog:
             first_uncounted=self.reader.first_uncounted,
             base=self.reconciliation.base,
             lines=self.reconciliation.lines,
+            is_new_base=self.reconciliation.is_new_base,
         )
 
 
@@ -64,8 +65,9 @@ def open_log(
     gap = reader.find_gap()
     begin = checkpoint if gap is None else checkpoint.with_reset_totals(wall_ns())
     # A machine that was set back has the counter of that time.
-    is_new_base = begin.base is None or gap == "set back"
-    base = None if counted is None else counted if is_new_base else begin.base
+    is_read_now = begin.base is None or gap == "set back"
+    base = None if counted is None else counted if is_read_now else begin.base
+    is_new_base = is_read_now or begin.is_new_base
     reconciliation = Reconciliation(base, lines=begin.lines, surplus=begin.totals.surplus, is_new_base=is_new_base)
     log = OpenLog(source, reader, reconciliation, reader.next_sequence)
     spool.begin(log.checkpoint(begin, begin.totals))

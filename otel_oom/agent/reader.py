@@ -199,9 +199,12 @@ class Reader:
         if not has_marker and not self._assembler.is_open and sequence is not None:
             return
         if not self._assembler.is_open and sequence is not None and (killed := _KILLED.search(item.raw)):
-            glance = self._look(int(killed[1]))
-            if glance is not None:
-                self.batch.glances[sequence] = glance
+            try:
+                glance = self._look(int(killed[1]))
+                if glance is not None:
+                    self.batch.glances[sequence] = glance
+            except Exception as error:  # noqa: BLE001 the kill is delivered without a cgroup
+                self._health.bug("the look at a victim", error)
         try:
             findings = self._interpret(item, has_marker=has_marker)
         except Exception as error:  # noqa: BLE001 the next record is read

@@ -143,3 +143,11 @@ def test_proc_is_asked_for_a_victim_without_a_report_right_after_its_line() -> N
     assert one.batch.glances == {1: found, 6: found}
     one.clear_batch()
     assert not one.batch.glances
+
+
+def test_a_look_at_a_victim_that_fails_does_not_take_the_kill_along(caplog: pytest.LogCaptureFixture) -> None:
+    failures = [MemoryError(), ValueError("bug")]
+    rig = Rig(glance=lambda _: (_ for _ in ()).throw(failures.pop(0))).run(kill(1), kill(2))
+    assert rig.kills == {"cgroup": 2}
+    assert rig.health.records["malformed"] == 0
+    assert "bug in the look at a victim, which continues: MemoryError()" in caplog.text

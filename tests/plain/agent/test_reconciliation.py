@@ -40,16 +40,32 @@ def published(*looks: tuple[float, int, int]) -> list[int]:
         pytest.param([(0, 0, 9), (5, 0, 9), (10, 0, 9)], [0, 0, 0], id="lines of a backlog lower a new base"),
         pytest.param([(0, 0, 0), (1, 0, 1), (6, 0, 1), (11, 0, 1)], [0] * 4, id="one line was on its way"),
         pytest.param([(0, 0, 0), (1, 0, 2), (6, 0, 2), (11, 0, 2)], [0, 0, -1, 0], id="no two lines were on their way"),
-        pytest.param([(0, 0, 0), (5, 0, 1), (9, 0, 1), (10, 0, 1)], [0, 0, 0, -1], id="a line without a kill"),
-        pytest.param([(0, 0, 0), (5, 0, 1), (10, 3, 4), (15, 3, 4)], [0, 0, -1, 0], id="a line amid kills"),
-        pytest.param([(0, 0, 0), (5, 0, 1), (8, 1, 1), (10, 1, 1)], [0, 0, 0, 0], id="a kill without a line hides it"),
         pytest.param(
-            [(0, 0, 0), (5, 0, 1), (10, 0, 1), (15, 1, 1), (20, 1, 1)], [0, 0, -1, 0, 1], id="both, each for 5 s"
+            [(-5, 0, 0), (0, 0, 0), (5, 0, 1), (9, 0, 1), (10, 0, 1)], [0, 0, 0, 0, -1], id="a line without a kill"
         ),
-        pytest.param([(0, 0, 0), (5, 0, 1), (10, 0, 3), (15, 0, 3)], [0, 0, -1, -2], id="more lines without a kill"),
+        pytest.param(
+            [(-5, 0, 0), (0, 0, 0), (5, 0, 1), (10, 3, 4), (15, 3, 4)], [0, 0, 0, -1, 0], id="a line amid kills"
+        ),
+        pytest.param([(-5, 0, 0), (0, 0, 0), (5, 0, 1), (8, 1, 1), (10, 1, 1)], [0] * 5, id="a kill hides it"),
+        pytest.param(
+            [(-5, 0, 0), (0, 0, 0), (5, 0, 1), (10, 0, 1), (15, 1, 1), (20, 1, 1)],
+            [0, 0, 0, -1, 0, 1],
+            id="both, each for 5 s",
+        ),
+        pytest.param(
+            [(-5, 0, 0), (0, 0, 0), (5, 0, 1), (10, 0, 3), (15, 0, 3)],
+            [0, 0, 0, -1, -2],
+            id="more lines without a kill",
+        ),
         pytest.param(
             [(0, 2, 0), (5, 2, 0), (10, 2, 2), (15, 2, 2), (20, 3, 2)], [0, 2, 0, -2, 0], id="late lines after all"
         ),
+        pytest.param(
+            [(0, 0, 0), (20, 50, 50), (25, 50, 51), (30, 50, 51)],
+            [0, 0, 0, 0],
+            id="stopped in a storm: the line on its way at the start stays hidden by the next one",
+        ),
+        pytest.param([(0, 0, 0), (4, 1, 1), (6, 1, 2), (11, 1, 2)], [0] * 4, id="no quiet time since the start"),
     ],
 )
 def test_looks(looks: list[tuple[float, int, int]], expected: list[int]) -> None:
