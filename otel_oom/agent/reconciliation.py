@@ -6,10 +6,9 @@ Rules (mm/oom_kill.c, __oom_kill_process: count_vm_event(OOM_KILL) comes before 
 - A surplus of the counter is published once, as unaccounted kills, if it lasts 5 s. It is the surplus of one comparison
   that must last: in a storm each comparison finds a surplus of other kills, whose lines come later.
 - A surplus of lines is a line that is not the kernel's: it is published once, as unconfirmed kills, if it lasts 5 s.
-- A new base is the kernel's counter at the start. It is lowered by the lines that the log held before, until the log
-  was read to its end. After that one more line may lower it: that of a kill which was counted and not yet printed.
-  There is only one, because the kernel kills under its `oom_lock`. In a storm each comparison may find the next kill
-  of this kind, so the base stays new until no line came for 5 s. No line lowers a base that is not new.
+- A new base is the kernel's counter at the start. Lines of kills that it contains may come later, and lower it. In a
+  storm the next kills hide them: they are counted, and their lines are not read yet. So the base stays new until no
+  line came for 5 s. No line lowers a base that is not new.
 """
 
 from __future__ import annotations
@@ -26,14 +25,14 @@ class Reconciliation:
     base: the kernel's counter when counting began, None where the kernel does not count (before 4.13)
     lines: kill lines read since the base
     surplus: published since the base: unaccounted kills less unconfirmed ones
-    is_new_base: the base was read a moment ago, or before an agent ended while its base was new
+    lowerings: how many lines may lower the base; 0: it is not new
     """
 
-    def __init__(self, base: int | None, *, lines: int = 0, surplus: int = 0, is_new_base: bool = False) -> None:
+    def __init__(self, base: int | None, *, lines: int = 0, surplus: int = 0, lowerings: float = 0) -> None:
         self.base = base
         self.lines = lines
         self._published = surplus
-        self._lowerings = math.inf if is_new_base else 0
+        self._lowerings = lowerings
         self._quiet: tuple[float, int] | None = None
         """Since when the number of lines is this one."""
         self._first: tuple[float, int] | None = None
@@ -98,7 +97,6 @@ class Reconciliation:
         newly = self._unaccounted(counted, self.base, now_s) - self._unconfirmed(counted, self.base, now_s)
         self._published += newly
         self._known_deficit = self._deficit(counted, self.base)
-        self._lowerings = min(self._lowerings, 1)
         return newly
 
     def _unaccounted(self, counted: int, base: int, now_s: float) -> int:

@@ -142,7 +142,16 @@ def _prepare(
     elif writer is not None:
         spool.not_saved(f"{config.spool}: {writer.failure}")
     look = glance if point.sees_host_pids and sees_host_cgroups() else no_glance
-    kernel_log = open_log(source, spool, health, point.machine, kernel_kills=kernel_kills, look=look, wall_ns=wall_ns)
+    kernel_log = open_log(
+        source,
+        spool,
+        health,
+        point.machine,
+        kernel_kills=kernel_kills,
+        look=look,
+        reads_backlog=point.reads_backlog,
+        wall_ns=wall_ns,
+    )
     is_always = config.fork_identity == "always"
     forks = ForkDetection(
         BackgroundRead(lambda: read_known_machine(config, health)),

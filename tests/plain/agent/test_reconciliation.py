@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,9 +19,9 @@ def look(reconciliation: Reconciliation, counted: int, lines: int, now_s: float)
     return reconciliation.compare(counted, now_s)
 
 
-def published(*looks: tuple[float, int, int]) -> list[int]:
+def published(*looks: tuple[float, int, int], lowerings: float = 1) -> list[int]:
     """looks: (second, counted since the base, lines)."""
-    reconciliation = Reconciliation(BASE, is_new_base=True)
+    reconciliation = Reconciliation(BASE, lowerings=lowerings)
     return [look(reconciliation, BASE + counted, lines, now_s) for now_s, counted, lines in looks]
 
 
@@ -37,7 +39,6 @@ def published(*looks: tuple[float, int, int]) -> list[int]:
         ),
         pytest.param([(0, 1, 0), (5, 4, 0), (10, 4, 0), (15, 4, 0)], [0, 1, 3, 0], id="the rest has to stand as well"),
         pytest.param([(0, 0, 1), (5, 1, 2), (10, 1, 2)], [0, 0, 0], id="the base was taken too late: it is lowered"),
-        pytest.param([(0, 0, 9), (5, 0, 9), (10, 0, 9)], [0, 0, 0], id="lines of a backlog lower a new base"),
         pytest.param([(0, 0, 0), (1, 0, 1), (6, 0, 1), (11, 0, 1)], [0] * 4, id="one line was on its way"),
         pytest.param([(0, 0, 0), (1, 0, 2), (6, 0, 2), (11, 0, 2)], [0, 0, -1, 0], id="no two lines were on their way"),
         pytest.param(
@@ -73,14 +74,20 @@ def test_looks(looks: list[tuple[float, int, int]], expected: list[int]) -> None
 
 
 def test_lines_of_before_lower_a_new_base() -> None:
-    reconciliation = Reconciliation(BASE, is_new_base=True)
+    reconciliation = Reconciliation(BASE, lowerings=math.inf)
     look(reconciliation, BASE, 2, 0)
     assert reconciliation.base == BASE - 2
 
 
+@pytest.mark.parametrize(("lowerings", "expected"), [(math.inf, [0, 0, 0, 0]), (3, [0, 0, 0, 0]), (2, [0, 0, -1, 0])])
+def test_later_kills_may_hide_lines_of_before(lowerings: float, expected: list[int]) -> None:
+    """The first comparison finds the lines of three later kills missing, and so no surplus of lines."""
+    assert published((0, 3, 3), (4, 3, 6), (9, 3, 6), (14, 3, 6), lowerings=lowerings) == expected
+
+
 @pytest.mark.parametrize("is_resumed", [True, False])
 def test_a_line_without_a_count_lowers_no_base(is_resumed: bool) -> None:  # noqa: FBT001
-    reconciliation = Reconciliation(BASE, is_new_base=not is_resumed)
+    reconciliation = Reconciliation(BASE, lowerings=0 if is_resumed else math.inf)
     if not is_resumed:
         look(reconciliation, BASE, 0, 0.0)
         look(reconciliation, BASE, 0, 5.0)
