@@ -42,7 +42,7 @@ def read_missed(
     is_same = earlier.identity.is_of_machine(machine.instance_ids)
     left = earlier.with_reset_totals(0) if is_same else earlier.under_new_identity(identity, 0)
     if left.boot_id != machine.boot_id:  # read the log from its start; the kernel's counter was 0
-        left = replace(left, cursor=0, first_uncounted=0, base=0)
+        left = replace(left, cursor=0, first_uncounted=0, base=0, is_new_base=False)
     if began_at is None or left.cursor is None:
         return None
     reader = Reader(source_at(left.cursor), health, machine, first_uncounted=left.first_uncounted, until=began_at)

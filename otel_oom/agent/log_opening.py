@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -37,6 +38,7 @@ class OpenLog:
             first_uncounted=self.reader.first_uncounted,
             base=self.reconciliation.base,
             lines=self.reconciliation.lines,
+            is_new_base=self.reconciliation.is_new_base,
         )
 
 
@@ -48,14 +50,17 @@ def open_log(
     *,
     kernel_kills: Callable[[], int | None],
     look: Look = no_glance,
+    reads_backlog: bool = False,
     wall_ns: Clock,
 ) -> OpenLog:
     """Open the source at the spool's checkpoint. Where uncounted records are missing, totals begin again at 0.
 
     kernel_kills: the kernel's counter now, None where it does not count; look: reads the cgroup of a victim from /proc
+    reads_backlog: the log is read from before this start
 
     Raises: NoDeviceError, NoPermissionError.
     """
+    counted_before = kernel_kills() or 0
     source.open()
     health.device_up()
     checkpoint = spool.checkpoint
@@ -64,9 +69,14 @@ def open_log(
     gap = reader.find_gap()
     begin = checkpoint if gap is None else checkpoint.with_reset_totals(wall_ns())
     # A machine that was set back has the counter of that time.
-    is_new_base = begin.base is None or gap == "set back"
-    base = None if counted is None else counted if is_new_base else begin.base
-    reconciliation = Reconciliation(base, lines=begin.lines, surplus=begin.totals.surplus, is_new_base=is_new_base)
+    is_read_now = begin.base is None or gap == "set back"
+    base = None if counted is None else counted if is_read_now else begin.base
+    lowerings: float = math.inf if is_read_now or begin.is_new_base else 0
+    if counted is not None and is_read_now and (gap == "set back" or not reads_backlog):
+        # Kills since the log's end was found, and one that was counted before it and not yet printed. There is only
+        # one, because the kernel kills under its `oom_lock`.
+        lowerings = counted - counted_before + 1
+    reconciliation = Reconciliation(base, lines=begin.lines, surplus=begin.totals.surplus, lowerings=lowerings)
     log = OpenLog(source, reader, reconciliation, reader.next_sequence)
     spool.begin(log.checkpoint(begin, begin.totals))
     return log

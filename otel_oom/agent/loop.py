@@ -159,8 +159,8 @@ class Agent:
         claims = len(reader.batch.claims)
         if not lines and not claims:
             return
+        self._reconciliation.add_lines(lines)  # first: what follows may fail (no memory)
         counted = self._kernel_kills()
-        self._reconciliation.add_lines(lines)
         if claims:
             is_confirmed = self._reconciliation.confirms(counted, claims)
             reader.settle_claims(is_confirmed=is_confirmed)
@@ -186,7 +186,7 @@ class Agent:
         missed = read_missed(earlier, self._kernel_log.began_at, identity, self._machine, self._health, self._source_at)
         if missed is not None:
             reader, left = missed
-            self._reconciliation.extend_back(left.base, reader.kill_lines)
+            self._reconciliation.extend_back(left.base, reader.kill_lines, is_new_base=left.is_new_base)
             self._judge(reader, reader.kill_lines)
             self._spool.add_retired(left.retired)
             self._spool.put((), replace(self._spool.checkpoint, carried_over=left.carried_over))

@@ -6,9 +6,9 @@ Rules (mm/oom_kill.c, __oom_kill_process: count_vm_event(OOM_KILL) comes before 
 - A surplus of the counter is published once, as unaccounted kills, if it lasts 5 s. It is the surplus of one comparison
   that must last: in a storm each comparison finds a surplus of other kills, whose lines come later.
 - A surplus of lines is a line that is not the kernel's: it is published once, as unconfirmed kills, if it lasts 5 s.
-- A new base is the kernel's counter at the start. It is lowered by the lines that the log held before, until the log
-  was read to its end. After that one more line may lower it for 5 s: that of a kill which was counted and not yet
-  printed. There is only one, because the kernel kills under its `oom_lock`. No other line lowers a base.
+- A new base is the kernel's counter at the start. Lines of kills that it contains may come later, and lower it. In a
+  storm the next kills hide them: they are counted, and their lines are not read yet. So the base stays new until no
+  line came for 5 s. No line lowers a base that is not new.
 """
 
 from __future__ import annotations
@@ -25,20 +25,25 @@ class Reconciliation:
     base: the kernel's counter when counting began, None where the kernel does not count (before 4.13)
     lines: kill lines read since the base
     surplus: published since the base: unaccounted kills less unconfirmed ones
-    is_new_base: the base was read a moment ago
+    lowerings: how many lines may lower the base; 0: it is not new
     """
 
-    def __init__(self, base: int | None, *, lines: int = 0, surplus: int = 0, is_new_base: bool = False) -> None:
+    def __init__(self, base: int | None, *, lines: int = 0, surplus: int = 0, lowerings: float = 0) -> None:
         self.base = base
         self.lines = lines
         self._published = surplus
-        self._lowerings = math.inf if is_new_base else 0
-        self._first_s: float | None = None
-        """When `compare` was first called."""
+        self._lowerings = lowerings
+        self._quiet: tuple[float, int] | None = None
+        """Since when the number of lines is this one."""
         self._first: tuple[float, int] | None = None
         self._deficit_since_s = 0.0
         self._least_deficit = 0
         self._known_deficit = 0
+
+    @property
+    def is_new_base(self) -> bool:
+        """Whether a line may still lower the base."""
+        return self._lowerings > 0
 
     def add_lines(self, count: int) -> None:
         """More kill lines were read."""
@@ -52,13 +57,15 @@ class Reconciliation:
         self._published = 0
         self._first = None
 
-    def extend_back(self, base: int | None, lines: int) -> None:
+    def extend_back(self, base: int | None, lines: int, *, is_new_base: bool) -> None:
         """Counting began earlier than was known.
 
-        base: the earlier one, if known; lines: read between the two bases, which the caller then adds
+        base: the earlier one, if known; is_new_base: of that one
+        lines: read between the two bases, which the caller then adds
         """
         if self.base is not None:
             self.base = self.base - lines if base is None else base
+            self._lowerings = math.inf if is_new_base and base is not None else self._lowerings
 
     def add_carried_over(self, surplus: int) -> None:
         """The totals now contain a surplus that was published before the base. It changes no comparison."""
@@ -84,14 +91,13 @@ class Reconciliation:
         """
         if self.base is None:
             return 0
-        if self._first_s is None:
-            self._first_s = now_s
-        elif now_s - self._first_s >= MIN_SURPLUS_AGE_S:
+        if self._quiet is None or self._quiet[1] != self.lines:
+            self._quiet = (now_s, self.lines)
+        elif now_s - self._quiet[0] >= MIN_SURPLUS_AGE_S:
             self._lowerings = 0
         newly = self._unaccounted(counted, self.base, now_s) - self._unconfirmed(counted, self.base, now_s)
         self._published += newly
         self._known_deficit = self._deficit(counted, self.base)
-        self._lowerings = min(self._lowerings, 1)
         return newly
 
     def _unaccounted(self, counted: int, base: int, now_s: float) -> int:

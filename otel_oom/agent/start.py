@@ -144,7 +144,16 @@ def _prepare(
         spool.not_saved(f"{config.spool}: {writer.failure}")
     has_host_cgroups = sees_host_cgroups()
     look = glance if point.sees_host_pids and has_host_cgroups else no_glance
-    kernel_log = open_log(source, spool, health, point.machine, kernel_kills=kernel_kills, look=look, wall_ns=wall_ns)
+    kernel_log = open_log(
+        source,
+        spool,
+        health,
+        point.machine,
+        kernel_kills=kernel_kills,
+        look=look,
+        reads_backlog=point.reads_backlog,
+        wall_ns=wall_ns,
+    )
     is_always = config.fork_identity == "always"
     forks = ForkDetection(
         BackgroundRead(lambda: read_known_machine(config, health)),

@@ -33,6 +33,7 @@ class Checkpoint:
     first_uncounted: sequence of the first record that `totals` and `lines` do not contain
     base: the kernel's counter less `lines` and `totals.surplus`, once all lines are read; None if not known
     lines: kill lines read since the last reset
+    is_new_base: a line may still lower the base, see `Reconciliation`
     log_epoch_ns: wall clock at the kernel log's time 0, as first seen in this boot, ns since the Unix epoch
     exported_ns: the latest time of any acknowledged metric point
     agent_pid: of the agent that wrote this, 0 in another pid namespace than the kernel log's
@@ -49,6 +50,7 @@ class Checkpoint:
     first_uncounted: int = 0
     base: int | None = None
     lines: int = 0
+    is_new_base: bool = False
     log_epoch_ns: int = 0
     exported_ns: int = 0
     agent_pid: int = 0

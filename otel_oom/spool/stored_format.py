@@ -62,6 +62,7 @@ def dump_checkpoint(checkpoint: Checkpoint) -> str:
             "uncounted": checkpoint.first_uncounted,
             "base": checkpoint.base,
             "lines": checkpoint.lines,
+            "new_base": checkpoint.is_new_base,
             "log_epoch_ns": checkpoint.log_epoch_ns,
             "exported_ns": checkpoint.exported_ns,
             "agent_pid": checkpoint.agent_pid,
@@ -88,6 +89,8 @@ def load_checkpoint(text: bytes) -> Checkpoint:
         first_uncounted=first_uncounted,
         base=None if state["base"] is None else _int(state["base"]),
         lines=_int(state["lines"]),
+        # Versions before it lowered the base only every 5 s, so their last one may be too high.
+        is_new_base=state.get("new_base", True) is True,
         log_epoch_ns=_int(state["log_epoch_ns"]),
         exported_ns=_int(state["exported_ns"]),
         agent_pid=_count(state["agent_pid"]),

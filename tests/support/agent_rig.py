@@ -86,6 +86,7 @@ class Rig:
                 IDENTITY,
                 kernel_kills=lambda: self.counted,
                 look=self.glance,
+                reads_backlog=self.reads_backlog,
                 wall_ns=self.wall_ns,
             ),
             self.spool,

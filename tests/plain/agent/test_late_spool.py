@@ -108,3 +108,19 @@ def test_a_spool_without_a_checkpoint_is_caught_up_with_from_its_newest_event() 
         assert eventually(lambda: rig.kills == {"cgroup": 2})
     assert [one.attributes[schema.KMSG_SEQUENCE.name] for one in rig.events] == [80, 77]
     assert rig.spool.retired is None
+
+
+def test_an_earlier_agent_whose_base_was_new_leaves_no_kill_unconfirmed() -> None:
+    """The line of a kill that it found counted was not printed when it ended."""
+    earlier = replace(FIRST, cursor=70, first_uncounted=70, base=40, is_new_base=True)
+    script = Script()
+    script.put(kill(72))
+    rig = Rig(counted=40, source_at=lambda _: script)
+    rig.source.next_sequence = 80
+    with rig.running():
+        rig.spool.hand_over(earlier)
+        rig.source.wake()
+        assert rig.spool.wait_taken(10.0, lambda: False)
+        assert eventually(lambda: rig.kills == {"cgroup": 1})
+    assert schema.IS_UNCONFIRMED.name not in rig.events[0].attributes
+    assert rig.spool.checkpoint.base == 39

@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.agent_rig import Rig, first_checkpoint, kill, line
+from support.agent_rig import IDENTITY, Rig, first_checkpoint, kill, line
 from support.klog import CAPTURES
 
 from otel_oom import schema
+from otel_oom.agent.log_opening import open_log
+from otel_oom.health import Health
 from otel_oom.kernel.device import Item, Lost, Reading
 from otel_oom.kernel.kmsg_record import sequence_of
 from otel_oom.spool.checkpoint import Checkpoint, resume
@@ -226,3 +228,13 @@ def test_after_a_crash_the_first_export_holds_what_the_log_holds() -> None:
     rig.source.put(kill(77))
     rig.finish(agent)
     assert [event.attributes.get(schema.BACKLOG.name) for event in rig.events] == [True, True, None]
+
+
+@pytest.mark.parametrize(("lines", "unconfirmed"), [(4, 0), (5, 1)])
+def test_kills_while_the_log_is_opened_may_have_their_lines_later(lines: int, unconfirmed: int) -> None:
+    """Three were counted after the log's end was found, and one before it was printed later. Later kills hide them."""
+    rig, counter = Rig(), iter([40, 43])
+    log = open_log(rig.source, rig.spool, Health(), IDENTITY, kernel_kills=lambda: next(counter), wall_ns=lambda: 1)
+    assert log.reconciliation.compare(43, 0.0) == 0
+    log.reconciliation.add_lines(lines)
+    assert [log.reconciliation.compare(43, now_s) for now_s in (1.0, 6.0)] == [0, -unconfirmed]

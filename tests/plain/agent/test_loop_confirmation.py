@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -204,3 +205,44 @@ def test_a_text_of_another_form_is_no_kill_even_if_the_counter_has_more(text: st
     rig.counted = 41
     rig.run(line(text.format(killed=KILLED.format(pid=7)), 1))
     assert (rig.names, rig.kills) == ([], {})
+
+
+def crashed(rig: Rig) -> Rig:
+    """An agent on the spool that the agent of a rig left."""
+    checkpoint = load_checkpoint(dump_checkpoint(rig.spool.checkpoint).encode())
+    return Rig(counted=rig.counted, checkpoint=checkpoint, reads_backlog=True)
+
+
+def test_a_crash_right_after_the_first_start_finds_no_kill_unconfirmed(later: Callable[[Rig, float], None]) -> None:
+    """A kill that was counted before the base was read, and whose line came after it."""
+    first = Rig(counted=40)
+    first.open()
+    second = crashed(first).run()
+    third = crashed(second)
+    third.source.put(kill(1))
+    with third.running():
+        assert eventually(lambda: third.kills == {"cgroup": 1})
+        for _ in range(4):
+            later(third, 5.0)
+    assert (marked(third), third.spool.totals.unconfirmed) == ([False], 0)
+    assert (third.spool.checkpoint.base, third.spool.checkpoint.is_new_base) == (39, False)
+    fourth = crashed(third).run(kill(2))
+    assert marked(fourth) == [True], "the base is no longer new"
+
+
+def test_lines_stay_reconciled_if_the_counter_cannot_be_read_after_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = settled(Rig(counted=40))
+    failures = [MemoryError()]
+
+    def kernel_kills() -> int:
+        if failures:
+            raise failures.pop()
+        return 42
+
+    with rig.running() as agent:
+        monkeypatch.setattr(agent, "_compare_due_s", time.monotonic() + 60.0)
+        monkeypatch.setattr(agent, "_kernel_kills", kernel_kills)
+        rig.source.put(kill(1), claim(2))
+        assert eventually(lambda: rig.kills == {"cgroup": 1, "system": 1})
+    assert (marked(rig), rig.spool.checkpoint.lines) == ([False] * 2, 2)
+    assert rig.health.records["refused"] == 0
