@@ -149,10 +149,11 @@ class Reader:
                 ahead, self._ahead = self._ahead, None
                 reading = ahead or self._source.read()
                 if isinstance(reading, Item):
-                    if (kmsg_record.sequence_of(reading.raw) or 0) >= self._until:
+                    sequence = kmsg_record.sequence_of(reading.raw)
+                    if (sequence or 0) >= self._until:
                         return Drained()
                     self._health.records["read"] += 1
-                    self._feed(reading)
+                    self._feed(reading, sequence)
                     if _VM_FORK in reading.raw and self._is_fork(reading):
                         self.batch = replace(self.batch, is_forked=True)
                         return More()
@@ -193,8 +194,7 @@ class Reader:
             return False
         return vm_fork_line.is_vm_fork(record)
 
-    def _feed(self, item: Item) -> None:
-        sequence = kmsg_record.sequence_of(item.raw)
+    def _feed(self, item: Item, sequence: int | None) -> None:
         has_marker = oom_lines.OOM_MARKER.search(item.raw) is not None
         if not has_marker and not self._assembler.is_open and sequence is not None:
             return

@@ -24,6 +24,8 @@ FACILITY_KERNEL: Final = 0
 
 _UNESCAPED: Final = re.compile(r"[^ -~]")
 _NUMBER_DIGITS: Final = 18  # fits OTLP's int64; as µs it is 30,000 years
+# ASCII digits only: int() never sees a sign, a blank or an underscore.
+_NUMBERS: Final = re.compile(rb"(?:[0-9]{1,%d},){3}" % _NUMBER_DIGITS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +80,9 @@ def parse(raw: bytes) -> Record | Malformed:
     columns = head.split(b",")
     if len(columns) < 4:
         return Malformed("fewer than four header fields", raw[:80])
-    numbers = columns[:3]
-    # bytes.isdigit accepts ASCII digits only: int() never sees a sign, a blank or an underscore.
-    if not all(number.isdigit() and len(number) <= _NUMBER_DIGITS for number in numbers):
+    if not _NUMBERS.match(head):
         return Malformed("priority, sequence and timestamp must be numbers", raw[:80])
-    priority, sequence, monotonic_us = map(int, numbers)
+    priority, sequence, monotonic_us = map(int, columns[:3])
     caller = None
     for column in columns[4:]:
         if column.startswith(b"caller="):
