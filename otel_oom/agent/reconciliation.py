@@ -81,7 +81,8 @@ class Reconciliation:
         """Whether the counter has each line that was read since the last call. None: there is no counter."""
         if counted is None or self.base is None:
             return True
-        known, self._known_deficit = self._known_deficit, self._deficit(counted, self.base)
+        base = self._lower_new_base(counted, self.base)
+        known, self._known_deficit = self._known_deficit, self._deficit(counted, base)
         return self._known_deficit <= known
 
     def compare(self, counted: int, now_s: float) -> int:
@@ -95,9 +96,10 @@ class Reconciliation:
             self._quiet = (now_s, self.lines)
         elif now_s - self._quiet[0] >= MIN_SURPLUS_AGE_S:
             self._lowerings = 0
-        newly = self._unaccounted(counted, self.base, now_s) - self._unconfirmed(counted, self.base, now_s)
+        base = self._lower_new_base(counted, self.base)
+        newly = self._unaccounted(counted, base, now_s) - self._unconfirmed(counted, base, now_s)
         self._published += newly
-        self._known_deficit = self._deficit(counted, self.base)
+        self._known_deficit = self._deficit(counted, base)
         return newly
 
     def _unaccounted(self, counted: int, base: int, now_s: float) -> int:
@@ -125,13 +127,16 @@ class Reconciliation:
         self._deficit_since_s, self._least_deficit = now_s, deficit - lasting
         return lasting
 
-    def _deficit(self, counted: int, base: int) -> int:
-        """How many lines the counter does not have. Lowers a new base."""
-        deficit = max(0, -self._surplus(counted, base))
-        lowered = int(min(deficit, self._lowerings))
+    def _lower_new_base(self, counted: int, base: int) -> int:
+        """Lower the base by the lines that the counter does not have, as far as it is new. Returns the base."""
+        lowered = int(min(self._deficit(counted, base), self._lowerings))
         self._lowerings -= lowered
         self.base = base - lowered
-        return deficit - lowered
+        return self.base
+
+    def _deficit(self, counted: int, base: int) -> int:
+        """How many lines the counter does not have."""
+        return max(0, -self._surplus(counted, base))
 
     def _surplus(self, counted: int, base: int) -> int:
         return counted - base - self.lines - self._published

@@ -36,9 +36,8 @@ _TABLES: Final = (
         "events INTEGER NOT NULL, state TEXT NOT NULL, checksum INTEGER NOT NULL)"
         for name in CHECKPOINTS
     ),
-    f"PRAGMA user_version = {FORMAT}",
-    f"PRAGMA application_id = {APPLICATION_ID + FORMAT}",
 )
+_VERSION: Final = (f"PRAGMA user_version = {FORMAT}", f"PRAGMA application_id = {APPLICATION_ID + FORMAT}")
 _REFUSED_COLUMNS: Final = (
     "number INTEGER PRIMARY KEY AUTOINCREMENT, uid TEXT NOT NULL, why TEXT NOT NULL, event TEXT NOT NULL"
 )
@@ -46,7 +45,7 @@ _REFUSED: Final = f"CREATE TABLE refused ({_REFUSED_COLUMNS})"
 OWN_TABLES: Final = frozenset(
     (statement.split()[2].partition("(")[0].encode(), statement.encode())
     for statement in (
-        *_TABLES[:3],
+        *_TABLES,
         _REFUSED,
         "CREATE TABLE sqlite_sequence(name,seq)",  # SQLite makes it for AUTOINCREMENT
         # of format 1
@@ -130,7 +129,7 @@ def write_commit(database: sqlite3.Connection, commit: Commit, number: int, even
 
 def _create_format_2(database: sqlite3.Connection, content: Content) -> Content:
     """Create the tables and fill them, in the open transaction. Events get new numbers, without gaps."""
-    for statement in _TABLES:
+    for statement in (*_TABLES, *_VERSION):
         database.execute(statement)
     events = tuple(enumerate((event for _, event in content.events), start=1))
     _insert_events(database, events)
