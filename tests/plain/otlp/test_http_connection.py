@@ -10,6 +10,7 @@ from contextlib import closing, contextmanager, suppress
 
 import h11
 import pytest
+from support.raw_server import read_request
 
 from otel_oom.config.settings import load_config
 from otel_oom.errors import UsageError
@@ -60,27 +61,11 @@ def serving(*serves: Serve, address: str = "127.0.0.1") -> Iterator[tuple[Server
         server.stop()
 
 
-def request(sock: socket.socket) -> bytes:
-    """One complete request; empty if the client closed the connection."""
-    came = b""
-    while b"\r\n\r\n" not in came:
-        more = sock.recv(65536)
-        if not more:
-            return b""
-        came += more
-    head, _, body = came.partition(b"\r\n\r\n")
-    length = next(int(line[15:]) for line in head.splitlines() if line.lower().startswith(b"content-length:"))
-    whole = bytearray(body)
-    while len(whole) < length:
-        whole += sock.recv(1 << 20)
-    return head + b"\r\n\r\n" + whole
-
-
 def answering(answer: bytes = OK, seen: list[bytes] | None = None) -> Serve:
     """Answer every request."""
 
     def serve(sock: socket.socket) -> None:
-        while came := request(sock):
+        while came := read_request(sock):
             if seen is not None:
                 seen.append(came)
             sock.sendall(answer)
@@ -92,7 +77,7 @@ def once(answer: bytes = OK) -> Serve:
     """Answer one request and close the connection."""
 
     def serve(sock: socket.socket) -> None:
-        request(sock)
+        read_request(sock)
         sock.sendall(answer)
 
     return serve
@@ -258,7 +243,7 @@ def test_another_place_is_another_connection() -> None:
 
 def test_a_failure_ends_the_connection_and_the_next_request_makes_one() -> None:
     def nothing(sock: socket.socket) -> None:
-        request(sock)
+        read_request(sock)
 
     with serving(nothing, answering()) as (server, connection, url):
         error = connection.request("POST", url, data=b"x", timeout=5).error
@@ -271,7 +256,7 @@ def test_a_failure_ends_the_connection_and_the_next_request_makes_one() -> None:
 
 def test_an_answer_that_comes_too_late_is_not_that_of_the_next_request() -> None:
     def late(sock: socket.socket) -> None:
-        request(sock)
+        read_request(sock)
         time.sleep(0.2)
         sock.sendall(b"HTTP/1.1 404 Late\r\nContent-Length: 0\r\n\r\n")
 
@@ -351,7 +336,7 @@ def test_an_answer_that_is_not_http_fails_at_once(first: bytes) -> None:
 
 def drip(head: bytes) -> Serve:
     def serve(sock: socket.socket) -> None:
-        request(sock)
+        read_request(sock)
         sock.sendall(head)
         while True:
             sock.sendall(b"0")
@@ -379,7 +364,7 @@ def deaf(sock: socket.socket) -> None:
 )
 def test_one_deadline_bounds_the_whole_request(serve: Serve) -> None:
     def after_an_answer(sock: socket.socket) -> None:
-        request(sock)
+        read_request(sock)
         sock.sendall(OK)
         serve(sock)
 

@@ -6,15 +6,10 @@ import gzip
 
 import pytest
 from support.http_proxy import NAME
-from support.peak_memory import peak_growth
-from support.pipelines import sending
+from support.kept_data import expect_kept
 from support.raw_server import RawServer, Serve, endless, pieces
-from support.waiting import eventually
 
 E = "OTEL_EXPORTER_OTLP_"
-TIMEOUT_S = 0.5
-MOST_S = 20.0  # for two attempts and the pause between them; without a deadline an attempt has no end
-MOST_MIB = 20
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
 BOMB = gzip.compress(bytes(128 << 20))  # 128 KiB
@@ -40,24 +35,12 @@ LIES = [
 @pytest.mark.parametrize("serve", LIES)
 def test_a_lying_server(serve: Serve) -> None:
     with RawServer(serve) as server:
-        expect_kept({f"{E}ENDPOINT": server.url})
+        expect_kept({f"{E}ENDPOINT": server.url}, timeout_s=0.5, most_mib=20)
 
 
 @pytest.mark.parametrize("serve", LIES[:-2])
 def test_a_lying_proxy(serve: Serve) -> None:
     """To CONNECT: what a server may answer, a proxy may as well."""
     with RawServer(serve) as proxy:
-        expect_kept({f"{E}ENDPOINT": f"https://{NAME}:4318", "https_proxy": proxy.url})
-
-
-def expect_kept(variables: dict[str, str]) -> None:
-    """The answers are failures, in time and with little memory. The server's own thread sends constant bytes."""
-    with sending({**variables, f"{E}TIMEOUT": str(int(TIMEOUT_S * 1000))}) as rig:
-        growth_mib = peak_growth()
-        rig.kill("first", "second")
-        assert eventually(lambda: rig.health.exports["logs", "retry"] >= 2, within_s=MOST_S)
-        assert eventually(lambda: rig.health.exports["metrics", "retry"] >= 2, within_s=MOST_S)
-        assert growth_mib() < MOST_MIB
-        assert {outcome for _, outcome in rig.health.exports} == {"retry"}
-        assert len(rig.spool) == 2
-        assert not rig.health.dropped
+        variables = {f"{E}ENDPOINT": f"https://{NAME}:4318", "https_proxy": proxy.url}
+        expect_kept(variables, timeout_s=0.5, most_mib=20)

@@ -14,6 +14,7 @@ from typing import Literal
 import pytest
 from support.levels import missing
 from support.pipelines import event
+from support.spool_files import opened
 
 from otel_oom.spool import file_trust
 from otel_oom.spool.checkpoint import Checkpoint
@@ -31,14 +32,6 @@ NAMES = (
     "spool.db.version-3.0",
 )
 ANOTHER_UID = 12_345
-
-
-def opened(directory: Path) -> Stored:
-    store = SqliteStore(directory)
-    try:
-        return store.open()
-    finally:
-        store.close()
 
 
 def write(directory: Path) -> None:

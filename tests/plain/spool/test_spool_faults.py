@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 from support.agent_rig import Rig, first_checkpoint, kill
 from support.spool_faults import SPOOL_FAULTS
+from support.spool_files import opened
 
 from otel_oom.spool.checkpoint import resume
-from otel_oom.spool.sqlite_store import SqliteStore, Stored
+from otel_oom.spool.sqlite_store import SqliteStore
 from otel_oom.spool.stored_format import checksum
 from otel_oom.totals import Totals
 
@@ -196,11 +197,3 @@ def test_what_can_be_read_is_delivered_and_no_kill_is_counted_twice(name: str, t
         assert len(expected - delivered) == stored.lost
     again = opened(tmp_path / "spool")
     assert (again.events, again.checkpoint, again.damage) == (stored.events, stored.checkpoint, "")
-
-
-def opened(directory: Path) -> Stored:
-    store = SqliteStore(directory)
-    try:
-        return store.open()
-    finally:
-        store.close()

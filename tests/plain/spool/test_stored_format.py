@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from support.spool_files import opened
 
 from otel_oom.spool.checkpoint import Checkpoint
 from otel_oom.spool.spool import Commit
@@ -92,14 +93,6 @@ def released(path: Path | str, version: int) -> sqlite3.Connection:
     database = sqlite3.connect(path)
     database.executescript((DATA / f"format-{version}.sql").read_text("utf-8"))
     return database
-
-
-def opened(directory: Path) -> Stored:
-    store = SqliteStore(directory)
-    try:
-        return store.open()
-    finally:
-        store.close()
 
 
 def test_a_spool_of_format_1_is_read_and_becomes_format_2(tmp_path: Path) -> None:
