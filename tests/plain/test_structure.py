@@ -25,6 +25,7 @@ MAY_IMPORT = {
     "schema": set(),
     "totals": {"uuid5"},
     "kernel": {"errors", "schema", "uuid5"},
+    "victim_cgroup": {"kernel"},
     "telemetry": {"kernel", "schema", "totals"},
     "config": {"errors", "schema"},
     "health": {"kernel", "rate_limited_log", "schema", "totals"},
