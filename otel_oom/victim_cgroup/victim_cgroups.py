@@ -18,7 +18,7 @@ from otel_oom.victim_cgroup.cgroup_path import CgroupPaths, mounted_at
 from otel_oom.victim_cgroup.trace_join import TraceJoin
 from otel_oom.victim_cgroup.trace_ring import TraceRing
 from otel_oom.victim_cgroup.traced_victim import TracedVictim
-from otel_oom.victim_cgroup.tracefs_setup import TRACEFS, Unavailable, set_up
+from otel_oom.victim_cgroup.tracefs_setup import TRACEFS, Instance, Unavailable, set_up
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +66,23 @@ class VictimCgroups:
         return VictimCgroup(path, names)
 
 
+def set_up_machine(tracefs: Path = TRACEFS) -> Instance | Unavailable:
+    """Set up the trace instance of this machine. Raises nothing."""
+    try:
+        own_cgroups = Path("/proc/self/cgroup").read_text("utf-8", "replace")
+    except OSError as error:
+        return Unavailable(str(error))
+    return set_up(tracefs, own_cgroups=own_cgroups, processors=os.cpu_count() or 1)
+
+
 def open_victim_cgroups(tracefs: Path = TRACEFS) -> VictimCgroups | Unavailable:
     """Set up the trace instance of this machine, and open it. Raises nothing."""
+    instance = set_up_machine(tracefs)
+    if isinstance(instance, Unavailable):
+        return instance
+    if instance.without_cgroups is not None:
+        return Unavailable(instance.without_cgroups)
     try:
-        instance = set_up(
-            tracefs, own_cgroups=Path("/proc/self/cgroup").read_text("utf-8", "replace"), processors=os.cpu_count() or 1
-        )
-        if isinstance(instance, Unavailable):
-            return instance
-        if instance.without_cgroups is not None:
-            return Unavailable(instance.without_cgroups)
         ring = TraceRing(instance.directory, instance.formats, os.sysconf("SC_PAGE_SIZE"))
         mount = mounted_at(Path("/proc/self/mountinfo").read_text("utf-8", "surrogateescape"))
     except OSError as error:

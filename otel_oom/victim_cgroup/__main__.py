@@ -1,0 +1,16 @@
+"""`python -m otel_oom.victim_cgroup`: makes the trace instance, for an agent that may not write to tracefs.
+
+The agent's systemd unit runs it as `ExecStartPre=+`, outside of its read-only view of /sys.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from otel_oom.victim_cgroup.tracefs_setup import Unavailable
+from otel_oom.victim_cgroup.victim_cgroups import set_up_machine
+
+if __name__ == "__main__":
+    made = set_up_machine()
+    reason = made.reason if isinstance(made, Unavailable) else made.without_cgroups
+    sys.stderr.write(f"kills without a report come without a cgroup: {reason}\n" if reason else "")
