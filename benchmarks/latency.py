@@ -28,6 +28,7 @@ from otel_oom.agent import start
 from otel_oom.config.settings import load_config
 from otel_oom.demo.otlp_receiver import Receiver
 from otel_oom.kernel.recorded_log import RecordedLog
+from otel_oom.machine import procfs
 from otel_oom.spool.checkpoint import Checkpoint
 from otel_oom.spool.spool import Commit
 from otel_oom.telemetry.event import Event
@@ -67,9 +68,20 @@ class Moments:
 
 @contextmanager
 def agent(spool: str, moments: Moments) -> Iterator[Callable[[], None]]:
-    """An agent that reads a recording."""
+    """An agent that reads a recording. As beside a real kernel it reads the counter, which has each kill."""
     feed = RecordedLog()
-    made = start.prepare(load_config(os.environ, spool=spool), source=feed)
+    played = 0
+
+    def kernel_kills() -> int:
+        assert procfs.oom_kills() is not None
+        return played
+
+    def play() -> None:
+        nonlocal played
+        played += 1
+        feed.play()
+
+    made = start.prepare(load_config(os.environ, spool=spool), source=feed, kernel_kills=kernel_kills)
     put, saved = made.spool.put, made.spool.saved
 
     def note_emitted(events: Sequence[Event], checkpoint: Checkpoint | None = None) -> None:
@@ -86,7 +98,7 @@ def agent(spool: str, moments: Moments) -> Iterator[Callable[[], None]]:
     thread = threading.Thread(target=made.run)
     thread.start()
     try:
-        yield feed.play
+        yield play
     finally:
         made.stop()
         thread.join()

@@ -27,12 +27,19 @@ class Totals:
 
     kills: kill lines by scope; stamps_ns: observation time of the newest kill of each scope, wall clock ns
     unaccounted: kills that the kernel counted and no line showed
+    unconfirmed: kill lines that the kernel did not count
     """
 
     start_ns: int
     kills: Mapping[str, int] = field(default_factory=dict)
     stamps_ns: Mapping[str, int] = field(default_factory=dict)
     unaccounted: int = 0
+    unconfirmed: int = 0
+
+    @property
+    def surplus(self) -> int:
+        """By how much the kernel's counter is known to exceed the kill lines."""
+        return self.unaccounted - self.unconfirmed
 
     def plus(self, scope: str, observed_ns: int) -> Totals:
         """With one more kill."""
@@ -42,8 +49,10 @@ class Totals:
             stamps_ns={**self.stamps_ns, scope: observed_ns},
         )
 
-    def plus_unaccounted(self, count: int) -> Totals:
-        """With more kills that no line showed."""
+    def plus_surplus(self, count: int) -> Totals:
+        """With more kills that no line showed. Less than 0: with kill lines that the kernel did not count."""
+        if count < 0:
+            return replace(self, unconfirmed=self.unconfirmed - count)
         return replace(self, unaccounted=self.unaccounted + count)
 
     def plus_all(self, other: Totals, observed_ns: int) -> Totals:
@@ -54,6 +63,7 @@ class Totals:
             kills={**self.kills, **kills},
             stamps_ns={**self.stamps_ns, **dict.fromkeys(kills, observed_ns)},
             unaccounted=self.unaccounted + other.unaccounted,
+            unconfirmed=self.unconfirmed + other.unconfirmed,
         )
 
     def beyond(self, acknowledged: Totals | None) -> Totals:
@@ -61,7 +71,12 @@ class Totals:
         if acknowledged is None or acknowledged.start_ns != self.start_ns:
             return self
         kills = {scope: count - acknowledged.kills.get(scope, 0) for scope, count in self.kills.items()}
-        return replace(self, kills=kills, unaccounted=self.unaccounted - acknowledged.unaccounted)
+        return replace(
+            self,
+            kills=kills,
+            unaccounted=self.unaccounted - acknowledged.unaccounted,
+            unconfirmed=self.unconfirmed - acknowledged.unconfirmed,
+        )
 
 
 @dataclass(frozen=True, slots=True)

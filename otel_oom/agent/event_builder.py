@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Final
 
 from otel_oom.health import Health
 from otel_oom.kernel.oom_kill import NoVictim, OomKill
+from otel_oom.machine.victim_cgroup import Glance, cgroup_of
 from otel_oom.telemetry import kill_event, other_events
 from otel_oom.telemetry.event import Event, Value
 from otel_oom.telemetry.kill_event import LiveFacts
@@ -46,17 +48,28 @@ class EventBuilder:
         self._tries = 0
         self._tries_muted_until_s = 0.0
 
-    def events_of(self, finding: OomKill | NoVictim, *, is_backlog: bool) -> list[Event]:
-        """The events of one finding, none where they cannot be built. is_backlog: it is older than this agent."""
+    def events_of(
+        self,
+        finding: OomKill | NoVictim,
+        glance: Glance | None = None,
+        *,
+        is_backlog: bool,
+        is_unconfirmed: bool = False,
+    ) -> list[Event]:
+        """The events of one finding, none where they cannot be built.
+
+        glance: what /proc had of the victim right after its kill line was read
+        is_backlog: it is older than this agent; is_unconfirmed: see `LiveFacts`
+        """
+        bare = LiveFacts(is_backlog=is_backlog, is_unconfirmed=is_unconfirmed)
         try:
             if isinstance(finding, NoVictim):
                 return self._no_victim(finding)
-            kill = kill_event.kill_event(finding, self._live_facts(finding, is_backlog=is_backlog))
+            kill = kill_event.kill_event(finding, bare if is_backlog else self._live_facts(finding, glance, bare))
             return [kill, *(self._own_death(finding) if is_backlog else [])]
         except Exception as error:  # noqa: BLE001 the kill is delivered all the same
             self._health.record_failed(finding.record.text.encode(), error)
         try:
-            bare = LiveFacts(is_backlog=is_backlog)
             return [kill_event.kill_event(finding, bare)] if isinstance(finding, OomKill) else []
         except Exception as error:  # noqa: BLE001 the record is counted already
             self._health.bug("the event builder", error)
@@ -78,8 +91,7 @@ class EventBuilder:
         self._previous_pid = 0  # the kernel uses a pid again
         return [other_events.agent_killed_event(kill)]
 
-    def _live_facts(self, kill: OomKill, *, is_backlog: bool) -> LiveFacts:
-        if is_backlog:
-            return LiveFacts(is_backlog=True)
+    def _live_facts(self, kill: OomKill, glance: Glance | None, bare: LiveFacts) -> LiveFacts:
+        cgroup = None if glance is None else cgroup_of(glance, kill.comm)
         skew_ns = kill.observed_ns - (kill.record.monotonic_us * 1000 + self._log_epoch_ns)
-        return LiveFacts(skew_s=skew_ns / 1e9, process=self._look_at_victim(kill))
+        return replace(bare, skew_s=skew_ns / 1e9, process=self._look_at_victim(kill), cgroup=cgroup)

@@ -10,6 +10,7 @@ from otel_oom.agent.reconciliation import Reconciliation
 from otel_oom.health import Health
 from otel_oom.kernel.device import Clock, Source
 from otel_oom.machine.identity import MachineIdentity
+from otel_oom.machine.victim_cgroup import Look, no_glance
 from otel_oom.spool.checkpoint import Checkpoint
 from otel_oom.spool.spool import Spool
 from otel_oom.totals import Totals
@@ -46,11 +47,12 @@ def open_log(
     machine: MachineIdentity,
     *,
     kernel_kills: Callable[[], int | None],
+    look: Look = no_glance,
     wall_ns: Clock,
 ) -> OpenLog:
     """Open the source at the spool's checkpoint. Where uncounted records are missing, totals begin again at 0.
 
-    kernel_kills: the kernel's counter now, None where it does not count
+    kernel_kills: the kernel's counter now, None where it does not count; look: asks /proc for a victim
 
     Raises: NoDeviceError, NoPermissionError.
     """
@@ -58,10 +60,13 @@ def open_log(
     health.device_up()
     checkpoint = spool.checkpoint
     counted = kernel_kills()
-    reader = Reader(source, health, machine, first_uncounted=checkpoint.first_uncounted)
-    begin = checkpoint.with_reset_totals(wall_ns()) if reader.find_gap() else checkpoint
-    base = None if counted is None else counted if begin.base is None else begin.base
-    reconciliation = Reconciliation(base, lines=begin.lines, unaccounted=begin.totals.unaccounted)
+    reader = Reader(source, health, machine, first_uncounted=checkpoint.first_uncounted, look=look)
+    gap = reader.find_gap()
+    begin = checkpoint if gap is None else checkpoint.with_reset_totals(wall_ns())
+    # A machine that was set back has the counter of that time.
+    is_new_base = begin.base is None or gap == "set back"
+    base = None if counted is None else counted if is_new_base else begin.base
+    reconciliation = Reconciliation(base, lines=begin.lines, surplus=begin.totals.surplus, is_new_base=is_new_base)
     log = OpenLog(source, reader, reconciliation, reader.next_sequence)
     spool.begin(log.checkpoint(begin, begin.totals))
     return log

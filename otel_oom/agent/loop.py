@@ -1,7 +1,8 @@
 """The agent's loop: read the kernel log, put what it brings into the spool, wait for more.
 
 Rules:
-- The kernel's counter is read after the log: the kernel counts before it prints, so each line read is counted.
+- The kernel's counter is read after the log: the kernel counts before it prints, so each line read is counted. A line
+  that is not counted is marked as unconfirmed.
 - Before each reading the wall clock is compared with the kernel's. A jump is an event, and connections are made again.
 - What was read before a fork of the virtual machine is passed on first, under the identity from before the fork.
 - No failure ends the loop (a bug, no memory). It is logged, and what was read is passed on in the next turn.
@@ -18,7 +19,7 @@ from otel_oom.agent.device_reopening import reopen
 from otel_oom.agent.event_builder import EventBuilder
 from otel_oom.agent.late_spool import read_missed
 from otel_oom.agent.log_opening import OpenLog
-from otel_oom.agent.reader import BurstEnd, More, ReadBatch
+from otel_oom.agent.reader import BurstEnd, More, ReadBatch, Reader
 from otel_oom.agent.reconciliation import MIN_SURPLUS_AGE_S
 from otel_oom.health import Health
 from otel_oom.kernel.device import Clock, Closed, Source
@@ -75,7 +76,8 @@ class Agent:
         self._compare_due_s = 0.0
         self._is_stopped = False
         # For the next `_publish`.
-        self._unaccounted = 0
+        self._surpluses: list[int] = []
+        self._is_confirmed = True
         self._jumped_s = 0.0
 
     def replay_backlog(self) -> None:
@@ -117,8 +119,8 @@ class Agent:
         if is_check_due:
             self._compare_due_s = now_s + _COMPARE_S
             counted = self._kernel_kills()
-            if counted is not None:
-                self._unaccounted += self._reconciliation.compare(counted, now_s)
+            if counted is not None and (surplus := self._reconciliation.compare(counted, now_s)):
+                self._surpluses.append(surplus)
         self._pass_on(now_s, is_check_due=is_check_due)
         earlier = self._spool.earlier_checkpoint
         if earlier is not None:
@@ -150,7 +152,20 @@ class Agent:
         try:
             return self._reader.burst()
         finally:
-            self._reconciliation.add_lines(self._reader.kill_lines - before)
+            self._judge(self._reader, self._reader.kill_lines - before)
+
+    def _judge(self, reader: Reader, lines: int) -> None:
+        """Compare what was read with the kernel's counter. lines: kill lines that were read since the last call."""
+        claims = len(reader.batch.claims)
+        if not lines and not claims:
+            return
+        counted = self._kernel_kills()
+        self._reconciliation.add_lines(lines)
+        if claims:
+            is_confirmed = self._reconciliation.confirms(counted, claims)
+            reader.settle_claims(is_confirmed=is_confirmed)
+            self._reconciliation.add_lines(claims if is_confirmed else 0)
+        self._is_confirmed = self._reconciliation.confirms_new_lines(counted) and self._is_confirmed
 
     def _pass_on(self, now_s: float, *, is_check_due: bool) -> None:
         """Put what was read into the spool under the identity of that time. After a fork the identity may change."""
@@ -172,6 +187,7 @@ class Agent:
         if missed is not None:
             reader, left = missed
             self._reconciliation.extend_back(left.base, reader.kill_lines)
+            self._judge(reader, reader.kill_lines)
             self._spool.add_retired(left.retired)
             self._spool.put((), replace(self._spool.checkpoint, carried_over=left.carried_over))
             self._publish(reader.batch, is_backlog=True)
@@ -194,18 +210,23 @@ class Agent:
         if batch.lost:
             events.append(other_events.records_lost_event(batch.lost, boot_id, batch.lost_ns))
         for finding in batch.findings:
-            events += self._event_builder.events_of(finding, is_backlog=is_backlog)
+            events += self._event_builder.events_of(
+                finding,
+                batch.glances.get(finding.record.sequence),
+                is_backlog=is_backlog,
+                is_unconfirmed=not self._is_confirmed,
+            )
             if isinstance(finding, OomKill):
                 totals = totals.plus(finding.scope, finding.observed_ns)
-        if self._unaccounted:
-            events.append(other_events.unaccounted_event(self._unaccounted, boot_id, self._wall_ns()))
-            totals = totals.plus_unaccounted(self._unaccounted)
+        for surplus in self._surpluses:
+            events.append(other_events.surplus_event(surplus, boot_id, self._wall_ns()))
+            totals = totals.plus_surplus(surplus)
         carried_over = 0
         if before.carried_over is not None:
             totals = totals.plus_all(before.carried_over, self._wall_ns())
-            carried_over = before.carried_over.unaccounted
+            carried_over = before.carried_over.surplus
         after = self._kernel_log.checkpoint(before, totals)
         base = None if after.base is None else after.base - carried_over
         self._spool.put(events, replace(after, base=base, carried_over=None))
         self._reconciliation.add_carried_over(carried_over)  # after the put: if it fails, all of this is done again
-        self._unaccounted, self._jumped_s = 0, 0.0
+        self._surpluses, self._is_confirmed, self._jumped_s = [], True, 0.0

@@ -1,4 +1,4 @@
-"""Turns a source's readings into findings, and knows which records were read. No I/O of its own: the source reads.
+"""Turns a source's readings into findings, and knows which records were read. No I/O of its own: it is given both ways.
 
 Rules:
 - Read until nothing is left, then pass on: all victims of a group are known before the first one is delivered.
@@ -6,14 +6,16 @@ Rules:
   only: they are neither counted nor delivered again, and their loss is not counted either.
 - Reading stops after the line that reports a fork of the virtual machine. What was read before the fork is passed on
   first, because the machine may have another identity after it.
+- /proc is asked for the victim's cgroup as soon as a kill line without a report was read: see `victim_cgroup`.
 - No record ends the reading. What cannot be handled (a bug, no memory) is counted and logged.
 """
 
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass, field, replace
-from typing import Final, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from otel_oom.health import Health
 from otel_oom.kernel import kmsg_record, oom_lines, vm_fork_line
@@ -21,8 +23,10 @@ from otel_oom.kernel.device import Closed, Item, Lost, Reading, Source
 from otel_oom.kernel.kill_assembler import Assembler
 from otel_oom.kernel.oom_kill import Finding, Forged, NoVictim, OomKill, Repeat
 from otel_oom.machine.identity import MachineIdentity
+from otel_oom.machine.victim_cgroup import Glance, Look, no_glance
 
 _VM_FORK: Final = vm_fork_line.VM_FORK.encode()
+_KILLED: Final = re.compile(rb"Killed process (\d{1,10})\b")
 _BURST: Final = 1_000  # records: in a flood that never ends, findings are passed on after each burst
 
 
@@ -43,11 +47,15 @@ BurstEnd: TypeAlias = More | Drained | Closed
 class ReadBatch:
     """What reading brought.
 
+    claims: kill lines with an unknown cause: kills if the kernel's counter has them
+    glances: what /proc had of the victim, by the sequence of the kill line
     lost: records that were overwritten before they were read; lost_ns: when the last loss was seen, wall clock ns
     is_forked: the last record reports a fork of the virtual machine
     """
 
     findings: list[OomKill | NoVictim] = field(default_factory=list)
+    claims: list[OomKill] = field(default_factory=list)
+    glances: dict[int, Glance] = field(default_factory=dict)
     lost: int = 0
     lost_ns: int = 0
     is_forked: bool = False
@@ -58,6 +66,7 @@ class Reader:
 
     first_uncounted: sequence of the first record that was not counted before a restart
     until: sequence of the first record that is left to another reader
+    look: asks /proc for a victim
     """
 
     def __init__(
@@ -68,12 +77,14 @@ class Reader:
         *,
         first_uncounted: int = 0,
         until: float = math.inf,
+        look: Look = no_glance,
     ) -> None:
         self._source = source
         self._health = health
         self._machine = machine
         self._first_uncounted = first_uncounted
         self._until = until
+        self._look = look
         self._assembler = Assembler(machine.boot_id, machine.page_size)
         self._ahead: Reading = None
         self.batch = ReadBatch()
@@ -84,6 +95,16 @@ class Reader:
     def clear_batch(self) -> None:
         """The batch was passed on: begin an empty one."""
         self.batch = ReadBatch()
+
+    def settle_claims(self, *, is_confirmed: bool) -> None:
+        """Take the claims of the batch as kills, or refuse them."""
+        claims, self.batch = self.batch.claims, replace(self.batch, claims=[])
+        if is_confirmed:
+            self.kill_lines += len(claims)
+            self.batch.findings.extend(claims)
+        else:
+            for claim in claims:
+                self._health.record_refused(claim.record)
 
     @property
     def next_sequence(self) -> int | None:
@@ -105,19 +126,19 @@ class Reader:
         """Sequence of the first record that no total contains. Reading again after a restart does not move it."""
         return max(self._first_uncounted, self.next_sequence or 0)
 
-    def find_gap(self) -> bool:
+    def find_gap(self) -> Literal["lost", "set back"] | None:
         """Read ahead; return whether uncounted records are missing before the first one. Call it once, after `open`.
 
-        They are also missing if the log ends before them: the virtual machine was set back to a snapshot, but its spool
-        was not. Then all records that follow are uncounted.
+        set back: the log ends before them: the virtual machine was set back to a snapshot, but its spool was not. Then
+        all records that follow are uncounted.
         """
         self._ahead = self._source.read()
         end = self.next_sequence
         if self._ahead is None and end is not None and end < self._first_uncounted:
             self._health.log_ends_too_early(self._first_uncounted - end)
             self._first_uncounted = 0
-            return True
-        return isinstance(self._ahead, Lost) and self._uncounted_in(self._ahead) > 0
+            return "set back"
+        return "lost" if isinstance(self._ahead, Lost) and self._uncounted_in(self._ahead) > 0 else None
 
     def burst(self) -> BurstEnd:
         """Read what is there, up to `_BURST` records or a fork, into the batch; returns what ended the reading."""
@@ -177,6 +198,10 @@ class Reader:
         has_marker = oom_lines.OOM_MARKER.search(item.raw) is not None
         if not has_marker and not self._assembler.is_open and sequence is not None:
             return
+        if not self._assembler.is_open and sequence is not None and (killed := _KILLED.search(item.raw)):
+            glance = self._look(int(killed[1]))
+            if glance is not None:
+                self.batch.glances[sequence] = glance
         try:
             findings = self._interpret(item, has_marker=has_marker)
         except Exception as error:  # noqa: BLE001 the next record is read
@@ -208,9 +233,13 @@ class Reader:
     def _add(self, findings: tuple[Finding, ...]) -> None:
         """Count kill lines. Adds the findings without repeats and without those counted before a restart."""
         for finding in findings:
-            if finding.record.sequence >= self._first_uncounted:
+            if finding.record.sequence < self._first_uncounted:
+                continue
+            if isinstance(finding, Forged):
+                self._health.record_refused(finding.record)
+            elif isinstance(finding, OomKill) and not finding.line.has_known_cause:
+                self.batch.claims.append(finding)
+            else:
                 self.kill_lines += isinstance(finding, OomKill | Repeat)
-                if isinstance(finding, Forged):
-                    self._health.record_refused(finding.record)
-                elif not isinstance(finding, Repeat):
+                if not isinstance(finding, Repeat):
                     self.batch.findings.append(finding)

@@ -2,31 +2,43 @@
 
 Rules (mm/oom_kill.c, __oom_kill_process: count_vm_event(OOM_KILL) comes before the line is printed):
 - Read the log to its end, then the counter, then call `compare`. So each line that was read is in the counter. Lines of
-  a surplus may still come. (In the other order, a kill between the two would lower the base, and later be published.)
+  a surplus may still come. (In the other order, a kill between the two would later be published.)
 - A surplus of the counter is published once, as unaccounted kills, if it lasts 5 s. It is the surplus of one comparison
   that must last: in a storm each comparison finds a surplus of other kills, whose lines come later.
-- A negative difference means that the base was taken between count and line: it lowers the base.
+- A surplus of lines is a line that is not the kernel's: it is published once, as unconfirmed kills, if it lasts 5 s.
+- A new base is the kernel's counter at the start. It is lowered by the lines that the log held before, until the log
+  was read to its end. After that one more line may lower it for 5 s: that of a kill which was counted and not yet
+  printed. There is only one, because the kernel kills under its `oom_lock`. No other line lowers a base.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 MIN_SURPLUS_AGE_S: Final = 5.0
 
 
 class Reconciliation:
-    """The numbers of one comparison; `counter = base + lines + unaccounted` once every line has come.
+    """The numbers of one comparison; `counter = base + lines + surplus` once every line has come.
 
     base: the kernel's counter when counting began, None where the kernel does not count (before 4.13)
-    lines: kill lines read since the base; unaccounted: kills published since the base that no line showed
+    lines: kill lines read since the base
+    surplus: published since the base: unaccounted kills less unconfirmed ones
+    is_new_base: the base was read a moment ago
     """
 
-    def __init__(self, base: int | None, *, lines: int = 0, unaccounted: int = 0) -> None:
+    def __init__(self, base: int | None, *, lines: int = 0, surplus: int = 0, is_new_base: bool = False) -> None:
         self.base = base
         self.lines = lines
-        self._unaccounted = unaccounted
+        self._published = surplus
+        self._lowerings = math.inf if is_new_base else 0
+        self._first_s: float | None = None
+        """When `compare` was first called."""
         self._first: tuple[float, int] | None = None
+        self._deficit_since_s = 0.0
+        self._least_deficit = 0
+        self._known_deficit = 0
 
     def add_lines(self, count: int) -> None:
         """More kill lines were read."""
@@ -35,45 +47,82 @@ class Reconciliation:
     def reset(self) -> None:
         """Totals begin again at 0: the base is now. Kills that were counted before stay compared."""
         if self.base is not None:
-            self.base += self.lines + self._unaccounted
+            self.base += self.lines + self._published
         self.lines = 0
-        self._unaccounted = 0
+        self._published = 0
         self._first = None
 
     def extend_back(self, base: int | None, lines: int) -> None:
-        """Counting began earlier than was known. base: the earlier one, if known; lines: read between the two bases."""
-        if self.base is not None and base is not None:
-            self.base = base
-        self.lines += lines
-
-    def add_carried_over(self, unaccounted: int) -> None:
-        """The totals now contain unaccounted kills from before the base. They change no comparison."""
+        """Counting began earlier than was known. base: the earlier one, if known; lines: will be added, of before."""
         if self.base is not None:
-            self.base -= unaccounted
-        self._unaccounted += unaccounted
+            self.base = self.base - lines if base is None else base
+
+    def add_carried_over(self, surplus: int) -> None:
+        """The totals now contain a surplus that was published before the base. It changes no comparison."""
+        if self.base is not None:
+            self.base -= surplus
+        self._published += surplus
+
+    def confirms(self, counted: int | None, lines: int) -> bool:
+        """Whether the counter has this many more kills than lines were read. None: there is no counter."""
+        return counted is not None and self.base is not None and self._surplus(counted, self.base) >= lines
+
+    def confirms_new_lines(self, counted: int | None) -> bool:
+        """Whether the counter has each line that was read since the last call. None: there is no counter."""
+        if counted is None or self.base is None:
+            return True
+        known, self._known_deficit = self._known_deficit, self._deficit(counted, self.base)
+        return self._known_deficit <= known
 
     def compare(self, counted: int, now_s: float) -> int:
-        """Compare; returns how many kills are newly known to be unaccounted.
+        """Compare; returns how many kills are newly known to be unaccounted, or less than 0: to be unconfirmed.
 
         counted: the kernel's counter; now_s: a monotonic clock
         """
         if self.base is None:
             return 0
-        surplus = self._surplus(counted, self.base)
-        if surplus < 0:
-            self.base += surplus
-        if surplus <= 0:
+        if self._first_s is None:
+            self._first_s = now_s
+        elif now_s - self._first_s >= MIN_SURPLUS_AGE_S:
+            self._lowerings = 0
+        newly = self._unaccounted(counted, self.base, now_s) - self._unconfirmed(counted, self.base, now_s)
+        self._published += newly
+        self._known_deficit = self._deficit(counted, self.base)
+        self._lowerings = min(self._lowerings, 1)
+        return newly
+
+    def _unaccounted(self, counted: int, base: int, now_s: float) -> int:
+        if self._surplus(counted, base) <= 0:
             self._first = None
             return 0
         since_s, counted_then = self._first or (now_s, counted)
         # Lines of later kills are among `lines`: while kills go on this is too low, and never too high.
-        lasting = self._surplus(counted_then, self.base)
+        lasting = self._surplus(counted_then, base)
         if lasting > 0 and now_s - since_s < MIN_SURPLUS_AGE_S:
             self._first = (since_s, counted_then)
             return 0
         self._first = (now_s, counted)
-        self._unaccounted += max(0, lasting)
         return max(0, lasting)
 
+    def _unconfirmed(self, counted: int, base: int, now_s: float) -> int:
+        deficit = self._deficit(counted, base)
+        if not self._least_deficit:
+            self._deficit_since_s = now_s
+            self._least_deficit = deficit
+        self._least_deficit = min(self._least_deficit, deficit)
+        if now_s - self._deficit_since_s < MIN_SURPLUS_AGE_S:
+            return 0
+        lasting = self._least_deficit
+        self._deficit_since_s, self._least_deficit = now_s, deficit - lasting
+        return lasting
+
+    def _deficit(self, counted: int, base: int) -> int:
+        """How many lines the counter does not have. Lowers a new base."""
+        deficit = max(0, -self._surplus(counted, base))
+        lowered = int(min(deficit, self._lowerings))
+        self._lowerings -= lowered
+        self.base = base - lowered
+        return deficit - lowered
+
     def _surplus(self, counted: int, base: int) -> int:
-        return counted - base - self.lines - self._unaccounted
+        return counted - base - self.lines - self._published

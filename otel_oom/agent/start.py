@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from otel_oom import __version__, schema
 from otel_oom.agent import warm_up
@@ -22,6 +22,7 @@ from otel_oom.machine import procfs, victim_process
 from otel_oom.machine.fork_detection import ForkDetection
 from otel_oom.machine.identity import BackgroundRead, read_machine_identity
 from otel_oom.machine.operating_system import operating_system_attributes
+from otel_oom.machine.victim_cgroup import glance, no_glance, sees_host_cgroups
 from otel_oom.otlp import build_sender
 from otel_oom.otlp.sender import Sender
 from otel_oom.spool.spool import Spool
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from otel_oom.spool.writer import SpoolWriter
 
 log = logging.getLogger(__name__)
+
+KernelKills: TypeAlias = Callable[[], int | None]
 
 # Of the three seconds in which a stop is promised; reading has half a second before.
 _LAST_SENDS_S: Final = 2.0
@@ -73,8 +76,16 @@ class ReadyAgent:
         self.agent.stop()
 
 
-def prepare(config: Config, *, source: Source | None = None, wall_ns: Clock = time.time_ns) -> ReadyAgent:
-    """Prepare an agent that reads the device of the settings (or the given source).
+def prepare(
+    config: Config,
+    *,
+    source: Source | None = None,
+    kernel_kills: KernelKills | None = None,
+    wall_ns: Clock = time.time_ns,
+) -> ReadyAgent:
+    """Prepare an agent that reads the device of the settings, with this kernel's counter, or the given source.
+
+    kernel_kills: the counter of the kernel whose log `source` is; None: there is none
 
     1. The spool is loaded first: its checkpoint says where in the kernel log to begin.
     2. The start point is decided before the log is opened: the device is opened at the checkpoint.
@@ -91,7 +102,7 @@ def prepare(config: Config, *, source: Source | None = None, wall_ns: Clock = ti
     health = Health()
     writer, stored = load_spool(config)
     try:
-        return _prepare(config, health, writer, stored, source, wall_ns)
+        return _prepare(config, health, writer, stored, source, kernel_kills, wall_ns)
     except BaseException:
         if writer is not None:
             writer.stop(_LAST_WRITES_S)
@@ -104,10 +115,13 @@ def _prepare(
     writer: SpoolWriter | None,
     stored: Stored | None,
     source: Source | None,
+    kernel_kills: KernelKills | None,
     wall_ns: Clock,
 ) -> ReadyAgent:
     point = find_start_point(stored, config, health, wall_ns)
     checkpoint = point.checkpoint
+    if kernel_kills is None:
+        kernel_kills = procfs.oom_kills if source is None else _no_counter
     source = source or Device(
         config.device,
         from_ring=point.reads_backlog,
@@ -127,7 +141,8 @@ def _prepare(
             health.spool_damaged(stored.damage, stored.lost)
     elif writer is not None:
         spool.not_saved(f"{config.spool}: {writer.failure}")
-    kernel_log = open_log(source, spool, health, point.machine, kernel_kills=procfs.oom_kills, wall_ns=wall_ns)
+    look = glance if point.sees_host_pids and sees_host_cgroups() else no_glance
+    kernel_log = open_log(source, spool, health, point.machine, kernel_kills=kernel_kills, look=look, wall_ns=wall_ns)
     is_always = config.fork_identity == "always"
     forks = ForkDetection(
         BackgroundRead(lambda: read_known_machine(config, health)),
@@ -142,7 +157,7 @@ def _prepare(
         point.machine,
         _event_builder(config, health, point),
         forks,
-        kernel_kills=procfs.oom_kills,
+        kernel_kills=kernel_kills,
         source_at=lambda cursor: Device(config.device, from_ring=True, resume_at=cursor or None, clock=wall_ns),
         reads_backlog=point.reads_backlog,
         wall_ns=wall_ns,
@@ -156,7 +171,7 @@ def _prepare(
             schema.SERVICE_VERSION: __version__,
             **operating_system_attributes(),
         },
-        kernel_kills=procfs.oom_kills,
+        kernel_kills=kernel_kills,
         wall_ns=wall_ns,
     )
     # An agent that crashed may have exported newer totals of this series than it had stored.
@@ -169,6 +184,10 @@ def _prepare(
             "not in the initial pid namespace: events come without executable and parent (docker run --pid=host)"
         )
     return ReadyAgent(agent, sender, spool, health, writer, source.wake_fd)
+
+
+def _no_counter() -> None:
+    """The counter of a kernel that does not count."""
 
 
 def _event_builder(config: Config, health: Health, point: StartPoint) -> EventBuilder:

@@ -6,6 +6,8 @@ Rules:
 - One exception: memory.oom.group prints its first victim twice, see `oom_group`. The second line is a `Repeat`.
 - A kill is held, because a group line may follow, which gives it its group_id. It is released by that line, by the next
   kill line, opener or no-killable line, or by `release_held()`.
+- A kill line with an unknown cause is a kill only if the kernel's counter has it, which the caller finds out
+  (`KillLine.has_known_cause`). In a text it is none.
 - The next kill line ends a report. If their scopes differ, the report is dropped: it belongs to another kill. Their
   pids may differ: the leader thread may have exited.
 - The log's clock is used for one decision only: whether two records are close enough to belong together.
@@ -18,7 +20,7 @@ from typing import Final
 
 from otel_oom.kernel import cgroup_lines, oom_lines
 from otel_oom.kernel.kill_facts import interpret
-from otel_oom.kernel.kill_line import KillLine, parse_kill_line
+from otel_oom.kernel.kill_line import KillLine, parse_kill_line, parse_unknown_cause
 from otel_oom.kernel.kmsg_record import FACILITY_KERNEL, Record
 from otel_oom.kernel.oom_group import Episode, GroupLine
 from otel_oom.kernel.oom_kill import Finding, Forged, NoVictim, OomKill, Repeat
@@ -91,6 +93,8 @@ class Assembler:
                 return ()
             if "Killed process " in text or "no killable processes" in text:
                 return (Forged(record),)
+        elif "Killed process " in text and not self._is_excerpt and (line := parse_unknown_cause(text)):
+            return self._kill(record, observed_ns, line)
         if opener := oom_lines.parse_opener(text):
             return self._open(record, opener)
         self._read(record)

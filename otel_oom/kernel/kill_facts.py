@@ -79,7 +79,7 @@ def _printable(text: str | None) -> str | None:
 def _scope(line: KillLine, report: Report | None, default_scope: Scope) -> Scope:
     """Return the scope: from the kill line, before 5.1 from the announcement, else from other lines of the report."""
     cause = _cause(line, report)
-    if cause is not None:
+    if cause is not None and line.has_known_cause:
         return "cgroup" if cause.startswith(oom_lines.MEMCG_CAUSE) else "system"
     return "cgroup" if report is not None and report.is_memcg else default_scope
 
@@ -91,6 +91,8 @@ def _contradicts(report: Report, summary: Summary | None, scope: Scope) -> bool:
 
 
 def _constraint(line: KillLine, report: Report | None, summary: Summary | None, scope: Scope) -> str | None:
+    if not line.has_known_cause:
+        return line.cause
     # 5.0 to 5.2 print CONSTRAINT_NONE for memcg kills too: the kill line is right.
     if scope == "cgroup" and (summary is None or summary.constraint == "CONSTRAINT_NONE"):
         return "memcg"

@@ -18,7 +18,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from otel_oom.kernel.oom_lines import CAUSE, TASK_COMM_BYTES, is_comm, number, size
+from otel_oom.kernel.oom_lines import CAUSE, RESULT_LINE_BEGINNINGS, TASK_COMM_BYTES, is_comm, number, size
 
 # Memory cgroup out of memory: Killed process 2110 (python3) total-vm:67880kB, anon-rss:20480kB, file-rss:1056kB, shmem-rss:0kB, UID:0 pgtables:80kB oom_score_adj:0
 # (5.4+; 5.4.0 to 5.4.9 print bytes as kB in pgtables; 5.1-5.3 end after shmem-rss)
@@ -28,6 +28,7 @@ from otel_oom.kernel.oom_lines import CAUSE, TASK_COMM_BYTES, is_comm, number, s
 # Killed process 9, UID 500, (java) total-vm:7977568kB, anon-rss:3558396kB, file-rss:104kB   (RHEL 6)
 # Killed process 9 (java) vsz:264612kB, anon-rss:158264kB, file-rss:0kB   (2.6.33-2.6.35)
 # Killed process 9 (java)   (2.6.32)
+# bpf oom test: Killed process 12 (x) total-vm:…                                       (proposed with BPF's policies)
 _BEGINNING: Final = re.compile(
     rf"(?:{CAUSE}: )?Killed process (?P<pid>\d{{1,10}})(?:, UID (?P<user_id>\d{{1,10}}),)? \((?P<rest>.*)"
 )
@@ -37,10 +38,12 @@ _REST: Final = re.compile(
 )
 _WORD_UID: Final = re.compile(r" UID (\d{1,10})")
 # The newest form as a whole. It gives what the patterns below give, in half the time: a storm is kill lines alone.
-_NEWEST: Final = re.compile(
-    rf"{CAUSE}: Killed process (?P<pid>\d{{1,10}}) \((?P<comm>.*)\) total-vm:(\d+)kB, anon-rss:(\d+)kB"
+_NEWEST_RESULT: Final = (
+    r": Killed process (?P<pid>\d{1,10}) \((?P<comm>.*)\) total-vm:(\d+)kB, anon-rss:(\d+)kB"
     r", file-rss:(\d+)kB, shmem-rss:(\d+)kB, UID:(\d{1,10}) pgtables:(\d+)kB oom_score_adj:(-?\d{1,5})"
 )
+_NEWEST: Final = re.compile(CAUSE + _NEWEST_RESULT)
+_UNKNOWN_CAUSE: Final = re.compile(r"(?P<cause>[A-Za-z][\w ()./-]{0,63})" + _NEWEST_RESULT)
 # A number is read only if the text after it shows that the number is not cut.
 _SIZE: Final = re.compile(r"\b(total-vm|vsz|anon-rss|file-rss|shmem-rss|pgtables):(\d+)kB")
 _UID: Final = re.compile(r" UID:(\d{1,10})[ ,]")
@@ -68,16 +71,31 @@ class KillLine:
     user_id: int | None = None
     score_adj: int | None = None
 
+    @property
+    def has_known_cause(self) -> bool:
+        """Whether the kernel's own words, known to this version, begin the line."""
+        return self.cause is None or self.cause.startswith(RESULT_LINE_BEGINNINGS)
+
 
 def parse_kill_line(text: str) -> KillLine | None:
     """Parse a kill line. None if it is another line."""
-    if newest := _NEWEST.fullmatch(text):
-        cause, pid, comm, *sizes, user_id, pgtables, score_adj = newest.groups()
-        total_vm, anon, file, shmem = map(size, sizes)
-        return KillLine(
-            cause, int(pid), comm, total_vm, anon, file, shmem, size(pgtables), number(user_id), int(score_adj)
-        )
-    return _parse_any_form(text)
+    newest = _NEWEST.fullmatch(text)
+    return _parse_any_form(text) if newest is None else _newest(newest)
+
+
+def parse_unknown_cause(text: str) -> KillLine | None:
+    """Parse a kill line of the newest form whose cause is not known. None if it is another line.
+
+    The line alone proves no kill: another part of the kernel may print a text like it.
+    """
+    newest = _UNKNOWN_CAUSE.fullmatch(text)
+    return None if newest is None or len(text) > _MAX_CHARS else _newest(newest)
+
+
+def _newest(newest: re.Match[str]) -> KillLine:
+    cause, pid, comm, *sizes, user_id, pgtables, score_adj = newest.groups()
+    total_vm, anon, file, shmem = map(size, sizes)
+    return KillLine(cause, int(pid), comm, total_vm, anon, file, shmem, size(pgtables), number(user_id), int(score_adj))
 
 
 def _parse_any_form(text: str) -> KillLine | None:

@@ -27,6 +27,7 @@ def kill_counts(totals: Totals, *, is_counting: bool) -> Values:
     return {
         schema.KILLS: {((schema.SCOPE.name, scope),): totals.kills.get(scope, 0) for scope in schema.SCOPES},
         **_one(schema.UNACCOUNTED_KILLS, totals.unaccounted if is_counting else None),
+        **_one(schema.UNCONFIRMED_KILLS, totals.unconfirmed if is_counting else None),
     }
 
 

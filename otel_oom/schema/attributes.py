@@ -8,7 +8,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from otel_oom.schema.events import AGENT_KILLED, CLOCK_JUMPED, EVENTS, NO_VICTIM, OOM_KILL, RECORDS_LOST, UNACCOUNTED
+from otel_oom.schema.events import (
+    AGENT_KILLED,
+    CLOCK_JUMPED,
+    EVENTS,
+    NO_VICTIM,
+    OOM_KILL,
+    RECORDS_LOST,
+    UNACCOUNTED,
+    UNCONFIRMED,
+)
 
 Kind = Literal["int", "string", "string[]", "double", "bool", "map[]"]
 
@@ -52,15 +61,15 @@ RECORD_ORIGINAL: Final = Attribute(
 COUNT: Final = Attribute(
     "oom.count",
     "int",
-    "How many: kills unaccounted for, records lost, tries without a victim.",
-    events=(NO_VICTIM, UNACCOUNTED, RECORDS_LOST),
+    "How many: kills unaccounted for or unconfirmed, records lost, tries without a victim.",
+    events=(NO_VICTIM, UNACCOUNTED, UNCONFIRMED, RECORDS_LOST),
     requirement="required",
 )
 SCOPE: Final = Attribute(
     "oom.scope", "string", "`system` or `cgroup`: whose memory ran out. Always present.", requirement="required"
 )
 CONSTRAINT: Final = Attribute(
-    "oom.constraint", "string", "`none`, `memcg`, `cpuset`, `memory_policy`, or the kernel's own word in lower case."
+    "oom.constraint", "string", "`none`, `memcg`, `cpuset`, `memory_policy`, or the kernel's own words."
 )
 PID: Final = Attribute(
     "process.pid", "int", "The victim, in the initial pid namespace.", events=_OF_VICTIM, requirement="required"
@@ -82,6 +91,11 @@ RSS_SHMEM: Final = Attribute("oom.victim.rss_shmem", "int", "Resident shared mem
 PGTABLES: Final = Attribute("oom.victim.pgtables", "int", "Page tables.", "By")
 SCORE_ADJ: Final = Attribute("oom.victim.score_adj", "int", "Its oom_score_adj, -1000 to 1000.", events=_OF_VICTIM)
 VICTIM_CGROUP: Final = Attribute("oom.victim.cgroup", "string", "The victim's cgroup (kernel: task_memcg).")
+VICTIM_CGROUP_SOURCE: Final = Attribute(
+    "oom.victim.cgroup_source",
+    "string",
+    "How that is known: `report`: the kernel printed it; `proc`: /proc/PID/cgroup of the dying process.",
+)
 MEMCG_PATH: Final = Attribute("oom.memcg.path", "string", "The cgroup whose limit was hit (kernel: oom_memcg).")
 MEMCG_USAGE: Final = Attribute("oom.memcg.usage", "int", "Memory charged to that cgroup.", "By")
 MEMCG_LIMIT: Final = Attribute("oom.memcg.limit", "int", "Its limit; absent if it has none.", "By")
@@ -118,6 +132,9 @@ REPORT: Final = Attribute(
     requirement="required",
 )
 BACKLOG: Final = Attribute("oom.backlog", "bool", "True: older than the agent's start, found in the ring.")
+IS_UNCONFIRMED: Final = Attribute(
+    "oom.unconfirmed", "bool", "True: of the kill lines that were read together, the kernel did not count all (4.13+)."
+)
 EXECUTABLE_NAME: Final = Attribute("process.executable.name", "string", "The victim's program, if /proc still had it.")
 EXECUTABLE_PATH: Final = Attribute("process.executable.path", "string", "Path of that program, if /proc still had it.")
 PARENT_PID: Final = Attribute("process.parent_pid", "int", "The victim's parent, if /proc still had it.")

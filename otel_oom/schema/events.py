@@ -9,6 +9,7 @@ from typing import Final, Literal, get_args
 OOM_KILL: Final = "system_oom_kill"
 NO_VICTIM: Final = "system_oom_no_victim"
 UNACCOUNTED: Final = "system_oom_unaccounted"
+UNCONFIRMED: Final = "system_oom_unconfirmed"
 RECORDS_LOST: Final = "kmsg_records_lost"
 CLOCK_JUMPED: Final = "wall_clock_jumped"
 AGENT_KILLED: Final = "otel_oom_agent_killed"
@@ -33,6 +34,7 @@ EVENTS: Final = {
         EventKind(OOM_KILL, 17, "ERROR", "The kernel's OOM killer ended one process."),
         EventKind(NO_VICTIM, 21, "FATAL", "The OOM killer found no process that it may kill. At most one a minute."),
         EventKind(UNACCOUNTED, 13, "WARN", "The kernel counted kills that its log did not show."),
+        EventKind(UNCONFIRMED, 13, "WARN", "The kernel's log showed kills that the kernel did not count."),
         EventKind(
             RECORDS_LOST,
             13,

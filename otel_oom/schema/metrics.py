@@ -45,6 +45,9 @@ KERNEL_KILLS: Final = Metric(
 UNACCOUNTED_KILLS: Final = Metric(
     "oom.unaccounted_kills", "counter", "{kill}", "Kills that the kernel counted and its log did not show (4.13+)."
 )
+UNCONFIRMED_KILLS: Final = Metric(
+    "oom.unconfirmed_kills", "counter", "{kill}", "Kill lines in `oom.kills` that the kernel did not count (4.13+)."
+)
 RECORDS: Final = Metric(
     "otel_oom.records",
     "counter",

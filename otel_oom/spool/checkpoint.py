@@ -31,7 +31,7 @@ class Checkpoint:
     identity: under which the totals are exported
     cursor: sequence of the record from which a restart reads, None before the first; never inside a report or group
     first_uncounted: sequence of the first record that `totals` and `lines` do not contain
-    base: the kernel's counter less `lines` and `totals.unaccounted`, once all lines are read; None if not known
+    base: the kernel's counter less `lines` and `totals.surplus`, once all lines are read; None if not known
     lines: kill lines read since the last reset
     log_epoch_ns: wall clock at the kernel log's time 0, as first seen in this boot, ns since the Unix epoch
     exported_ns: the latest time of any acknowledged metric point
@@ -73,18 +73,18 @@ class Checkpoint:
 
         The base moves on: the kernel's counter stays compared with all kills.
         """
-        base = None if self.base is None else self.base + self.lines + self.totals.unaccounted
+        base = None if self.base is None else self.base + self.lines + self.totals.surplus
         carried_over = self.totals.beyond(self.acknowledged)
         if self.carried_over is not None:
             carried_over = carried_over.plus_all(self.carried_over, 0)  # 0: without an observation time
-        has_counts = carried_over.unaccounted or any(carried_over.kills.values())
+        counts = (carried_over.unaccounted, carried_over.unconfirmed, *carried_over.kills.values())
         return replace(
             self,
             totals=Totals(start_ns),
             base=base,
             lines=0,
             acknowledged=None,
-            carried_over=carried_over if has_counts else None,
+            carried_over=carried_over if any(counts) else None,
         )
 
     def under_new_identity(self, identity: ResourceIdentity, start_ns: int) -> Checkpoint:

@@ -2,6 +2,7 @@
 
 Rules:
 - The keys are part of the format: they stay when a field is renamed. A changed key needs a new `store_tables.FORMAT`.
+  A key that is added has a default, because earlier versions did not write it, and earlier versions ignore it.
 - Keys of earlier names: origin = identity, uncounted = first_uncounted, told = acknowledged, owed = carried_over,
   former = retired.
 - A text is not trusted: it may be damaged, or written by a version with a bug. A value that a request or the agent
@@ -124,6 +125,7 @@ def _load_totals(state: Mapping[str, Any]) -> Totals:
         kills={_scope(scope): _count(kills) for scope, kills in state["kills"].items()},
         stamps_ns={_scope(scope): _count(stamp_ns) for scope, stamp_ns in state["stamps_ns"].items()},
         unaccounted=_count(state["unaccounted"]),
+        unconfirmed=_count(state.get("unconfirmed", 0)),  # versions before it did not write it
     )
 
 

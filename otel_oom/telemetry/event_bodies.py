@@ -31,6 +31,11 @@ def unaccounted_body(count: int) -> str:
     return f"the kernel counted {_plural(count, 'OOM kill')} that its log did not show"
 
 
+def unconfirmed_body(count: int) -> str:
+    """Return the body of a `system_oom_unconfirmed` event."""
+    return f"the kernel log showed {_plural(count, 'OOM kill')} that the kernel did not count: the text may be forged"
+
+
 def records_lost_body(count: int) -> str:
     """Return the body of a `kmsg_records_lost` event."""
     return f"{_plural(count, 'record')} of the kernel log {'was' if count == 1 else 'were'} overwritten before the read"

@@ -21,12 +21,16 @@ class LiveFacts:
 
     skew_s: how far the kernel log's clock is behind the wall clock, seconds; None: unknown
     is_backlog: the kill is older than the agent's start
+    is_unconfirmed: of the kill lines that were read together, the kernel did not count all
     process: facts from /proc about the victim, by attribute name
+    cgroup: path of the victim's cgroup from /proc, printable
     """
 
     skew_s: float | None = None
     is_backlog: bool = False
+    is_unconfirmed: bool = False
     process: Mapping[str, Value] | None = None
+    cgroup: str | None = None
 
 
 def kill_event(kill: OomKill, live: LiveFacts) -> Event:
@@ -39,8 +43,9 @@ def kill_event(kill: OomKill, live: LiveFacts) -> Event:
 def kill_attributes(kill: OomKill, live: LiveFacts) -> dict[schema.Attribute, Value | None]:
     """Return the event's values. None: unknown."""
     context = kill.context
+    cgroup = kill.cgroup or live.cgroup
     # The cgroup whose limit was hit is the victim's or one above it. So its owner is the victim's owner as well.
-    owner = container_from_cgroup.owner(kill.cgroup or context.memcg_path or "")
+    owner = container_from_cgroup.owner(cgroup or context.memcg_path or "")
     return {
         schema.SCOPE: kill.scope,
         schema.CONSTRAINT: context.constraint,
@@ -55,7 +60,8 @@ def kill_attributes(kill: OomKill, live: LiveFacts) -> dict[schema.Attribute, Va
         schema.RSS_SHMEM: kill.line.rss_shmem,
         schema.PGTABLES: kill.line.pgtables,
         schema.SCORE_ADJ: kill.line.score_adj,
-        schema.VICTIM_CGROUP: kill.cgroup,
+        schema.VICTIM_CGROUP: cgroup,
+        schema.VICTIM_CGROUP_SOURCE: "report" if kill.cgroup else "proc" if cgroup else None,
         schema.MEMCG_PATH: context.memcg_path,
         schema.MEMCG_USAGE: context.memcg_usage,
         schema.MEMCG_LIMIT: context.memcg_limit,
@@ -76,6 +82,7 @@ def kill_attributes(kill: OomKill, live: LiveFacts) -> dict[schema.Attribute, Va
         schema.GROUP_ID: kill.group_id,
         schema.REPORT: context.completeness,
         schema.BACKLOG: live.is_backlog or None,
+        schema.IS_UNCONFIRMED: live.is_unconfirmed or None,
         schema.KMSG_SEQUENCE: kill.record.sequence,
         schema.KMSG_TIMESTAMP: kill.record.monotonic_us / 1e6,
         schema.KMSG_SKEW: live.skew_s,

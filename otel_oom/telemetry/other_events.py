@@ -26,9 +26,17 @@ def agent_killed_event(kill: OomKill) -> Event:
     return _event(schema.AGENT_KILLED, kill.boot_id, kill.observed_ns, body, values, kill.record)
 
 
-def unaccounted_event(count: int, boot_id: str, observed_ns: int) -> Event:
-    """Return a `system_oom_unaccounted` event. count: kills that the kernel counted and its log did not show."""
-    return _event(schema.UNACCOUNTED, boot_id, observed_ns, event_bodies.unaccounted_body(count), {schema.COUNT: count})
+def surplus_event(count: int, boot_id: str, observed_ns: int) -> Event:
+    """Return a `system_oom_unaccounted` event, or a `system_oom_unconfirmed` event.
+
+    count: kills that the kernel counted and its log did not show; less than 0: that the log showed without a count
+    """
+    name, body = (
+        (schema.UNACCOUNTED, event_bodies.unaccounted_body(count))
+        if count > 0
+        else (schema.UNCONFIRMED, event_bodies.unconfirmed_body(-count))
+    )
+    return _event(name, boot_id, observed_ns, body, {schema.COUNT: abs(count)})
 
 
 def records_lost_event(count: int, boot_id: str, observed_ns: int) -> Event:

@@ -136,6 +136,7 @@ def test_a_storm_is_counted_exactly(collector: Collector, tmp_path: Path, parall
         assert len({record.attributes[schema.RECORD_UID.name] for record in received}) == number
         time.sleep(RECONCILED_S)  # before that, a total of 0 proves nothing
         assert collector.prometheus().value("oom_unaccounted_kills_total") == 0
+        assert collector.prometheus().value("oom_unconfirmed_kills_total") == 0
         assert not [record for record in collector.log_records() if record.event_name != schema.OOM_KILL]
 
 

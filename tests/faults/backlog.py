@@ -11,7 +11,6 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import chain, cycle, islice
-from unittest.mock import patch
 
 from support import corpus
 from support.agents import agent_thread
@@ -20,7 +19,6 @@ from support.sources import Script
 
 from otel_oom import schema
 from otel_oom.agent.start import ReadyAgent
-from otel_oom.machine import procfs
 from otel_oom.telemetry.event import Event
 from otel_oom.telemetry.kill_event import LiveFacts, kill_event
 
@@ -52,8 +50,7 @@ def queue(agent: ReadyAgent, count: int) -> None:
 
 def main() -> None:
     settings = {name: value for name, value in os.environ.items() if name.startswith("OTEL_")}
-    # The silent log does not have the machine's own kills: they would be published as unaccounted.
-    with patch.object(procfs, "oom_kills", return_value=None), agent_thread(settings, source=Script()) as agent:
+    with agent_thread(settings, source=Script()) as agent:
         print("ready", flush=True)  # noqa: T201 its interface
         for line in sys.stdin:
             queue(agent, int(line))

@@ -6,13 +6,14 @@ import ctypes
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support import real_kills
-from support.agents import AgentProcess
+from support.agents import RECONCILED_S, AgentProcess
 from support.kernel_log import KernelLog
 from support.levels import missing
 from support.otlp_receiver import OtlpReceiver
@@ -20,6 +21,7 @@ from support.received_telemetry import newest_value
 from support.waiting import eventually
 
 from otel_oom import schema
+from otel_oom.agent.reconciliation import MIN_SURPLUS_AGE_S
 
 SIZES = "total-vm:9kB, anon-rss:1kB, file-rss:0kB, shmem-rss:0kB, UID:0 pgtables:0kB oom_score_adj:0"
 SUMMARY = (
@@ -86,3 +88,29 @@ def test_a_process_that_is_named_like_a_group_line_groups_nothing(receiver: Otlp
         assert last["oom.report"] == "suppressed"
         assert "oom.memcg.path" not in last
         assert not [kill for kill in (*first, last) if "oom.group.id" in kill]
+
+
+def test_a_kill_line_that_the_counter_does_not_have_is_marked_counted_and_published(
+    receiver: OtlpReceiver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For this agent the counter of the kernel stands still: a copy is mounted over it, in its own mount namespace."""
+    counter = tmp_path / "vmstat"
+    counter.write_bytes(Path("/proc/vmstat").read_bytes())
+    python = tmp_path / "python"
+    mounted = f'mount --bind {counter} /proc/vmstat && exec {sys.executable} "$@"'
+    python.write_text(f"#!/bin/sh\nexec unshare --mount sh -c '{mounted}' sh \"$@\"\n")
+    python.chmod(0o755)
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "executable", str(python))
+        agent = AgentProcess(tmp_path, {**receiver.settings, "OTEL_METRIC_EXPORT_INTERVAL": "200"})
+    with real_kills.sandbox() as made, agent:
+        # A new base is settled after 5 s: until then the line of one kill may be on its way.
+        time.sleep(MIN_SURPLUS_AGE_S + 1)
+        real_kills.kill(made, 2)
+        assert eventually(lambda: newest_value(receiver, schema.UNCONFIRMED_KILLS) == 2, within_s=RECONCILED_S + 5)
+    kills = [record for record in attributes(receiver) if record["event.name"] == schema.OOM_KILL]
+    assert [record["oom.unconfirmed"] for record in kills] == [True, True]
+    (published,) = [record for record in attributes(receiver) if record["event.name"] == schema.UNCONFIRMED]
+    assert published["oom.count"] == 2
+    assert newest_value(receiver, schema.KILLS, "cgroup") == 2
+    assert newest_value(receiver, schema.UNACCOUNTED_KILLS) == 0

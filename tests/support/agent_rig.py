@@ -22,6 +22,7 @@ from otel_oom.kernel.device import Clock
 from otel_oom.kernel.oom_kill import OomKill
 from otel_oom.machine.fork_detection import ForkDetection
 from otel_oom.machine.identity import MachineIdentity
+from otel_oom.machine.victim_cgroup import Look, no_glance
 from otel_oom.spool.checkpoint import Checkpoint
 from otel_oom.spool.spool import Spool
 from otel_oom.telemetry.event import Event, Scalar
@@ -61,6 +62,7 @@ class Rig:
     health: Health = field(default_factory=Health)
     counted: int | None = None
     look: Callable[[OomKill], Mapping[str, Scalar]] = lambda _: {}
+    glance: Look = no_glance
     reads_backlog: bool = False
     checkpoint: Checkpoint | None = None
     previous_pid: int = 0
@@ -83,6 +85,7 @@ class Rig:
                 self.health,
                 IDENTITY,
                 kernel_kills=lambda: self.counted,
+                look=self.glance,
                 wall_ns=self.wall_ns,
             ),
             self.spool,

@@ -14,6 +14,7 @@ _DEPENDS_ON_THE_READ = {
     attribute.name
     for attribute in (
         schema.BACKLOG,
+        schema.IS_UNCONFIRMED,
         schema.KMSG_SKEW,
         schema.EXECUTABLE_NAME,
         schema.EXECUTABLE_PATH,
@@ -31,8 +32,10 @@ def records(receiver: OtlpReceiver, name: str = schema.OOM_KILL) -> list[LogReco
 
 
 def uids(receiver: OtlpReceiver) -> set[str]:
-    """The ids of the kills that were accepted."""
-    return {record.uid for record in records(receiver)}
+    """The ids of the kills that were accepted. The kernel must have counted each of them."""
+    found = records(receiver)
+    assert not [record for record in found if schema.IS_UNCONFIRMED.name in record.attributes]
+    return {record.uid for record in found}
 
 
 def stable_content(record: LogRecord) -> tuple[str, Any, dict[str, Any]]:

@@ -20,6 +20,7 @@ OWN: Final = ("oom.", "otel_oom.", "systemd.")
 
 EXAMPLES: Final = {
     schema.VICTIM_CGROUP.name: ["/kubepods/burstable/pod1b9d6bcd-0f6a-4c1e-9a55-7e2b6c3d8f90/web"],
+    schema.VICTIM_CGROUP_SOURCE.name: ["report", "proc"],
     schema.MEMCG_PATH.name: ["/kubepods/burstable/pod1b9d6bcd-0f6a-4c1e-9a55-7e2b6c3d8f90"],
     schema.COMM.name: ["java", "python3"],
     schema.TRIGGER_COMM.name: ["java", "kworker/0:1"],

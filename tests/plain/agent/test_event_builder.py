@@ -12,6 +12,7 @@ from support.waiting import eventually
 
 from otel_oom import schema
 from otel_oom.kernel.oom_kill import OomKill
+from otel_oom.machine.victim_cgroup import Glance
 from otel_oom.telemetry import kill_event
 from otel_oom.telemetry.event import Event, Scalar
 
@@ -97,3 +98,39 @@ def test_a_pid_that_is_used_again_is_not_the_agent() -> None:
     with live.running():
         live.source.put(kill(75))
     assert live.names == [schema.OOM_KILL], "nor is one that was killed after the start"
+
+
+CONTAINER = "ab" * 32
+OWNER = (schema.VICTIM_CGROUP.name, schema.VICTIM_CGROUP_SOURCE.name, schema.CONTAINER_ID.name)
+
+
+def dying(pid: int) -> Glance:
+    """What /proc has of a victim in a container."""
+    fields = ["0"] * 48 + ["9"]
+    return Glance(b"0::/docker/" + CONTAINER.encode(), f"{pid} (victim) Z {' '.join(fields)}".encode())
+
+
+def owners(rig: Rig) -> list[tuple[Any, ...]]:
+    return [tuple(event.attributes.get(name) for name in OWNER) for event in rig.events]
+
+
+def test_the_cgroup_of_a_victim_without_a_report_is_that_of_proc() -> None:
+    summary = (
+        "oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,mems_allowed=0,oom_memcg=/a,"
+        "task_memcg=/a/b,task=victim,pid=1003,uid=0"
+    )
+    opener = line("x invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0, oom_score_adj=0", 1)
+    rig = Rig(glance=lambda pid: None if pid == 1005 else dying(pid)).run(
+        opener, line(summary, 2), kill(3), kill(4), kill(5)
+    )
+    assert owners(rig) == [
+        ("/a/b", "report", None),
+        (f"/docker/{CONTAINER}", "proc", CONTAINER),
+        (None, None, None),
+    ]
+
+
+def test_a_backlog_takes_nothing_from_proc() -> None:
+    """Its victims are gone, and their pids may be used again."""
+    rig = Rig(glance=dying, reads_backlog=True).run(kill(1))
+    assert owners(rig) == [(None, None, None)]

@@ -44,7 +44,7 @@ def test_a_spool_that_is_found_late_is_caught_up_with(
 
     rig = Rig(counted=40, source_at=source_at)
     rig.source.next_sequence = 80
-    totals = Totals(5).plus("cgroup", 7).plus_unaccounted(1)
+    totals = Totals(5).plus("cgroup", 7).plus_surplus(1)
     stood = replace(
         FIRST,
         identity=ResourceIdentity("another"),
@@ -55,11 +55,16 @@ def test_a_spool_that_is_found_late_is_caught_up_with(
         base=30,
         lines=2,
     )
+
+    def happen(sequence: int) -> None:
+        rig.counted = sequence - 39
+        rig.source.put(kill(sequence))
+
     with rig.running():
-        rig.source.put(kill(80))
+        happen(80)
         assert eventually(lambda: rig.kills == {"cgroup": 1})
         left = replace(stood, **earlier)  # type: ignore[arg-type]  # each of its field's type
-        monkeypatch.setattr(rig.spool, "_wake_reader", lambda: rig.source.put(kill(81)))
+        monkeypatch.setattr(rig.spool, "_wake_reader", lambda: happen(81))
         rig.spool.hand_over(left)
         assert rig.spool.wait_taken(10.0, lambda: False)
         assert eventually(lambda: rig.kills == {"cgroup": 2 + len(acknowledged)})

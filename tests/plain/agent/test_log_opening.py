@@ -80,9 +80,7 @@ def test_any_number_of_restarts_count_each_kill_once(stops: list[int]) -> None:
 
 def resumed(*readings: Reading | bytes, counted: int | None = None, **fields: int) -> Rig:
     """An agent that was at record 75 and must read again from 70."""
-    stored = replace(
-        FIRST, totals=Totals(5).plus("cgroup", 7).plus_unaccounted(1), cursor=70, first_uncounted=75, lines=2
-    )
+    stored = replace(FIRST, totals=Totals(5).plus("cgroup", 7).plus_surplus(1), cursor=70, first_uncounted=75, lines=2)
     checkpoint = replace(stored, **fields)  # type: ignore[arg-type]  # numbers all
     return Rig(checkpoint=checkpoint, reads_backlog=True, counted=counted).run(*readings)
 
@@ -147,7 +145,7 @@ def test_after_a_gap_acknowledged_counts_are_not_counted_again() -> None:
 
 
 def test_carried_over_counts_change_no_comparison_although_the_first_put_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    stored = replace(FIRST, boot_id="before", totals=Totals(5).plus_unaccounted(3), cursor=70, first_uncounted=75)
+    stored = replace(FIRST, boot_id="before", totals=Totals(5).plus_surplus(3), cursor=70, first_uncounted=75)
     rig = Rig(checkpoint=resume(stored, NEXT), reads_backlog=True, counted=1)
     agent = rig.open()
     rig.fail_puts(monkeypatch, MemoryError(), MemoryError())
@@ -187,7 +185,7 @@ def test_an_agent_that_ends_before_its_first_burst_counts_nothing_again() -> Non
 
 def test_unacknowledged_kills_of_another_boot_are_the_first_increase_of_new_totals() -> None:
     """The machine was restarted while its collector was away: the totals begin again, the kills stay counted."""
-    totals = Totals(5).plus("cgroup", 7).plus("cgroup", 8).plus_unaccounted(1)
+    totals = Totals(5).plus("cgroup", 7).plus("cgroup", 8).plus_surplus(1)
     stored = replace(
         FIRST, boot_id="before", totals=totals, acknowledged=Totals(5).plus("cgroup", 7), cursor=70, first_uncounted=75
     )

@@ -13,6 +13,7 @@ from otel_oom.agent.reader import Drained, More, Reader
 from otel_oom.health import Health
 from otel_oom.kernel import kill_assembler, kill_facts, vm_fork_line
 from otel_oom.kernel.device import Closed, Lost, Reading
+from otel_oom.machine.victim_cgroup import Glance
 
 
 def reader(*readings: Reading | bytes, first_uncounted: int = 0, until: float = float("inf")) -> Reader:
@@ -117,3 +118,28 @@ def test_a_kill_line_that_nothing_can_read_is_unaccounted(
     assert (rig.names, rig.health.records["malformed"]) == ([], 2)
     assert "bug in the reading of a kill line, which continues: MemoryError()" in caplog.text
     assert rig.spool.checkpoint.lines == 0, "the kernel's counter will show it"
+
+
+def test_proc_is_asked_for_a_victim_without_a_report_right_after_its_line() -> None:
+    asked: list[tuple[int, int | None]] = []
+    found = Glance(b"0::/a", b"")
+    source = Script()
+
+    def look(pid: int) -> Glance | None:
+        asked.append((pid, source.next_sequence))
+        return found if pid != 1004 else None
+
+    source.put(
+        kill(1),
+        line("x invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0, oom_score_adj=0", 2),
+        kill(3),
+        kill(4),
+        line("Killed process? No", 5),
+        kill(6),
+    )
+    one = Reader(source, Health(), IDENTITY, look=look)
+    one.burst()
+    assert asked == [(1001, 2), (1004, 5), (1006, 7)], "before the next record; the third has a report"
+    assert one.batch.glances == {1: found, 6: found}
+    one.clear_batch()
+    assert not one.batch.glances

@@ -118,7 +118,7 @@ def check_files(arguments: list[str]) -> None:
 def test_flags_and_commands_in_the_text_exist(capsys: pytest.CaptureFixture[str]) -> None:
     """A flag in backticks is one of a command of otel-oom, of docker or of the tools that the text names beside it."""
     known = "".join(help_of(*command, capsys=capsys) for command in ([], ["run"], ["demo"], ["parse"], ["schema"]))
-    others = {"--device", "--cap-add", "--env", "--pid", "--security-opt", "--uts", "--volume"}
+    others = {"--device", "--cap-add", "--env", "--pid", "--security-opt", "--uts", "--cgroupns", "--volume"}
     for path in DOCUMENTS:
         used = re.findall(r"`(?:otel-oom )?(--[a-z][a-z-]*)", path.read_text())
         assert set(used) - set(re.findall(r"--[a-z][a-z-]*", known)) - others == set(), name(path)

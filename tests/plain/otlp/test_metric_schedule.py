@@ -30,7 +30,7 @@ def count(world: MetricWorld, step: Step, expected: Counter[tuple[str, str]]) ->
         world.kill()
         expected[KILLS, "cgroup"] += 1
     elif step == "unaccounted":
-        world.totals = world.totals.plus_unaccounted(2)
+        world.totals = world.totals.plus_surplus(2)
         expected[schema.UNACCOUNTED_KILLS.name, ""] += 2
     elif step == "kernel":
         world.kernel_kills = kernel_kills(expected) + 1

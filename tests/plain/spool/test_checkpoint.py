@@ -10,7 +10,7 @@ from otel_oom.spool.checkpoint import Checkpoint, resume
 from otel_oom.totals import MAX_RETIRED_SERIES, ResourceIdentity, RetiredSeries, Series, Totals
 
 NOW = Checkpoint("boot", ResourceIdentity("machine"), Totals(900), log_epoch_ns=90, agent_pid=9)
-COUNTED = Totals(100).plus("cgroup", 150).plus("system", 160).plus_unaccounted(3)
+COUNTED = Totals(100).plus("cgroup", 150).plus("system", 160).plus_surplus(3)
 STORED = Checkpoint(
     "boot",
     ResourceIdentity("machine"),

@@ -38,7 +38,7 @@ def everything(queue: Spool) -> list[str]:
 
 
 def test_totals_change_with_the_events_that_lead_to_them() -> None:
-    totals = Totals(5).plus("cgroup", 7).plus("cgroup", 9).plus("system", 8).plus_unaccounted(2)
+    totals = Totals(5).plus("cgroup", 7).plus("cgroup", 9).plus("system", 8).plus_surplus(2)
     assert (totals.start_ns, totals.kills, totals.unaccounted) == (5, {"cgroup": 2, "system": 1}, 2)
     assert totals.stamps_ns == {"cgroup": 9, "system": 8}
     queue = spool()

@@ -29,7 +29,7 @@ from otel_oom.totals import ResourceIdentity, RetiredSeries, Series, Totals
 CHECKPOINT = Checkpoint(
     "boot",
     ResourceIdentity("instance", "host", "machine"),
-    Totals(5).plus("cgroup", 7).plus_unaccounted(2),
+    Totals(5).plus("cgroup", 7).plus_surplus(2),
     cursor=70,
     first_uncounted=75,
     base=40,

@@ -22,7 +22,8 @@ def events() -> list[Event]:
     return [
         kill_event.kill_event(KILL, LiveFacts(skew_s=0.5, is_backlog=True, process={schema.PARENT_PID.name: 1})),
         other_events.no_victim_event(NO_VICTIM, "boot", 3),
-        other_events.unaccounted_event(2, "boot", NOW_NS),
+        other_events.surplus_event(2, "boot", NOW_NS),
+        other_events.surplus_event(-2, "boot", NOW_NS),
         other_events.records_lost_event(4, "boot", NOW_NS),
         other_events.clock_jumped_event(-2.5, "boot", NOW_NS),
         other_events.agent_killed_event(KILL),

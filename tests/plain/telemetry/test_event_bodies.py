@@ -42,6 +42,10 @@ def test_a_kill(kill: OomKill, expected: str) -> None:
         (event_bodies.no_victim_body(), "the kernel was out of memory and found no process that it may kill"),
         (event_bodies.unaccounted_body(1), "the kernel counted 1 OOM kill that its log did not show"),
         (event_bodies.unaccounted_body(2), "the kernel counted 2 OOM kills that its log did not show"),
+        (
+            event_bodies.unconfirmed_body(1),
+            "the kernel log showed 1 OOM kill that the kernel did not count: the text may be forged",
+        ),
         (event_bodies.records_lost_body(1), "1 record of the kernel log was overwritten before the read"),
         (event_bodies.records_lost_body(2), "2 records of the kernel log were overwritten before the read"),
         (
