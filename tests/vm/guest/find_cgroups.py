@@ -16,10 +16,10 @@ from otel_oom.kernel.device import Device, Item
 from otel_oom.kernel.kill_assembler import Assembler
 from otel_oom.kernel.kmsg_record import Record, parse
 from otel_oom.kernel.oom_kill import OomKill
-from otel_oom.victim_cgroup.trace_join import TraceJoin
-from otel_oom.victim_cgroup.traced_victim import TracedVictim
-from otel_oom.victim_cgroup.tracefs_setup import Unavailable
-from otel_oom.victim_cgroup.victim_cgroups import VictimCgroups, open_victim_cgroups
+from otel_oom.victim_trace.trace_join import TraceJoin
+from otel_oom.victim_trace.traced_cgroups import TracedCgroups, open_traced_cgroups
+from otel_oom.victim_trace.traced_victim import TracedVictim
+from otel_oom.victim_trace.tracefs_setup import Unavailable
 
 
 def rss_kib() -> int:
@@ -34,7 +34,7 @@ def say(**values: object) -> None:
 class WatchedRing:
     """The ring, which keeps the times of the victims of the last read."""
 
-    def __init__(self, cgroups: VictimCgroups) -> None:
+    def __init__(self, cgroups: TracedCgroups) -> None:
         self.ring: Any = cgroups._ring
         self.times: dict[tuple[int, bool], int] = {}
 
@@ -44,7 +44,7 @@ class WatchedRing:
         return victims
 
 
-def follow(cgroups: VictimCgroups, kills: int, rss_before: int) -> None:
+def follow(cgroups: TracedCgroups, kills: int, rss_before: int) -> None:
     watched = WatchedRing(cgroups)
     cgroups._ring = watched
     log = Device()
@@ -82,7 +82,7 @@ def follow(cgroups: VictimCgroups, kills: int, rss_before: int) -> None:
 
 def main() -> None:
     rss_before = rss_kib()
-    cgroups = open_victim_cgroups()
+    cgroups = open_traced_cgroups()
     if isinstance(cgroups, Unavailable):
         say(unavailable=cgroups.reason)
         return

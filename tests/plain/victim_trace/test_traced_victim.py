@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from support.trace_pages import MARK_VICTIM, MARK_VICTIM_PID, VICTIM_CGROUP, mark_victim, victim_cgroup
 
 from otel_oom.kernel.text_escapes import escape, unescape
-from otel_oom.victim_cgroup.trace_event_format import parse_format
-from otel_oom.victim_cgroup.trace_ring_page import Entry
-from otel_oom.victim_cgroup.traced_victim import TracedVictim, merge, victims_of
+from otel_oom.victim_trace.trace_event_format import parse_format
+from otel_oom.victim_trace.trace_ring_page import Entry
+from otel_oom.victim_trace.traced_victim import TracedVictim, merge, victims_of
 
 FORMATS = [one for one in map(parse_format, (MARK_VICTIM, MARK_VICTIM_PID, VICTIM_CGROUP)) if one]
 POD = (b"kubepods.slice", b"kubepods-burstable.slice", b"kubepods-burstable-podx.slice", b"cri-containerd-y.scope")

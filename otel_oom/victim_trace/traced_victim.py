@@ -22,8 +22,8 @@ from dataclasses import dataclass, fields
 from typing import Final
 
 from otel_oom.kernel.text_escapes import escape
-from otel_oom.victim_cgroup.trace_event_format import EventFormat, event_id_of
-from otel_oom.victim_cgroup.trace_ring_page import Entry
+from otel_oom.victim_trace.trace_event_format import EventFormat, event_id_of
+from otel_oom.victim_trace.trace_ring_page import Entry
 
 _ONE_TRACEPOINT_NS: Final = 1_000_000
 

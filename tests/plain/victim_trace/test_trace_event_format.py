@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import trace_pages
 
-from otel_oom.victim_cgroup.trace_event_format import EventFormat, Field, event_id_of, parse_format
+from otel_oom.victim_trace.trace_event_format import EventFormat, Field, event_id_of, parse_format
 
 SMALL = """name: small
 ID: 7

@@ -14,15 +14,15 @@ from pathlib import Path
 from typing import Protocol
 
 from otel_oom.kernel.oom_kill import OomKill
-from otel_oom.victim_cgroup.cgroup_path import CgroupPaths, mounted_at
-from otel_oom.victim_cgroup.trace_join import TraceJoin
-from otel_oom.victim_cgroup.trace_ring import TraceRing
-from otel_oom.victim_cgroup.traced_victim import TracedVictim
-from otel_oom.victim_cgroup.tracefs_setup import TRACEFS, Instance, Unavailable, set_up
+from otel_oom.victim_trace.cgroup_path import CgroupPaths, mounted_at
+from otel_oom.victim_trace.trace_join import TraceJoin
+from otel_oom.victim_trace.trace_ring import TraceRing
+from otel_oom.victim_trace.traced_victim import TracedVictim
+from otel_oom.victim_trace.tracefs_setup import TRACEFS, Instance, Unavailable, set_up
 
 
 @dataclass(frozen=True, slots=True)
-class VictimCgroup:
+class TracedCgroup:
     """The cgroup of a victim, escaped as in the kernel log.
 
     path: from the root of the hierarchy, as the host sees it. None: the cgroup was removed before it could be found
@@ -41,7 +41,7 @@ class _Paths(Protocol):
     def path_of(self, cgroup_id: int, name: str) -> str | None: ...
 
 
-class VictimCgroups:
+class TracedCgroups:
     """ring: the victims that the kernel marked; paths: of cgroup ids, None where cgroup v2 is not to be seen."""
 
     def __init__(self, ring: _Ring, paths: _Paths | None) -> None:
@@ -49,21 +49,21 @@ class VictimCgroups:
         self._paths = paths
         self._join = TraceJoin()
 
-    def find(self, kill: OomKill) -> VictimCgroup | None:
+    def find(self, kill: OomKill) -> TracedCgroup | None:
         """The cgroup of the victim of a kill. Call it for each kill, once: so no event is used for two of them."""
         line_ns = kill.record.monotonic_us * 1_000
         self._join.add(self._ring.read_until(line_ns))
         victim = self._join.take(kill.pid, kill.line.comm, line_ns)
         return None if victim is None else self._cgroup_of(victim)
 
-    def _cgroup_of(self, victim: TracedVictim) -> VictimCgroup | None:
+    def _cgroup_of(self, victim: TracedVictim) -> TracedCgroup | None:
         names = victim.cgroup_names
         if names is None or victim.cgroup_id is None:
             return None
         if victim.cgroup_level == len(names):  # all of them, down from the root
-            return VictimCgroup("/" + "/".join(names), names)
+            return TracedCgroup("/" + "/".join(names), names)
         path = self._paths.path_of(victim.cgroup_id, names[-1]) if self._paths else None
-        return VictimCgroup(path, names)
+        return TracedCgroup(path, names)
 
 
 def set_up_machine(tracefs: Path = TRACEFS) -> Instance | Unavailable:
@@ -75,7 +75,7 @@ def set_up_machine(tracefs: Path = TRACEFS) -> Instance | Unavailable:
     return set_up(tracefs, own_cgroups=own_cgroups, processors=os.cpu_count() or 1)
 
 
-def open_victim_cgroups(tracefs: Path = TRACEFS) -> VictimCgroups | Unavailable:
+def open_traced_cgroups(tracefs: Path = TRACEFS) -> TracedCgroups | Unavailable:
     """Set up the trace instance of this machine, and open it. Raises nothing."""
     instance = set_up_machine(tracefs)
     if isinstance(instance, Unavailable):
@@ -85,6 +85,8 @@ def open_victim_cgroups(tracefs: Path = TRACEFS) -> VictimCgroups | Unavailable:
     try:
         ring = TraceRing(instance.directory, instance.formats, os.sysconf("SC_PAGE_SIZE"))
         mount = mounted_at(Path("/proc/self/mountinfo").read_text("utf-8", "surrogateescape"))
+    except BlockingIOError:
+        return Unavailable(f"another process reads {instance.directory}")
     except OSError as error:
         return Unavailable(str(error))
-    return VictimCgroups(ring, None if mount is None else CgroupPaths(mount))
+    return TracedCgroups(ring, None if mount is None else CgroupPaths(mount))

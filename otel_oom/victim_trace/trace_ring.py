@@ -1,7 +1,7 @@
 """Reads the ring of a trace instance: one file for each processor, one page at a time. It never waits.
 
 Rules:
-- A read takes the events out of the ring. So only one agent of a machine may read an instance.
+- A read takes the events out of the ring. So one process reads an instance, and holds a lock on its directory.
 - Only what is needed is read: each processor's ring up to the time of a kill line. The rest stays in the kernel.
 - A processor whose file cannot be opened or read gives no events. That is no error: kills are reported without it.
 
@@ -10,6 +10,7 @@ Source: kernel/trace/trace.c (tracing_buffers_read).
 
 from __future__ import annotations
 
+import fcntl
 import os
 import select
 from contextlib import suppress
@@ -17,9 +18,9 @@ from io import FileIO
 from pathlib import Path
 from typing import Final
 
-from otel_oom.victim_cgroup.trace_event_format import EventFormat
-from otel_oom.victim_cgroup.trace_ring_page import parse_page
-from otel_oom.victim_cgroup.traced_victim import TracedVictim, victims_of
+from otel_oom.victim_trace.trace_event_format import EventFormat
+from otel_oom.victim_trace.trace_ring_page import parse_page
+from otel_oom.victim_trace.traced_victim import TracedVictim, victims_of
 
 _MAX_PAGES: Final = 1_024  # a ring that is filled faster than it is read must not hold the reader
 
@@ -27,10 +28,19 @@ _OVERRUN: Final = "overrun: "
 
 
 class TraceRing:
-    """The rings of all processors. directory: of the instance; page_bytes: of one page of the ring."""
+    """The rings of all processors. Raises: OSError, BlockingIOError if another process reads them.
+
+    directory: of the instance; page_bytes: of one page of the ring
+    """
 
     def __init__(self, directory: Path, formats: tuple[EventFormat, ...], page_bytes: int) -> None:
         self._directory = directory
+        self._lock = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(self._lock)
+            raise
         self._filled = select.epoll()  # one call for all processors; an empty read of each one takes some 4 µs
         self._processors: dict[int, _ProcessorRing] = {}
         for file in map(_opened, sorted(directory.glob("per_cpu/cpu*/trace_pipe_raw"))):
@@ -55,6 +65,7 @@ class TraceRing:
 
     def close(self) -> None:
         """Close the files. The kernel keeps recording."""
+        os.close(self._lock)
         self._filled.close()
         for one in self._processors.values():
             one.close()

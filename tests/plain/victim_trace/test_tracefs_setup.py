@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from support.trace_pages import MARK_VICTIM, VICTIM_CGROUP
 
-from otel_oom.victim_cgroup import tracefs_setup
-from otel_oom.victim_cgroup.tracefs_setup import Instance, Unavailable, is_memory_v1, set_up
+from otel_oom.victim_trace import tracefs_setup
+from otel_oom.victim_trace.tracefs_setup import Instance, Unavailable, is_memory_v1, set_up
 
 V2 = "0::/user.slice\n"
 V1 = "9:name=systemd:/\n4:cpu,memory:/a:b\n0::/\n"

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from support.trace_pages import MARK_VICTIM, PAGE_BYTES, VICTIM_CGROUP, mark_victim, page, victim_cgroup
 
-from otel_oom.victim_cgroup.trace_event_format import parse_format
-from otel_oom.victim_cgroup.trace_ring import TraceRing
+from otel_oom.victim_trace.trace_event_format import parse_format
+from otel_oom.victim_trace.trace_ring import TraceRing
 
 FORMATS = tuple(one for one in map(parse_format, (MARK_VICTIM, VICTIM_CGROUP)) if one)
 
@@ -89,6 +89,14 @@ def test_a_file_that_cannot_be_opened_or_read_gives_nothing(tmp_path: Path) -> N
     for processor in rings.ring._processors.values():
         processor.close()
     rings.close()
-    missing = TraceRing(tmp_path / "missing", FORMATS, PAGE_BYTES)
-    assert missing.read_until(100) == []
-    missing.close()
+    (tmp_path / "empty").mkdir()
+    empty = TraceRing(tmp_path / "empty", FORMATS, PAGE_BYTES)
+    assert empty.read_until(100) == []
+    empty.close()
+
+
+def test_a_ring_has_one_reader(rings: Rings) -> None:
+    with pytest.raises(BlockingIOError):
+        TraceRing(rings.directory, FORMATS, PAGE_BYTES)
+    rings.ring.close()
+    rings.ring = TraceRing(rings.directory, FORMATS, PAGE_BYTES)

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otel_oom.victim_cgroup.trace_join import MAX_BEFORE_NS, TraceJoin
-from otel_oom.victim_cgroup.traced_victim import TracedVictim
+from otel_oom.victim_trace.trace_join import MAX_BEFORE_NS, TraceJoin
+from otel_oom.victim_trace.traced_victim import TracedVictim
 
 MS = 1_000_000
 LINE_NS = 10**13

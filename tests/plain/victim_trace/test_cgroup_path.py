@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from otel_oom.victim_cgroup.cgroup_path import CgroupPaths, mounted_at, path_below
+from otel_oom.victim_trace.cgroup_path import CgroupPaths, mounted_at, path_below
 
 OPTIONS = "rw,nosuid,nodev,noexec,relatime shared:4"
 V2 = f"36 25 0:31 / /sys/fs/cgroup {OPTIONS} - cgroup2 cgroup2 rw,nsdelegate\n"

@@ -14,7 +14,7 @@ Rules:
 - The ring's clock is `perf`, which is local_clock(): the clock of the kernel log. So times can be compared.
 - The probe reads the cgroup of the v2 hierarchy. Where the memory controller is in a v1 hierarchy, that is another
   cgroup than the one that the kernel log names, so the probe is not used.
-- No filesystem is mounted, and nothing is removed: `rmdir` of the instance and `-:otel_oom/victim_cgroup` do that.
+- No filesystem is mounted, and nothing is removed: `rmdir` of the instance and `-:otel_oom/victim_trace` do that.
 
 Source: Documentation/trace/ftrace.rst (instances), fprobetrace.rst (t: events), kernel/trace/trace.c (trace_clocks).
 """
@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from otel_oom.victim_cgroup.trace_event_format import EventFormat, parse_format
+from otel_oom.victim_trace.trace_event_format import EventFormat, parse_format
 
 TRACEFS: Final = Path("/sys/kernel/tracing")
 INSTANCE: Final = "otel-oom"

@@ -18,7 +18,7 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Final
 
-from otel_oom.victim_cgroup.traced_victim import TracedVictim, merge
+from otel_oom.victim_trace.traced_victim import TracedVictim, merge
 
 MAX_BEFORE_NS: Final = 50_000_000
 _MAX_AFTER_NS: Final = 999

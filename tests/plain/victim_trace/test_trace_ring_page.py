@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from support import trace_pages
 from support.trace_pages import page
 
-from otel_oom.victim_cgroup.trace_ring_page import Entry, RingPage, parse_page
+from otel_oom.victim_trace.trace_ring_page import Entry, RingPage, parse_page
 
 LITTLE = struct.pack("=H", 1)[0] == 1
 HOUR_NS = 3_600 * 10**9

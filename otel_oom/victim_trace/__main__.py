@@ -1,4 +1,4 @@
-"""`python -m otel_oom.victim_cgroup`: makes the trace instance, for an agent that may not write to tracefs.
+"""`python -m otel_oom.victim_trace`: makes the trace instance, for an agent that may not write to tracefs.
 
 The agent's systemd unit runs it as `ExecStartPre=+`, outside of its read-only view of /sys.
 """
@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import sys
 
-from otel_oom.victim_cgroup.tracefs_setup import Unavailable
-from otel_oom.victim_cgroup.victim_cgroups import set_up_machine
+from otel_oom.victim_trace.traced_cgroups import set_up_machine
+from otel_oom.victim_trace.tracefs_setup import Unavailable
 
 if __name__ == "__main__":
     made = set_up_machine()
