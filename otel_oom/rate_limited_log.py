@@ -11,6 +11,8 @@ import logging
 import time
 from typing import Final
 
+from otel_oom.printable_text import printable_line
+
 log = logging.getLogger("otel_oom")
 
 REPEAT_AFTER_S: Final = 60.0
@@ -32,11 +34,6 @@ class RateLimitedLog:
             self._logged[kind] = (last_s, left_out + 1)
             return False
         self._logged[kind] = (now_s, 0)
-        line = _one_line(message % arguments)
+        line = printable_line(message % arguments)[:_MAX_CHARACTERS]
         log.log(level, "%s%s", line, f" ({left_out} more like it before)" if left_out else "")
         return True
-
-
-def _one_line(text: str) -> str:
-    printable = "".join(character if character.isprintable() else " " for character in text)
-    return " ".join(printable.split())[:_MAX_CHARACTERS]

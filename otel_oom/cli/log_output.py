@@ -9,7 +9,9 @@ signal handler that logs could block itself.
 Rules:
 - At most 256 lines wait. While they wait, later lines are dropped and counted; the next line says how many.
 - A write that fails (closed stderr, no reader, full disk) drops the line, and is no error.
-- Every line passes the redaction (`redaction`). Only faulthandler and gRPC's C core write to stderr by themselves.
+- Every line passes the redaction (`redaction`) and is printable (`printable_text`). Only faulthandler and gRPC's C core
+  write to stderr by themselves.
+- A record is one line. The lines of a traceback follow it, indented: so no text in a record can begin a second record.
 """
 
 from __future__ import annotations
@@ -25,10 +27,13 @@ from contextlib import suppress
 from queue import SimpleQueue
 from typing import Final, TextIO
 
+from otel_oom.printable_text import printable_text
+
 log = logging.getLogger(__name__)
 
 _MAX_LINES: Final = 256
 _MAX_CHARACTERS: Final = 16_000  # of one line; a traceback is one line here
+_FORMATTER: Final = logging.Formatter()
 _LAST_WRITES_S: Final = 0.1  # of the three seconds in which a stop is promised
 
 
@@ -79,7 +84,7 @@ class LogOutput(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Write or queue one record. It does not raise."""
         try:
-            text = self._redact(self.format(record))
+            text = self._text(record)
         except Exception as error:  # noqa: BLE001 a library may log arguments that do not fit
             text = f"a log line of {record.name} cannot be formatted: {type(error).__name__}"
         if self._thread is None:
@@ -88,6 +93,12 @@ class LogOutput(logging.Handler):
             self._dropped += 1  # until all waiting lines are written: so the number stands where lines are missing
         else:
             self._lines.put((record.levelno, text[:_MAX_CHARACTERS]))
+
+    def _text(self, record: logging.LogRecord) -> str:
+        """The message in one line, and the traceback below it."""
+        trace = _FORMATTER.formatException(record.exc_info) if record.exc_info else ""
+        below = [f"\n  {printable_text(line)}" for line in self._redact(trace).split("\n") if line]
+        return "".join([printable_text(self._redact(record.getMessage()).rstrip("\n")), *below])
 
     def _write_queued(self) -> None:
         lost = 0

@@ -21,6 +21,8 @@ from contextlib import suppress
 from typing import Final
 from urllib.parse import unquote
 
+from otel_oom.printable_text import printable_text
+
 REPLACEMENT: Final = "[redacted]"
 
 _MIN_CHARACTERS: Final = 6
@@ -121,6 +123,7 @@ def _forms(secret: str) -> Iterator[str]:
     """The secret as it may be written in a line: decoded, as a Python literal, in one line."""
     for text in (secret.strip(), unquote(secret).strip()):
         yield text
+        yield printable_text(text)
         yield text.rstrip("=")  # base64 without its padding
         yield repr(text)[1:-1]
         yield " ".join(text.split())

@@ -26,6 +26,7 @@ from otel_oom.demo.otlp_receiver import Received, Receiver, plain
 from otel_oom.errors import NoDeviceError, NoPermissionError
 from otel_oom.kernel.device import Device, Source
 from otel_oom.kernel.recorded_log import RecordedLog
+from otel_oom.printable_text import printable_text
 
 _DEVICE: Final = "/dev/kmsg"
 _PATIENCE_S: Final = 10.0
@@ -69,10 +70,12 @@ def _show_one(receiver: Receiver, kill: Callable[[], object], source: Source | N
     try:
         before = _kills(receiver.metrics)
         log_name = _DEVICE if source is None else "the recording"
-        _print(f"An OTLP receiver listens at {receiver.endpoint}; the agent reads {log_name}.")
-        _print(f"Its first export: {schema.KILLS.name} = {before}\n")
+        _print(f"An OTLP receiver listens at {receiver.address}; the agent reads {log_name}.")
+        _print(f"Its first export: {schema.KILLS.name} = {before}")
+        _print()
         if source is None:
-            _print(f"A process of this demo now fills a {LIMIT_MIB} MiB memory cgroup until the kernel kills it …\n")
+            _print(f"A process of this demo now fills a {LIMIT_MIB} MiB memory cgroup until the kernel kills it …")
+            _print()
         kill()
         received = receiver.logs.get(timeout=_PATIENCE_S)
         after = _kills(receiver.metrics)
@@ -104,17 +107,21 @@ def _show(received: Received, before: int, after: int) -> None:
     record = resource.scope_logs[0].log_records[0]
     stamp = datetime.fromtimestamp(record.time_unix_nano / 1e9, timezone.utc)
     late_ms = (received.received_ns - record.time_unix_nano) / 1e6
-    _print(f"{record.event_name} received {late_ms:.1f} ms after it was observed:\n")
+    _print(f"{record.event_name} received {late_ms:.1f} ms after it was observed:")
+    _print()
     _print(record.body.string_value, indent="  ")
-    print()
+    _print()
     rows = [("timestamp", f"{stamp:%Y-%m-%dT%H:%M:%S.%fZ}"), ("severity", record.severity_text)]
     rows += [(pair.key, str(plain(pair.value))) for pair in record.attributes]
     width = max(len(name) for name, _ in rows)
     for name, value in rows:
-        print(_cut(f"  {name:<{width}}  {value}"))
-    _print(f"\n{schema.KILLS.name}: {before} -> {after}   (in Prometheus: {schema.KILLS.prometheus_name})")
-    _print("\nTo watch this machine, give the address of your collector (as root, or with CAP_SYSLOG):\n")
-    print(f"OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 {_program()} run")
+        _write(_cut(printable_text(f"  {name:<{width}}  {value}")))
+    _print()
+    _print(f"{schema.KILLS.name}: {before} -> {after}   (in Prometheus: {schema.KILLS.prometheus_name})")
+    _print()
+    _print("To watch this machine, give the address of your collector (as root, or with CAP_SYSLOG):")
+    _print()
+    _write(f"OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 {_program()} run")
 
 
 def _program() -> str:
@@ -130,13 +137,18 @@ def _columns() -> int:
     return max(_FEWEST_COLUMNS, shutil.get_terminal_size((_COLUMNS_WITHOUT_TERMINAL, 24)).columns)
 
 
-def _print(text: str, indent: str = "") -> None:
-    """Print each line of a text, wrapped at the terminal's width; empty lines stay."""
-    for line in text.split("\n"):
-        wrapped = textwrap.wrap(
-            line, _columns(), initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False
-        )
-        print("\n".join(wrapped))
+def _print(text: str = "", indent: str = "") -> None:
+    """Print one paragraph, wrapped at the terminal's width; nothing makes an empty line."""
+    wrapped = textwrap.wrap(
+        printable_text(text), _columns(), initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False
+    )
+    for line in wrapped or [""]:
+        _write(line)
+
+
+def _write(line: str) -> None:
+    """Write a line to stdout. Nothing else does."""
+    print(printable_text(line))
 
 
 def _cut(line: str) -> str:

@@ -9,10 +9,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
-_ESCAPED_RUN: Final = re.compile(r"(?:\\x[0-9a-f]{2})+")
+from otel_oom.printable_text import printable_text
 
-_UTF8_WIDTHS: Final = (1,) * 12 + (2, 2, 3, 4)
-"""Bytes of a UTF-8 character, by the upper four bits of its first byte."""
+_ESCAPED_RUN: Final = re.compile(r"(?:\\x[0-9a-f]{2})+")
 
 
 def escape(raw: bytes) -> str:
@@ -28,8 +27,7 @@ def unescape(text: str) -> bytes:
 def printable(text: str) -> str:
     r"""Return a kernel text for people and queries: printable UTF-8 is decoded, every other byte stays `\xNN`.
 
-    A backslash stays `\x5c`, so the original bytes can be restored. The result holds no control character, no
-    invisible format character and no lone surrogate.
+    A backslash stays `\x5c`, so the original bytes can be restored. `printable_text` says what is printable.
     """
     if "\\" not in text:
         return text
@@ -41,18 +39,4 @@ def _bytes_of(run: str) -> bytes:
 
 
 def _decode_printable(run: bytes) -> str:
-    decoded = []
-    at = 0
-    while at < len(run):
-        width = _UTF8_WIDTHS[run[at] >> 4]
-        try:
-            character = run[at : at + width].decode("utf-8")
-        except UnicodeDecodeError:
-            character = "\\"
-        if character.isprintable() and character != "\\":
-            decoded.append(character)
-            at += width
-        else:
-            decoded.append(f"\\x{run[at]:02x}")
-            at += 1
-    return "".join(decoded)
+    return printable_text(run.decode("utf-8", "surrogateescape").replace("\\", r"\x5c"))

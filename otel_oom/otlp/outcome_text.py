@@ -15,6 +15,7 @@ from typing import Final
 
 from otel_oom.config.redaction import redactor
 from otel_oom.otlp.export_outcome import Outcome
+from otel_oom.printable_text import printable_line
 from otel_oom.schema import Signal
 
 _MAX_CHARACTERS: Final = 300
@@ -35,8 +36,7 @@ class OutcomeText:
         return replace(outcome, why=self._line(outcome.why), remedy=remedy)
 
     def _line(self, text: str) -> str:
-        text = self._redact(text)
-        line = " ".join("".join(character if character.isprintable() else " " for character in text).split())
+        line = printable_line(self._redact(text))
         return line if len(line) <= _MAX_CHARACTERS else f"{line[:_MAX_CHARACTERS]}…"
 
     def _variable(self, common: re.Match[str]) -> str:

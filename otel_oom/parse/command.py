@@ -86,12 +86,12 @@ class _Reading:
                 source.hide_bar()
                 self._is_all_kmsg &= record_of(kill).has_sequence
                 if self._is_json:
-                    _write([json_output.as_json(kill)])
+                    self._write([json_output.as_json(kill)])
                     continue
                 self._names_pages |= bool(kill.context.top_tasks or kill.context.memory_total)
                 if number == 1 and self._has_headings:
-                    _write([self._style.strong(line) for line in fold(source.name, self._style.columns)] + [""])
-                _write([*text_output.kill(number, kill, self._style, self._page_size), ""])
+                    self._write([self._style.strong(line) for line in fold(source.name, self._style.columns)] + [""])
+                self._write([*text_output.kill(number, kill, self._style, self._page_size), ""])
         finally:
             source.hide_bar()
             self._kills += number
@@ -106,7 +106,7 @@ class _Reading:
             notes = text_output.NOTE_KMSG if self._is_all_kmsg else text_output.NOTE
             if self._names_pages:
                 notes += f" Pages are taken for {self._page_size} bytes (--page-size)."
-            _write([self._style.faint(line) for line in fold(notes, self._style.columns)])
+            self._write([self._style.faint(line) for line in fold(notes, self._style.columns)])
         sys.stdout.flush()
         if self._refused:
             log.warning("%s refused: user space wrote them", _plural(self._refused, "kill line"))
@@ -116,6 +116,14 @@ class _Reading:
             return
         if self._sources:
             log.info("no OOM kill found%s", _unanswered(self._unanswered))
+
+    def _write(self, lines: list[str]) -> None:
+        """Write lines to stdout. Nothing else does."""
+        text = "\n".join(map(self._style.line, lines)) + "\n"
+        if not text.isascii():
+            encoding = sys.stdout.encoding or "utf-8"
+            text = text.encode(encoding, "backslashreplace").decode(encoding)
+        sys.stdout.write(text)
 
 
 def _unanswered(count: int) -> str:
@@ -140,11 +148,3 @@ def _style() -> Style:
         has_blocks = True
     is_colored = is_terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
     return Style(max(_FEWEST_COLUMNS, min(columns, _MOST_COLUMNS)), is_colored, has_blocks)
-
-
-def _write(lines: list[str]) -> None:
-    text = "\n".join(lines) + "\n"
-    if not text.isascii():
-        encoding = sys.stdout.encoding or "utf-8"
-        text = text.encode(encoding, "backslashreplace").decode(encoding)
-    sys.stdout.write(text)

@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import BinaryIO, Final, cast
 
 from otel_oom.errors import OtelOomError
+from otel_oom.printable_text import printable_text
 
 STDIN: Final = "-"
 LARGE: Final = 32 << 20  # bytes of a file from which on the bar is shown
@@ -115,13 +116,7 @@ def opened(name: str) -> Iterator[Input]:
 
 def shown(name: str) -> str:
     r"""A file's name for people: bytes that are not printable are shown as `\xNN`."""
-    text = "standard input" if name == STDIN else name
-    return "".join(
-        letter
-        if letter.isprintable()
-        else "".join(f"\\x{byte:02x}" for byte in letter.encode(errors="surrogateescape"))
-        for letter in text
-    )
+    return "standard input" if name == STDIN else printable_text(name)
 
 
 def _decompressed(name: str, raw: BinaryIO) -> io.BufferedIOBase:

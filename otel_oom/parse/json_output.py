@@ -13,6 +13,7 @@ import json
 from otel_oom import schema
 from otel_oom.kernel.oom_kill import OomKill
 from otel_oom.parse.text_record import record_of
+from otel_oom.printable_text import printable_json
 from otel_oom.telemetry.event import Attributes, without_unknown
 from otel_oom.telemetry.kill_event import LiveFacts, kill_attributes
 
@@ -33,5 +34,5 @@ def attributes(kill: OomKill) -> Attributes:
 
 
 def as_json(kill: OomKill) -> str:
-    """One line of JSON."""
-    return _ENCODER.encode(attributes(kill))
+    """One line of JSON, printable: a text chooses the boot id of its journal entries."""
+    return printable_json(_ENCODER.encode(attributes(kill)))

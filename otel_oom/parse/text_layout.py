@@ -7,14 +7,18 @@ Rules:
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from dataclasses import dataclass
 from typing import Final
+
+from otel_oom.printable_text import printable_text
 
 NARROW: Final = 60
 _INDENT: Final = 2
 _LABEL: Final = 16
 _EIGHTHS: Final = " ▏▎▍▌▋▊▉"
+_COLOUR: Final = re.compile(r"(\x1b\[[0-9;]*m)")
 _UNITS: Final = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 
 
@@ -40,6 +44,12 @@ class Style:
     def faint(self, text: str) -> str:
         """Text that is less important, dimmed."""
         return f"\x1b[2m{text}\x1b[0m" if self.is_colored else text
+
+    def line(self, text: str) -> str:
+        """A whole line, ready to be written: printable, except for colours if this terminal shows them."""
+        if not self.is_colored:
+            return printable_text(text)
+        return "".join(part if _COLOUR.fullmatch(part) else printable_text(part) for part in _COLOUR.split(text))
 
     def bar(self, share: float, room: int) -> str:
         """A bar for a share of 1, padded to `room` columns."""

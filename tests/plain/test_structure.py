@@ -21,24 +21,25 @@ MAX_LINES = 250
 MAY_IMPORT = {
     "errors": set(),
     "uuid5": set(),
-    "rate_limited_log": set(),
+    "printable_text": set(),
+    "rate_limited_log": {"printable_text"},
     "schema": set(),
     "totals": {"uuid5"},
-    "kernel": {"errors", "schema", "uuid5"},
+    "kernel": {"errors", "printable_text", "schema", "uuid5"},
     "victim_trace": {"kernel"},
     "telemetry": {"kernel", "schema", "totals"},
-    "config": {"errors", "schema"},
+    "config": {"errors", "printable_text", "schema"},
     "health": {"kernel", "rate_limited_log", "schema", "totals"},
     "machine": {"kernel", "schema", "totals", "uuid5"},
     "spool": {"health", "schema", "telemetry", "totals"},
-    "otlp": {"config", "errors", "health", "schema", "spool", "telemetry", "totals"},
+    "otlp": {"config", "errors", "health", "printable_text", "schema", "spool", "telemetry", "totals"},
     "agent": {
         *("config", "errors", "health", "kernel", "machine", "otlp", "schema", "spool", "telemetry", "totals"),
         "victim_trace",
     },
-    "parse": {"errors", "kernel", "schema", "telemetry"},
-    "demo": {"agent", "config", "errors", "kernel", "schema"},
-    "cli": {"agent", "config", "demo", "errors", "machine", "parse", "schema"},
+    "parse": {"errors", "kernel", "printable_text", "schema", "telemetry"},
+    "demo": {"agent", "config", "errors", "kernel", "printable_text", "schema"},
+    "cli": {"agent", "config", "demo", "errors", "machine", "parse", "printable_text", "schema"},
     "__main__": {"cli"},
 }  # fmt: skip
 
@@ -144,6 +145,32 @@ def test_no_attribute_is_assigned_from_outside_its_class() -> None:
         and isinstance(node.ctx, ast.Store)
         and not (isinstance(node.value, ast.Name) and node.value.id in {"self", "cls", "sys", "threading"})
     ] == []
+
+
+def test_what_is_written_to_a_terminal_is_printable() -> None:
+    """Each module that writes to stdout or stderr calls `printable_text`, or the module that makes its lines does."""
+    streams = {"sys.stdout", "sys.stderr"}
+    writers = {
+        module
+        for module, tree in TREES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and (
+            ast.unparse(node.func) in {"print", "sys.stdout.write", "sys.stderr.write", "(file or sys.stderr).write"}
+            or streams & {ast.unparse(argument) for argument in node.args}
+        )
+    }
+    assert writers == {
+        "cli.arguments",  # the help, which is our own text: a usage error is a log line
+        "cli.main",  # the schema, which is our own text, and hands stderr to `cli.log_output`
+        "demo.command",
+        "otlp.log_records",  # the console: the SDK's JSON, which is ASCII
+        "otlp.metric_points",
+        "parse.command",
+        "parse.input_files",  # the bar, which is made of numbers
+    }
+    rule = {"cli.log_output", "demo.command", "parse.json_output", "parse.text_layout"}
+    assert {module for module in rule if "printable_text" not in own(module)} == set()
 
 
 def test_a_file_holds_one_idea() -> None:

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 import pytest
+from support.hostile_text import HOSTILE, left_in
 
 from otel_oom.cli.log_output import LogOutput
 
@@ -124,12 +125,26 @@ def test_each_line_is_bounded_and_redacted(stderr: Stderr) -> None:
     log.error("x" * 100_000)
     log.error("a %s, a lone surrogate \udc80", "secret")
     assert len(stderr.read_until("surrogate")[0]) == len("otel-oom: error: ") + 16_000
-    assert stderr.read_until("surrogate")[1] == "otel-oom: error: a [redacted], a lone surrogate \\udc80"
+    assert stderr.read_until("surrogate")[1] == "otel-oom: error: a [redacted], a lone surrogate \\x80"
 
 
 def test_a_line_that_cannot_be_formatted_is_said(stderr: Stderr, output: LogOutput) -> None:
     output.handle(logging.LogRecord("a.library", logging.ERROR, "", 0, "%d", ("no number",), None))
     assert stderr.read_until("log line") == ["otel-oom: error: a log line of a.library cannot be formatted: TypeError"]
+
+
+@pytest.mark.usefixtures("output")
+def test_no_text_can_begin_a_second_line(stderr: Stderr) -> None:
+    """A message is one line. The lines of its traceback are indented, also those that an error's own text begins."""
+    hostile = f"a secret{HOSTILE}\n"
+    log.error("%s", hostile)
+    log.error("%s", hostile, exc_info=ValueError(hostile))
+    log.error("the end")
+    lines = stderr.read_until("the end")
+    assert left_in("\n".join(lines).encode()) == []
+    assert [line[:17] for line in lines if not line.startswith("  ")] == ["otel-oom: error: "] * 3
+    assert "  otel-oom: error: forged" in "\n".join(lines)
+    assert all(r"a [redacted]\x1b]52;c;" in line for line in lines[:2])
 
 
 @pytest.mark.usefixtures("output")
@@ -150,7 +165,7 @@ def test_what_python_writes_itself_is_logged(stderr: Stderr) -> None:
         warnings.simplefilter("always")
         warnings.warn("a secret", stacklevel=1)
     text = "\n".join(stderr.read_until("UserWarning"))
-    assert "otel-oom: error: bug: the thread worker ended: ValueError('[redacted]')\nTraceback" in text
+    assert "otel-oom: error: bug: the thread worker ended: ValueError('[redacted]')\n  Traceback" in text
     assert "otel-oom: error: bug: an error where none can be raised: ValueError('[redacted]')" in text
     assert "UserWarning: a [redacted]" in text
     assert "secret" not in text

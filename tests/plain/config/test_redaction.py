@@ -25,6 +25,12 @@ GONE = "[redacted]"
         (H, "x-key=\u00fcabcdef", "\u00fcabcdef", GONE),
         (H, "x-key=abcdef\udcff", "abcdef\udcff", GONE),
         (E, "http://user:abcdef\udcff@host", "the key abcdef\udcff", f"the key {GONE}"),
+        (
+            E,
+            "http://user:abc\u202edef@host",
+            r"the key abc\xe2\x80\xaedef in a printable line",
+            f"the key {GONE} in a printable line",
+        ),
         (H, "a=1,b=abcdef", "1 abcdef", f"1 {GONE}"),
         ("OTEL_EXPORTER_OTLP_CLIENT_KEY", "c2VjcmV0" * 6, f"no file {'c2VjcmV0' * 6}", f"no file {GONE}"),
         ("OTEL_EXPORTER_OTLP_CLIENT_KEY", "/etc/otel/" + "a" * 40, "/etc/otel/" + "a" * 40, "/etc/otel/" + "a" * 40),

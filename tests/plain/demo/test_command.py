@@ -9,11 +9,57 @@ import sys
 from pathlib import Path
 
 import pytest
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from support.agents import environment
+from support.hostile_text import HOSTILE, left_in
 
 from otel_oom.demo import command
 from otel_oom.demo.kill_sandbox import NoSandboxError
+from otel_oom.demo.otlp_receiver import Received
 from otel_oom.errors import NoPermissionError
 from otel_oom.kernel.recorded_log import RecordedLog
+
+#: The demo with the recorded kill. Before the kill is played, another process posts to the port: a kill, and counts.
+_ATTACKED = """
+import http.client, socket, sys
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from support.hostile_text import HOSTILE
+from urllib.parse import urlsplit
+from otel_oom.cli.main import main
+from otel_oom.demo import command
+from otel_oom.errors import NoPermissionError
+from otel_oom.kernel.recorded_log import RecordedLog
+TEXT = "forged" + HOSTILE[:-2]
+logs, metrics = ExportLogsServiceRequest(), ExportMetricsServiceRequest()
+record = logs.resource_logs.add().scope_logs.add().log_records.add(event_name=TEXT, severity_text=TEXT)
+record.body.string_value = TEXT
+record.attributes.add(key=TEXT).value.string_value = TEXT
+metric = metrics.resource_metrics.add().scope_metrics.add().metrics.add(name="oom.kills")
+metric.sum.data_points.add(as_int=4242)
+kept, endpoints = [], []
+def load_config(variables, load=command.load_config, **flags):
+    endpoints.append(urlsplit(variables["OTEL_EXPORTER_OTLP_ENDPOINT"]))
+    return load(variables, **flags)
+def attack(address):
+    for path, message in (("/v1/logs", logs), ("/v1/metrics", metrics)):
+        connection = http.client.HTTPConnection(address.hostname, address.port, timeout=5)
+        connection.request("POST", path, message.SerializeToString())
+        connection.getresponse().read()
+        connection.close()
+    for _ in range(100):  # and 100 that send nothing
+        kept.append(socket.create_connection((address.hostname, address.port), timeout=5))
+def attacked(self, play=RecordedLog.play):
+    if not kept:
+        attack(endpoints[0])
+    play(self)
+def refuse():
+    raise NoPermissionError("may not read /dev/kmsg" + HOSTILE, "run as root")
+command._try_device, command.load_config = refuse, load_config
+RecordedLog.play = attacked
+sys.argv = ["./bin/otel-oom" + HOSTILE, "demo"]
+sys.exit(main(["demo"]))
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -128,3 +174,30 @@ def test_a_machine_without_a_cgroup_plays_the_recorded_kill(
     monkeypatch.setattr(command, "Sandbox", no_sandbox)
     assert command.run() == 0
     assert screen(capsys)[0] == "No real kill here: no cgroup file system is mounted. A RECORDED one is played instead."
+
+
+def test_what_others_post_to_the_port_is_not_shown() -> None:
+    tests = str(Path(__file__).resolve().parents[2])
+    done = subprocess.run(
+        [sys.executable, "-c", _ATTACKED],
+        env=environment(PYTHONPATH=tests, PYTHONUTF8="1"),
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert left_in(done.stdout + done.stderr) == []
+    assert b"4242" not in done.stdout
+    assert b"oom.kills: 0 -> 1" in done.stdout
+    assert b"OOM-kill" in done.stdout
+    assert done.stdout.count(b"forged") == 2, "in the reason and in the name of the program, both escaped"
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_a_record_is_shown_printable(capsys: pytest.CaptureFixture[str]) -> None:
+    request = ExportLogsServiceRequest()
+    record = request.resource_logs.add().scope_logs.add().log_records.add()
+    text = HOSTILE[:-2]  # protobuf has no lone surrogates
+    record.event_name = record.severity_text = record.body.string_value = text
+    record.attributes.add(key=text).value.array_value.values.add().string_value = text
+    command._show(Received(request, 0), 0, 1)
+    assert left_in(capsys.readouterr().out.encode()) == []

@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.hostile_text import HOSTILE
 from support.klog import CAPTURES
 
 from otel_oom import schema
@@ -310,6 +311,17 @@ def test_sizes(value: int, text: str) -> None:
 )
 def test_bars(share: float, bar: str) -> None:
     assert bar == Style().bar(share, 4)
+
+
+@pytest.mark.parametrize("is_colored", [False, True])
+def test_a_line_keeps_no_escape_but_the_colours_of_its_style(*, is_colored: bool) -> None:
+    style = Style(is_colored=is_colored)
+    line = style.line(f"{style.alarm('java')} {style.faint(HOSTILE)} {style.strong('7')} name")
+    for colour in ("\x1b[1;31m", "\x1b[2m", "\x1b[1m", "\x1b[0m"):
+        assert (colour in line) is is_colored
+        line = line.replace(colour, "")
+    assert line.isprintable()
+    assert style.line("") == ""
 
 
 def test_a_device_is_read_without_waiting(capsys: pytest.CaptureFixture[str]) -> None:
