@@ -1,6 +1,7 @@
 """`python -m otel_oom.victim_trace`: makes the trace instance, for an agent that may not write to tracefs.
 
-The agent's systemd unit runs it as `ExecStartPre=+`, outside of its read-only view of /sys.
+The agent's systemd unit runs it as `ExecStartPre=+`, outside of its read-only view of /sys. Exit code 1, with the reason
+on stderr: there is none.
 """
 
 from __future__ import annotations
@@ -13,4 +14,4 @@ from otel_oom.victim_trace.tracefs_setup import Unavailable
 if __name__ == "__main__":
     made = set_up_machine()
     reason = made.reason if isinstance(made, Unavailable) else made.without_cgroups
-    sys.stderr.write(f"kills without a report come without a cgroup: {reason}\n" if reason else "")
+    sys.exit(f"the kernel does not record the cgroups of victims: {reason}" if reason else 0)
