@@ -1,7 +1,7 @@
 """`python -m otel_oom.victim_trace`: makes the trace instance, for an agent that may not write to tracefs.
 
-The agent's systemd unit runs it as `ExecStartPre=+`, outside of its read-only view of /sys. Exit code 1, with the reason
-on stderr: there is none.
+The agent's systemd unit runs it as `ExecStartPre=+`, outside of its read-only view of /sys. Exit code 1: there is none,
+and stderr says why.
 """
 
 from __future__ import annotations
