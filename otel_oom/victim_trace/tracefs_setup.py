@@ -21,6 +21,7 @@ Source: Documentation/trace/ftrace.rst (instances), fprobetrace.rst (t: events),
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,7 +114,7 @@ def _ensure_probe(tracefs: Path, own_cgroups: str) -> str | None:
     failure = ""
     for probe in _PROBES:
         try:
-            _write(tracefs / "dynamic_events", probe, "a")  # without `a`, the kernel removes the probes of all users
+            _write(tracefs / "dynamic_events", probe, os.O_APPEND)  # O_TRUNC would remove the probes of all users
         except OSError as error:  # noqa: PERF203 three tries
             failure = failure or f"no typed probe (FPROBE_EVENTS and BTF, Linux 6.8 or later): {error.strerror}"
         else:
@@ -134,12 +135,19 @@ def _enable(directory: Path, event: str) -> EventFormat:
 def _ensure(file: Path, value: str, *, is_set: Callable[[str], bool]) -> None:
     """Write a value, if the file does not have it. Raises: OSError, ValueError."""
     if not is_set(file.read_text("ascii")):
-        _write(file, value, "w")
+        _write(file, value, os.O_TRUNC)
 
 
-def _write(file: Path, value: str, mode: str) -> None:
+def _write(file: Path, value: str, flags: int) -> None:
+    """Write a value with one write(2). Raises: OSError that names the file.
+
+    Not `open(file, "a")`: it seeks to the end, which these files refuse (EINVAL).
+    """
     try:
-        with file.open(mode, encoding="ascii") as opened:
-            opened.write(value)
+        opened = os.open(file, os.O_WRONLY | os.O_CLOEXEC | flags)
+        try:
+            os.write(opened, value.encode("ascii"))
+        finally:
+            os.close(opened)
     except OSError as error:  # of a write: it does not name the file
         raise OSError(error.errno, error.strerror, str(file)) from error

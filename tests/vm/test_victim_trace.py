@@ -109,7 +109,7 @@ def start(guest: Guest, what: str) -> None:
     program = (GUEST / "find_cgroups.py").read_text()
     guest.shell(f"cat > /run/find_cgroups.py <<'END'\n{program}\nEND")
     guest.shell(f"setsid python3 /run/find_cgroups.py {what} > /run/found 2>&1 < /dev/null & echo $! > /run/pid")
-    await_rows(guest, bool)
+    assert "unavailable" not in await_rows(guest, bool)[0]
 
 
 def await_rows(guest: Guest, are_all: Callable[[list[dict[str, Any]]], bool]) -> list[dict[str, Any]]:

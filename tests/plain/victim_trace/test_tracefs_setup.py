@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ class Tracefs:
     def __init__(self, root: Path, *, is_set_up: bool = False) -> None:
         self.root = root
         self.instance = root / "instances" / "otel-oom"
-        self.written: list[tuple[str, str, str]] = []
+        self.written: list[tuple[str, str, int]] = []
         (root / "instances").mkdir(parents=True)
         (root / "dynamic_events").write_text("")
         self.instance.mkdir()
@@ -49,8 +50,8 @@ def recorded(tracefs: Tracefs, monkeypatch: pytest.MonkeyPatch, refused: int = 0
     """Record what is written, in place of a write. refused: so many probes are refused before one is taken."""
     left = [refused]
 
-    def write(file: Path, value: str, mode: str) -> None:
-        tracefs.written.append((str(file.relative_to(tracefs.root)), value, mode))
+    def write(file: Path, value: str, flags: int) -> None:
+        tracefs.written.append((str(file.relative_to(tracefs.root)), value, flags))
         if file.name == "dynamic_events":
             if left[0]:
                 left[0] -= 1
@@ -74,14 +75,14 @@ def test_a_new_instance_is_set_up_before_its_events_are_enabled(
     )
     here = "instances/otel-oom"
     assert [row for row in tracefs.written if row[0] != "dynamic_events"] == [
-        (f"{here}/trace_clock", "perf", "w"),
-        (f"{here}/buffer_size_kb", "512", "w"),
-        (f"{here}/buffer_percent", "0", "w"),
-        (f"{here}/events/oom/mark_victim/enable", "1", "w"),
-        (f"{here}/events/otel_oom/victim_cgroup/enable", "1", "w"),
+        (f"{here}/trace_clock", "perf", os.O_TRUNC),
+        (f"{here}/buffer_size_kb", "512", os.O_TRUNC),
+        (f"{here}/buffer_percent", "0", os.O_TRUNC),
+        (f"{here}/events/oom/mark_victim/enable", "1", os.O_TRUNC),
+        (f"{here}/events/otel_oom/victim_cgroup/enable", "1", os.O_TRUNC),
     ]
     (probe,) = [row for row in tracefs.written if row[0] == "dynamic_events"]
-    assert probe[2] == "a", "anything else removes the probes of all users"
+    assert probe[2] == os.O_APPEND, "O_TRUNC removes the probes of all users"
     assert "kn->parent->name:string" in probe[1]
 
 
@@ -100,7 +101,7 @@ def test_the_ring_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pr
     tracefs = Tracefs(tmp_path)
     recorded(tracefs, monkeypatch)
     set_up(tmp_path, own_cgroups=V2, processors=processors)
-    assert ("instances/otel-oom/buffer_size_kb", kib, "w") in tracefs.written
+    assert ("instances/otel-oom/buffer_size_kb", kib, os.O_TRUNC) in tracefs.written
 
 
 @pytest.mark.parametrize("refused", [1, 2])
@@ -145,7 +146,7 @@ def test_a_system_without_tracefs_is_a_value_with_its_reason(tmp_path: Path) -> 
 
 
 def test_a_refusal_is_a_value_with_its_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(file: Path, _value: str, _mode: str) -> None:
+    def refuse(file: Path, _value: str, _flags: int) -> None:
         raise PermissionError(1, "Operation not permitted", str(file))
 
     Tracefs(tmp_path)
@@ -168,10 +169,10 @@ def test_a_file_in_an_unknown_form_is_a_value_with_its_reason(tmp_path: Path, fi
 def test_a_real_write_appends_and_names_the_file_that_refuses(tmp_path: Path) -> None:
     Tracefs(tmp_path)
     (tmp_path / "dynamic_events").write_text("p:other/probe x\n")
-    tracefs_setup._write(tmp_path / "dynamic_events", "t:a/b c", "a")
+    tracefs_setup._write(tmp_path / "dynamic_events", "t:a/b c", os.O_APPEND)
     assert (tmp_path / "dynamic_events").read_text() == "p:other/probe x\nt:a/b c"
     with pytest.raises(OSError, match="No space left") as full:
-        tracefs_setup._write(Path("/dev/full"), "x", "w")
+        tracefs_setup._write(Path("/dev/full"), "x", os.O_TRUNC)
     assert full.value.filename == "/dev/full"
 
 
