@@ -60,7 +60,9 @@ def test_every_kill_of_a_storm_has_its_owner(
         assert sources.total() == kills
 
 
-def test_pids_that_are_used_again_at_once_give_no_wrong_owner(tmp_path: Path) -> None:
+def test_pids_that_are_used_again_at_once_give_no_wrong_owner(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     with scene("6.12", tmp_path, memory_mib=MEMORY_MIB) as stage:
         stage.guest.shell(TRACEFS)
         containers = Containers(stage.guest, 8)
@@ -70,6 +72,9 @@ def test_pids_that_are_used_again_at_once_give_no_wrong_owner(tmp_path: Path) ->
         received = stage.await_received(containers.storm(KILLS, parallel=8))
         assert [kill for kill in received if not right(containers, kill)] == []
         pids = {kill[schema.PID] for kill in received}
+        with capsys.disabled():
+            sources = Counter(kill.record.attributes.get(schema.VICTIM_CGROUP_SOURCE.name, "none") for kill in received)
+            print(f"\n| 6.12, 8 at a time | {len(received)} kills | {len(pids)} pids | {dict(sources)} |")  # noqa: T201
         assert len(pids) < len(received), "some pids were used again"
 
 
