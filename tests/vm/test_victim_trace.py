@@ -11,7 +11,7 @@ from statistics import median
 from typing import Any
 
 import pytest
-from vm.container_storm import CONTAINERS, POD_UID, Containers, container_of
+from vm.container_storm import CONTAINERS, LONG_LOG, POD_UID, Containers, container_of
 from vm.kernels import GUEST
 from vm.machine import Guest
 from vm.scene import Received, scene
@@ -44,7 +44,7 @@ def right(containers: Containers, kill: Received) -> bool:
 def test_every_kill_of_a_storm_has_its_owner(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], limit_mib: int, parallel: int
 ) -> None:
-    with scene("6.12", tmp_path, memory_mib=MEMORY_MIB) as stage:
+    with scene("6.12", tmp_path, memory_mib=MEMORY_MIB, boot_options=LONG_LOG) as stage:
         stage.guest.shell(TRACEFS)
         containers = Containers(stage.guest, limit_mib)
         containers.make()
@@ -63,7 +63,7 @@ def test_every_kill_of_a_storm_has_its_owner(
 def test_pids_that_are_used_again_at_once_give_no_wrong_owner(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with scene("6.12", tmp_path, memory_mib=MEMORY_MIB) as stage:
+    with scene("6.12", tmp_path, memory_mib=MEMORY_MIB, boot_options=LONG_LOG) as stage:
         stage.guest.shell(TRACEFS)
         containers = Containers(stage.guest, 8)
         containers.make()
@@ -79,7 +79,7 @@ def test_pids_that_are_used_again_at_once_give_no_wrong_owner(
 
 
 def test_kills_while_no_agent_runs_have_their_owner_also_if_the_pod_is_gone(tmp_path: Path) -> None:
-    with scene("6.12", tmp_path, memory_mib=MEMORY_MIB) as stage:
+    with scene("6.12", tmp_path, memory_mib=MEMORY_MIB, boot_options=LONG_LOG) as stage:
         stage.guest.shell(TRACEFS)
         containers = Containers(stage.guest, 8)
         containers.make()
@@ -132,7 +132,7 @@ def await_rows(guest: Guest, are_all: Callable[[list[dict[str, Any]]], bool]) ->
 
 def test_the_event_is_there_when_the_kill_line_is_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Its time is that of the log's clock: right before the line."""
-    with scene("6.12", tmp_path, memory_mib=MEMORY_MIB) as stage:
+    with scene("6.12", tmp_path, memory_mib=MEMORY_MIB, boot_options=LONG_LOG) as stage:
         stage.guest.shell(TRACEFS)
         containers = Containers(stage.guest, 8)
         containers.make()
