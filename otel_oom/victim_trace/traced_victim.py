@@ -25,7 +25,7 @@ from otel_oom.kernel.text_escapes import escape
 from otel_oom.victim_trace.trace_event_format import EventFormat, event_id_of
 from otel_oom.victim_trace.trace_ring_page import Entry
 
-_ONE_TRACEPOINT_NS: Final = 1_000_000
+_ONE_TRACEPOINT_NS: Final = 10_000_000  # an interrupt may come in between: 1.0 ms on an emulated processor
 
 
 @dataclass(frozen=True, slots=True)

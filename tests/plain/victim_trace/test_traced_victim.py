@@ -107,7 +107,7 @@ def test_the_two_events_of_a_victim_are_one_value() -> None:
     "other",
     [
         pytest.param(victim(victim_cgroup(2111, (b"a",)), 1_000), id="another pid"),
-        pytest.param(victim(victim_cgroup(2110, (b"a",)), 1_001_000), id="another time"),
+        pytest.param(victim(victim_cgroup(2110, (b"a",)), 10_001_000), id="another time"),
         pytest.param(victim(victim_cgroup(2110, (b"a",), b"node"), 1_000), id="another name"),
         pytest.param(victim(mark_victim(2110), 1_000), id="the same event"),
     ],
