@@ -9,7 +9,6 @@ spool. The agent's ways are shown from the read of a recorded kill line as well:
 
 from __future__ import annotations
 
-import os
 import statistics
 import sys
 import tempfile
@@ -67,7 +66,7 @@ class Moments:
 
 
 @contextmanager
-def agent(spool: str, moments: Moments) -> Iterator[Callable[[], None]]:
+def agent(endpoint: str, spool: str, moments: Moments) -> Iterator[Callable[[], None]]:
     """An agent that reads a recording. As beside a real kernel it reads the counter, which has each kill."""
     feed = RecordedLog()
     played = 0
@@ -81,7 +80,9 @@ def agent(spool: str, moments: Moments) -> Iterator[Callable[[], None]]:
         played += 1
         feed.play()
 
-    made = start.prepare(load_config(os.environ, spool=spool), source=feed, kernel_kills=kernel_kills)
+    made = start.prepare(
+        load_config({"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint}, spool=spool), source=feed, kernel_kills=kernel_kills
+    )
     put, saved = made.spool.put, made.spool.saved
 
     def note_emitted(events: Sequence[Event], checkpoint: Checkpoint | None = None) -> None:
@@ -109,13 +110,13 @@ def main(records: int) -> None:
     moments = {_WITH: Moments(), _WITHOUT: Moments()}
     with ExitStack() as stack:
         receiver = stack.enter_context(Receiver())
-        os.environ["OTEL_EXPORTER_OTLP_ENDPOINT"] = receiver.endpoint
+        endpoint = f"{receiver.endpoint}/v1/logs"
         directory = stack.enter_context(tempfile.TemporaryDirectory())
         ways = {
-            _WITH: stack.enter_context(agent(directory, moments[_WITH])),
-            _WITHOUT: stack.enter_context(agent("none", moments[_WITHOUT])),
-            _SIMPLE: stock(SimpleLogRecordProcessor(OTLPLogExporter())),
-            "BatchLogRecordProcessor": stock(BatchLogRecordProcessor(OTLPLogExporter())),
+            _WITH: stack.enter_context(agent(receiver.endpoint, directory, moments[_WITH])),
+            _WITHOUT: stack.enter_context(agent(receiver.endpoint, "none", moments[_WITHOUT])),
+            _SIMPLE: stock(SimpleLogRecordProcessor(OTLPLogExporter(endpoint=endpoint))),
+            "BatchLogRecordProcessor": stock(BatchLogRecordProcessor(OTLPLogExporter(endpoint=endpoint))),
         }
         took_ms: dict[str, list[float]] = {}
         durable_ms: list[float] = []

@@ -6,6 +6,8 @@ no exceptions: `health` counts and logs them.
 
 from __future__ import annotations
 
+import errno
+
 
 class OtelOomError(Exception):
     """A command cannot continue. `str()` is one line: the problem, then the remedy."""
@@ -30,6 +32,12 @@ class NoDeviceError(OtelOomError):
     exit_code = 69  # EX_UNAVAILABLE
 
 
+class ProcessLimitError(OtelOomError):
+    """A limit of this process is too small, or the machine has no more of what it limits."""
+
+    exit_code = 71  # EX_OSERR
+
+
 class NoSpoolError(OtelOomError):
     """The spool is required, but cannot be opened."""
 
@@ -52,3 +60,22 @@ class NoPermissionError(OtelOomError):
     """This user may not read the kernel log device."""
 
     exit_code = 77  # EX_NOPERM
+
+
+def shortage(error: Exception) -> ProcessLimitError | None:
+    """Return the error for a command that ran out of memory, threads or descriptors. None: it has another cause.
+
+    Threads: the text is that of CPython's thread module. Libraries: the text is that of glibc's loader.
+    """
+    text = str(error)
+    is_loader = isinstance(error, ImportError) and "failed to map segment" in text
+    number = error.errno if isinstance(error, OSError) else None
+    if isinstance(error, MemoryError) or is_loader or number == errno.ENOMEM:
+        return ProcessLimitError(
+            "not enough memory", "give it more (MemoryMax= or LimitAS= in its unit), or free some on this machine"
+        )
+    if isinstance(error, RuntimeError) and "can't start new thread" in text:
+        return ProcessLimitError("no thread can be started", "raise TasksMax= in its unit, or pids.max of its cgroup")
+    if number in {errno.EMFILE, errno.ENFILE}:
+        return ProcessLimitError("no more files can be opened", "raise LimitNOFILE= in its unit, or ulimit -n")
+    return None

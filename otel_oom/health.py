@@ -173,10 +173,15 @@ class Health:
             self._failing.add("clock")
 
     def export_failed(self, signal: schema.Signal, outcome: schema.ExportOutcome, why: str, remedy: str) -> None:
-        """A request was not accepted. outcome: `retry` (its content is kept) or `rejected`."""
+        """A request was not accepted. outcome: `retry` (its content is kept) or `rejected`.
+
+        Another remedy is another kind of line, so a new cause is logged at once. There are about 30 remedies; a server
+        can choose among them, but it cannot make new ones.
+        """
         self.exports[signal, outcome] += 1
         kept = ", will retry" if outcome == "retry" else ""
-        if self._log.log(f"export {signal}", logging.WARNING, "cannot deliver %s%s: %s; %s", signal, kept, why, remedy):
+        kind = f"export {signal} {outcome}: {remedy}"
+        if self._log.log(kind, logging.WARNING, "cannot deliver %s%s: %s; %s", signal, kept, why, remedy):
             self._failing.add(f"export {signal}")
 
     def exported(self, signal: schema.Signal) -> None:

@@ -6,7 +6,7 @@ r"""The one rule for text that a terminal or a log line shows: printable charact
 Rules:
 - Printable is what `str.isprintable` says: no control (Cc), format (Cf: bidirectional, of no width), surrogate (Cs),
   private (Co) or unassigned (Cn) character, no separator but the space (Zl, Zp, Zs).
-- The functions change no printable text, so a text may pass twice.
+- An escaped text is printable, so a text that passes twice is escaped once.
 - Each module that writes foreign text to stdout or stderr calls one of them, or the module that makes its lines does
   (`tests/plain/test_structure.py`).
 - Printable as well: marks that combine with the letter before them (Mn), and letters without a shape (U+3164).

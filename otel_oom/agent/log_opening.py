@@ -52,7 +52,7 @@ def open_log(
 ) -> OpenLog:
     """Open the source at the spool's checkpoint. Where uncounted records are missing, totals begin again at 0.
 
-    kernel_kills: the kernel's counter now, None where it does not count; look: asks /proc for a victim
+    kernel_kills: the kernel's counter now, None where it does not count; look: reads the cgroup of a victim from /proc
 
     Raises: NoDeviceError, NoPermissionError.
     """

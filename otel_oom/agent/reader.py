@@ -1,4 +1,6 @@
-"""Turns a source's readings into findings, and knows which records were read. No I/O of its own: it is given both ways.
+"""Turns a source's readings into findings, and knows which records were read.
+
+It does no I/O of its own: `source` reads the log, and `look` reads /proc.
 
 Rules:
 - Read until nothing is left, then pass on: all victims of a group are known before the first one is delivered.
@@ -6,14 +8,13 @@ Rules:
   only: they are neither counted nor delivered again, and their loss is not counted either.
 - Reading stops after the line that reports a fork of the virtual machine. What was read before the fork is passed on
   first, because the machine may have another identity after it.
-- /proc is asked for the victim's cgroup as soon as a kill line without a report was read: see `victim_cgroup`.
+- The victim's cgroup is read from /proc as soon as a kill line without a report was read: see `victim_cgroup`.
 - No record ends the reading. What cannot be handled (a bug, no memory) is counted and logged.
 """
 
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal, TypeAlias
 
@@ -26,7 +27,6 @@ from otel_oom.machine.identity import MachineIdentity
 from otel_oom.machine.victim_cgroup import Glance, Look, no_glance
 
 _VM_FORK: Final = vm_fork_line.VM_FORK.encode()
-_KILLED: Final = re.compile(rb"Killed process (\d{1,10})\b")
 _BURST: Final = 1_000  # records: in a flood that never ends, findings are passed on after each burst
 
 
@@ -66,7 +66,7 @@ class Reader:
 
     first_uncounted: sequence of the first record that was not counted before a restart
     until: sequence of the first record that is left to another reader
-    look: asks /proc for a victim
+    look: reads the cgroup of a victim from /proc
     """
 
     def __init__(
@@ -198,16 +198,21 @@ class Reader:
         has_marker = oom_lines.OOM_MARKER.search(item.raw) is not None
         if not has_marker and not self._assembler.is_open and sequence is not None:
             return
-        if not self._assembler.is_open and sequence is not None and (killed := _KILLED.search(item.raw)):
-            glance = self._look(int(killed[1]))
-            if glance is not None:
-                self.batch.glances[sequence] = glance
+        if not self._assembler.is_open and sequence is not None and (killed := oom_lines.KILLED_PID.search(item.raw)):
+            self._note_victim(sequence, int(killed[1]))
         try:
             findings = self._interpret(item, has_marker=has_marker)
         except Exception as error:  # noqa: BLE001 the next record is read
             self._health.record_failed(item.raw, error)
             findings = self._interpret_alone(item, has_marker=has_marker)
         self._add(findings)
+
+    def _note_victim(self, sequence: int, pid: int) -> None:
+        try:
+            if (glance := self._look(pid)) is not None:
+                self.batch.glances[sequence] = glance
+        except Exception as error:  # noqa: BLE001 the kill is delivered without the cgroup
+            self._health.bug("the look at a victim in /proc", error)
 
     def _interpret_alone(self, item: Item, *, has_marker: bool) -> tuple[Finding, ...]:
         """Interpret a record again, without the report before it: the failure may lie in the report."""

@@ -53,7 +53,10 @@ class Reconciliation:
         self._first = None
 
     def extend_back(self, base: int | None, lines: int) -> None:
-        """Counting began earlier than was known. base: the earlier one, if known; lines: will be added, of before."""
+        """Counting began earlier than was known.
+
+        base: the earlier one, if known; lines: read between the two bases, which the caller then adds
+        """
         if self.base is not None:
             self.base = self.base - lines if base is None else base
 

@@ -89,7 +89,8 @@ def prepare(
     """Prepare an agent that reads the device of the settings, with this kernel's counter, or the given source.
 
     reads_trace: it takes victims out of the kernel's trace ring, which one agent of a machine can do
-    kernel_kills: the counter of the kernel whose log `source` is; None: there is none
+    kernel_kills: the counter of the kernel whose log `source` is; None: /proc/vmstat for the device, no counter for a
+    given source
 
     1. The spool is loaded first: its checkpoint says where in the kernel log to begin.
     2. The start point is decided before the log is opened: the device is opened at the checkpoint.
@@ -147,7 +148,8 @@ def _prepare(
             health.spool_damaged(stored.damage, stored.lost)
     elif writer is not None:
         spool.not_saved(f"{config.spool}: {writer.failure}")
-    look = glance if point.sees_host_pids and sees_host_cgroups() else no_glance
+    has_host_cgroups = sees_host_cgroups()
+    look = glance if point.sees_host_pids and has_host_cgroups else no_glance
     kernel_log = open_log(source, spool, health, point.machine, kernel_kills=kernel_kills, look=look, wall_ns=wall_ns)
     is_always = config.fork_identity == "always"
     forks = ForkDetection(
@@ -188,6 +190,10 @@ def _prepare(
     if not point.sees_host_pids:
         log.warning(
             "not in the initial pid namespace: events come without executable and parent (docker run --pid=host)"
+        )
+    if not has_host_cgroups:
+        log.warning(
+            "not in the initial cgroup namespace: kills without a report have no cgroup (docker run --cgroupns=host)"
         )
     return ReadyAgent(agent, sender, spool, health, writer, source.wake_fd)
 

@@ -45,6 +45,8 @@ def warm_up(build_request: Callable[[Sequence[Event]], None], machine: MachineId
                 build_request([kill_event.kill_event(kill, LiveFacts(skew_s=0.0, process=process))])
     except MemoryError:
         return f"{_FAILED}: not enough memory; give the agent more (its unit MemoryMax=), or free some on this machine"
+    except OSError as error:
+        return f"{_FAILED}: {error}; mount /proc"
     except Exception as error:  # noqa: BLE001 the agent works without a warm-up as well
         return f"{_FAILED}: {error!r}; please report it"
     return None

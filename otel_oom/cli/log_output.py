@@ -11,7 +11,7 @@ Rules:
 - A write that fails (closed stderr, no reader, full disk) drops the line, and is no error.
 - Every line passes the redaction (`redaction`) and is printable (`printable_text`). Only faulthandler and gRPC's C core
   write to stderr by themselves.
-- A record is one line. The lines of a traceback follow it, indented: so no text in a record can begin a second record.
+- A message is one line. The lines of a traceback follow it, indented. So no text in a message can begin a second one.
 """
 
 from __future__ import annotations
@@ -67,8 +67,9 @@ class LogOutput(logging.Handler):
 
     def write_in_background(self) -> None:
         """From now on a thread of its own writes. What Python itself would write to stderr is logged too."""
-        self._thread = threading.Thread(target=self._write_queued, name="log-output", daemon=True)
-        self._thread.start()
+        thread = threading.Thread(target=self._write_queued, name="log-output", daemon=True)
+        thread.start()
+        self._thread = thread  # only now: where no thread can be started, the lines are still written
         logging.captureWarnings(capture=True)
         threading.excepthook = _log_thread_error
         sys.unraisablehook = _log_unraisable

@@ -2,8 +2,8 @@
 
 Exit codes (sysexits(3) where it has a fitting one): 0 success (`run`: stopped on request; `parse`: all inputs were
 read, with or without a kill), 1 `demo`: nothing arrived, 2 wrong usage, 66 `parse`: an input cannot be read, 69 no
-kernel log device, 70 a bug, 73 `--spool-required`: the spool cannot be opened, 74 stdout cannot be written, 75 another
-agent uses the spool, 77 no permission to read the device, 130 interrupted.
+kernel log device, 70 a bug, 71 a limit of the process is too small, 73 `--spool-required`: the spool cannot be opened,
+74 stdout cannot be written, 75 another agent uses the spool, 77 no permission to read the device, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -16,13 +16,14 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Final
 
 from otel_oom import URL, __version__
 from otel_oom.cli import arguments, run
 from otel_oom.cli.log_output import LogOutput
 from otel_oom.config.redaction import redactor
-from otel_oom.errors import OtelOomError, OutputError, UsageError
+from otel_oom.errors import OtelOomError, OutputError, ProcessLimitError, UsageError, shortage
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +37,12 @@ _STDOUT_ERRORS: Final = frozenset({
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns its exit code. argv: without the program, None: those of the process."""
-    _open_closed_streams()
+    try:
+        _open_closed_streams()
+    except OSError as error:  # no /dev/null: a later file would get the number of the stream
+        with suppress(OSError):
+            os.write(2, f"otel-oom: error: a standard stream is closed, and {error}; open it, or mount /dev\n".encode())
+        return ProcessLimitError.exit_code
     if isinstance(sys.stdout, io.TextIOWrapper):  # a character that the terminal lacks must not end a command
         sys.stdout.reconfigure(errors="backslashreplace")
     with LogOutput(sys.stderr, redactor(os.environ)) as output:
@@ -60,6 +66,9 @@ def _exit_code(argv: Sequence[str] | None, output: LogOutput) -> int:
             failure = OutputError(f"stdout cannot be written: {os.strerror(error.errno)}", "write to another place")
             log.error("%s", failure)  # noqa: TRY400 the same
             return failure.exit_code
+        if (lack := shortage(error)) is not None:
+            log.error("%s", lack)  # noqa: TRY400 the same
+            return lack.exit_code
         log.exception("a bug in otel-oom %s; please report it at %s/issues with the lines below", __version__, URL)
         return _BUG
 

@@ -31,9 +31,11 @@ def run(arguments: argparse.Namespace, output: LogOutput) -> int:
 
     for number in stops:
         signal.signal(number, stop_starting)
-    from otel_oom.machine import memory_protection
+    from otel_oom.machine import memory_protection, process_limits
 
+    os.umask(0o077)  # the spool is for this user alone; under an inherited 0777 this user could not open it
     memory_protection.bound_threads()  # before the first of them
+    problems = [process_limits.check_process_limits()]
     output.write_in_background()  # before the import of the SDK, which logs what it refuses
     trace_crashes()
     from otel_oom.config.environment import hide_from_sdk
@@ -44,12 +46,13 @@ def run(arguments: argparse.Namespace, output: LogOutput) -> int:
     settings = load_config(os.environ, is_root=os.geteuid() == 0, **flags)
     logging.getLogger("otel_oom").setLevel(settings.log_level)
     logging.getLogger("opentelemetry").setLevel(max(settings.log_level, logging.INFO))
+    process_limits.check_threads(uses_grpc="grpc" in {settings.logs.protocol, settings.metrics.protocol})
     for warning in settings.warnings:
         log.warning("%s", warning)
     hide_from_sdk(os.environ)  # before the import of the SDK, which reads some of them
     from otel_oom.agent import start
 
-    problems = [memory_protection.lower_oom_score(settings.oom_score_adj)]
+    problems.append(memory_protection.lower_oom_score(settings.oom_score_adj))
     agent = start.prepare(settings, reads_trace=True)
     problems += [agent.warm_up(), memory_protection.lock_memory()]
     for problem in filter(None, problems):

@@ -135,6 +135,6 @@ def ip_address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | Non
 
 
 def without_password(text: str) -> str:
-    """The text for messages: a URL, also a malformed one, without user name, password and query."""
-    match = re.match(r"([a-z][a-z0-9+.-]*://)?(.*@)?([^?]*)", text, re.DOTALL | re.IGNORECASE)
+    """The text for messages: a URL, also a malformed one, without user name, password, query and fragment."""
+    match = re.match(r"([a-z][a-z0-9+.-]*://)?(.*@)?([^?#]*)", text, re.DOTALL | re.IGNORECASE)
     return f"{match[1] or ''}{match[3]}" if match else ""

@@ -6,10 +6,11 @@ The SDK and its exporters read those with an effect in os.environ themselves. Th
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Mapping
+from typing import Final, Literal
 
 from otel_oom.config.variables_without_effect import NO_SPANS
+from otel_oom.schema import Signal
 
 _NO_PROVIDER: Final = "the agent creates no provider of the SDK"
 
@@ -46,9 +47,11 @@ WITHOUT_MEANING: Final = {
 }
 
 
-def has_credential_provider(names: Iterable[str]) -> bool:
-    """Whether a credential provider makes the HTTP session or the gRPC credentials.
+def has_credential_provider(env: Mapping[str, str], signal: Signal, library: Literal["HTTP", "GRPC"]) -> bool:
+    """Whether a credential provider makes the HTTP session, or the gRPC credentials, of a signal.
 
-    names: of the variables that are set
+    The SDK takes the gRPC provider of one signal only where a certificate of that signal is set.
     """
-    return any(name in WITH_EFFECT and name.endswith("_CREDENTIAL_PROVIDER") for name in names)
+    common, own = (f"OTEL_PYTHON_EXPORTER_OTLP_{library}_{of}CREDENTIAL_PROVIDER" for of in ("", f"{signal.upper()}_"))
+    is_own = library == "HTTP" or f"OTEL_EXPORTER_OTLP_{signal.upper()}_CERTIFICATE" in env
+    return bool(env.get(common) or (env.get(own) and is_own))

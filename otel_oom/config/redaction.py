@@ -33,7 +33,7 @@ _LONGEST_WORD: Final = 20
 _LONG_WORDS: Final = frozenset({"base2_exponential_bucket_histogram", "explicit_bucket_histogram"})
 
 _URL: Final = re.compile(
-    r"(?:[a-z][a-z0-9+.-]*://)?(?:(?P<user>.*)@)?(?P<place>[^?]*)(?:\?(?P<query>.*))?", re.IGNORECASE | re.DOTALL
+    r"(?:[a-z][a-z0-9+.-]*://)?(?:(?P<user>.*)@)?(?P<place>[^?#]*)(?:[?#](?P<query>.*))?", re.IGNORECASE | re.DOTALL
 )
 _IS_HEADERS: Final = re.compile(r"OTEL_EXPORTER_OTLP_(\w+_)?HEADERS")
 _IS_URL: Final = re.compile(r"OTEL_EXPORTER_OTLP_(\w+_)?ENDPOINT|\w+_PROXY|\w+_proxy")

@@ -30,7 +30,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 )
 
 _MAX_BODY_BYTES: Final = 1 << 20
-_MAX_STRANGERS: Final = 16
+_MAX_WITHOUT_TOKEN: Final = 16
 _NOT_FOUND: Final = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
@@ -86,7 +86,7 @@ class _Server(ThreadingHTTPServer):
     def __init__(self, signals: dict[str, _Signal]) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self._signals = {path.encode(): signal for path, signal in signals.items()}
-        self._strangers: dict[socket.socket, None] = {}
+        self._without_token: dict[socket.socket, None] = {}
         """Open connections that have not sent the token, the oldest one first."""
         self._lock = threading.Lock()
 
@@ -101,8 +101,8 @@ class _Server(ThreadingHTTPServer):
     def process_request(self, request: Any, client_address: Any) -> None:
         """Start the thread of a new connection."""
         with self._lock:
-            self._strangers[request] = None
-            oldest = next(iter(self._strangers)) if len(self._strangers) > _MAX_STRANGERS else None
+            self._without_token[request] = None
+            oldest = next(iter(self._without_token)) if len(self._without_token) > _MAX_WITHOUT_TOKEN else None
         if oldest is not None:
             self._end(oldest)
         super().process_request(request, client_address)
@@ -115,8 +115,8 @@ class _Server(ThreadingHTTPServer):
     def server_close(self) -> None:
         """Close the port, and the connections that have not sent the token."""
         super().server_close()
-        for stranger in list(self._strangers):
-            self._end(stranger)
+        for connection in list(self._without_token):
+            self._end(connection)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Print no traceback of a connection that broke: the screen belongs to the demo."""
@@ -129,7 +129,7 @@ class _Server(ThreadingHTTPServer):
 
     def _forget(self, connection: socket.socket) -> None:
         with self._lock:
-            self._strangers.pop(connection, None)
+            self._without_token.pop(connection, None)
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -44,8 +44,6 @@ _AMBIGUOUS_STATS_PATH: Final = re.compile(r".*: cache(?::\d+KB(?: \w+:\d+KB)* \w
 
 HEADS: Final = (SUMMARY, TASK_IN, STATS)
 """First words of these lines. Their ends may come as fragments."""
-CONTINUATIONS: Final = (",cpuset=", ",global_oom", ",oom_memcg=", ",task_memcg=", ",task=", " killed as a result of ")
-"""First words of fragments that texts, and kernels 3.15 to 3.19, print as separate lines."""
 
 
 @dataclass(frozen=True, slots=True)

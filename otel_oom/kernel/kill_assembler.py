@@ -19,6 +19,7 @@ from dataclasses import replace
 from typing import Final
 
 from otel_oom.kernel import cgroup_lines, oom_lines
+from otel_oom.kernel.chosen_text import has_mount_level
 from otel_oom.kernel.kill_facts import interpret
 from otel_oom.kernel.kill_line import KillLine, parse_kill_line, parse_unknown_cause
 from otel_oom.kernel.kmsg_record import FACILITY_KERNEL, Record
@@ -26,6 +27,7 @@ from otel_oom.kernel.oom_group import Episode, GroupLine
 from otel_oom.kernel.oom_kill import Finding, Forged, NoVictim, OomKill, Repeat
 from otel_oom.kernel.oom_lines import Opener
 from otel_oom.kernel.oom_report import Report
+from otel_oom.kernel.path_line import PathLine
 
 _MAX_TEXT_CHARS: Final = 40_000  # a kernel's longest line has two escaped paths of 4 KiB; texts hold longer lines
 
@@ -71,31 +73,44 @@ class Assembler:
         if record.facility != FACILITY_KERNEL or len(record.text) > _MAX_TEXT_CHARS:
             return ()
         self._give_up_report(record.monotonic_us)
-        text = record.text
         if record.is_fragment:
-            # The rest of a line with a long path. Its text may look like any line, but does not begin one. A name that
-            # begins with `\x01c` makes a fragment of an opener; a path begins with `/`.
-            if self._report is not None:
-                self._report.read(record)
-            elif (opener := oom_lines.parse_opener(text)) and not text.startswith("/"):
-                return self._open(record, opener)
-            else:
-                return self._group(record)
+            return self._fragment(record)
+        if record.text.startswith(oom_lines.RESULT_LINE_BEGINNINGS):
+            findings = self._result_line(record, observed_ns)
+            if findings is not None:
+                return findings
+        elif "Killed process " in record.text and not self._is_excerpt and (line := parse_unknown_cause(record.text)):
+            return self._kill(record, observed_ns, line)
+        return self._report_line(record)
+
+    def _fragment(self, record: Record) -> tuple[OomKill, ...]:
+        r"""The rest of a line with a long path. Its text may look like any line, but does not begin one.
+
+        A name that begins with `\x01c` makes a fragment of an opener; a path begins with `/`.
+        """
+        if self._report is not None:
+            self._report.read(record)
             return ()
-        if text.startswith(oom_lines.RESULT_LINE_BEGINNINGS):
-            if line := parse_kill_line(text):
-                return self._kill(record, observed_ns, line)
-            if oom_lines.NO_KILLABLE.fullmatch(text):
-                self._report = None
-                return (*self.release_held(), NoVictim(record, observed_ns))
+        if (opener := _opener(record)) and not record.text.startswith("/"):
+            return self._open(record, opener)
+        return self._group(record)
+
+    def _result_line(self, record: Record, observed_ns: int) -> tuple[Finding, ...] | None:
+        """A line that begins as one that states a result. None: it states none."""
+        text = record.text
+        if line := parse_kill_line(text):
+            return self._kill(record, observed_ns, line)
+        if not has_mount_level(record):
             if oom_lines.ALREADY_EXITING.fullmatch(text):
                 self._report = None
                 return ()
-            if "Killed process " in text or "no killable processes" in text:
-                return (Forged(record),)
-        elif "Killed process " in text and not self._is_excerpt and (line := parse_unknown_cause(text)):
-            return self._kill(record, observed_ns, line)
-        if opener := oom_lines.parse_opener(text):
+            if oom_lines.NO_KILLABLE.fullmatch(text):
+                self._report = None
+                return (*self.release_held(), NoVictim(record, observed_ns))
+        return (Forged(record),) if "Killed process " in text or "no killable processes" in text else None
+
+    def _report_line(self, record: Record) -> tuple[OomKill, ...]:
+        if opener := _opener(record):
             return self._open(record, opener)
         self._read(record)
         return self._group(record) if self._report is None else ()
@@ -119,22 +134,30 @@ class Assembler:
     def _open(self, record: Record, opener: Opener) -> tuple[OomKill, ...]:
         self._episode = None
         self._report = Report(
-            record, self._page_size, record.monotonic_us, opener=opener, open_line=[record.text], caller=record.caller
+            record,
+            self._page_size,
+            record.monotonic_us,
+            opener=opener,
+            open_line=PathLine.of_opener(record),
         )
         return self.release_held()
 
     def _read(self, record: Record) -> None:
-        text = record.text
         if self._report is None:
-            if not (
-                text.startswith(cgroup_lines.SUMMARY)
-                or oom_lines.ANNOUNCE.fullmatch(text)
-                or cgroup_lines.task_in(text)
-            ):
+            if not self._begins_report(record):
                 return
             # The opener was lost or is unreadable. The following lines still describe a kill.
             self._report = Report(record, self._page_size, record.monotonic_us, is_excerpt=self._is_excerpt)
         self._report.read(record)
+
+    def _begins_report(self, record: Record) -> bool:
+        """Return whether a record that is no opener is a line of a report."""
+        line = PathLine.begin(record)
+        if line is None or line.head == cgroup_lines.STATS:
+            episode = self._near_episode(record)  # a kernel whose kill lines name a cause prints no announcement
+            has_announcements = episode is None or episode.first.line.cause is None
+            return has_announcements and oom_lines.ANNOUNCE.fullmatch(record.text) is not None
+        return line.is_whole or record.text.startswith(cgroup_lines.SUMMARY)
 
     def _near_episode(self, record: Record) -> Episode | None:
         return self._episode if self._episode is not None and self._episode.is_near(record) else None
@@ -150,6 +173,8 @@ class Assembler:
 
     def _kill(self, record: Record, observed_ns: int, line: KillLine) -> tuple[Finding, ...]:
         report, self._report = self._report, None
+        if report is not None and not report.is_of_same_caller(record):
+            report = None  # one kill prints both: this report's kill has no line
         episode = self._near_episode(record) if report is None else None  # members of a group have no report
         # Before 5.1 a kill line names no scope, and only the first line of a group has an announcement.
         default_scope = episode.first.scope if episode and episode.is_group else "system"
@@ -169,3 +194,8 @@ class Assembler:
         self._held = kill
         self._group_line = GroupLine()  # what stands before the kill line is not its group's
         return released
+
+
+def _opener(record: Record) -> Opener | None:
+    opener = oom_lines.parse_opener(record.text)
+    return None if opener is None or has_mount_level(record) else opener

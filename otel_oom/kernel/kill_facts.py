@@ -36,7 +36,7 @@ def interpret(
         report.heads.pop(cgroup_lines.TASK_IN, None)  # no kernel prints both, so this line is another subsystem's
     scope = _scope(line, report, default_scope)
     summary = report.summary(line.comm) if report else None
-    if report is not None and _contradicts(report, summary, scope):
+    if report is not None and _contradicts(report, summary, scope, line):
         report = summary = None
     constraint = _constraint(line, report, summary, scope)
     if report is None or not (report.opener or report.heads or report.has_gap):
@@ -50,7 +50,7 @@ def interpret(
     has_end = report.announced is not None if summary is None else summary.pid is not None
     is_whole = opener is not None and opener.order is not None and has_end
     usage, limit = report.usage or (None, None)
-    sizes = report.sizes if scope == "system" else {}  # in a memcg's report they come from another show_mem()
+    sizes = report.machine_sizes if scope == "system" else {}  # in a memcg's report they come from another show_mem()
     context = Context(
         completeness="full" if is_whole else "partial",
         constraint=constraint,
@@ -84,10 +84,13 @@ def _scope(line: KillLine, report: Report | None, default_scope: Scope) -> Scope
     return "cgroup" if report is not None and report.is_memcg else default_scope
 
 
-def _contradicts(report: Report, summary: Summary | None, scope: Scope) -> bool:
+def _contradicts(report: Report, summary: Summary | None, scope: Scope, line: KillLine) -> bool:
+    """Return whether the report is that of another kill, which had no kill line, or of another process."""
+    if summary is not None and None not in (summary.user_id, line.user_id) and summary.user_id != line.user_id:
+        return True
     if scope == "system":
         return report.is_memcg
-    return (summary is not None and summary.is_global) or bool(report.sizes and not report.is_memcg)
+    return (summary is not None and summary.is_global) or bool(report.machine_sizes and not report.is_memcg)
 
 
 def _constraint(line: KillLine, report: Report | None, summary: Summary | None, scope: Scope) -> str | None:

@@ -9,7 +9,8 @@ Rules:
   or `=`. In other lines users choose the first text, up to 4 KiB, and `: ` or `=` follows it:
   `<source of a mount>: Can't lookup blockdev` (fs/super.c), `<prefix of a log rule>IN=lo OUT= …` (nf_log_syslog.c).
 - A text that is longer than any kill line is no kill line. printk cuts a long line, and may cut off the words that show
-  that a user chose the text.
+  that a user chose the text. A shorter kill line may be a mount's too (`chosen_text`): only the kernel's counter shows
+  that.
 """
 
 from __future__ import annotations
@@ -79,6 +80,8 @@ class KillLine:
 
 def parse_kill_line(text: str) -> KillLine | None:
     """Parse a kill line. None if it is another line."""
+    if len(text) > _MAX_CHARS:
+        return None
     newest = _NEWEST.fullmatch(text)
     return _parse_any_form(text) if newest is None else _newest(newest)
 
@@ -100,7 +103,7 @@ def _newest(newest: re.Match[str]) -> KillLine:
 
 def _parse_any_form(text: str) -> KillLine | None:
     beginning = _BEGINNING.fullmatch(text)
-    if beginning is None or len(text) > _MAX_CHARS:
+    if beginning is None:
         return None
     pid, cause, user_id = int(beginning["pid"]), beginning["cause"], beginning["user_id"]
     rest = _REST.fullmatch(beginning["rest"])

@@ -26,6 +26,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from otel_oom.kernel import oom_lines
+from otel_oom.kernel.chosen_text import has_foreign_words, has_mount_level
 from otel_oom.kernel.kmsg_record import Record
 from otel_oom.kernel.oom_kill import OomKill
 
@@ -63,8 +64,9 @@ class Episode:
         return cls(kill, pids, kill.record.monotonic_us, begin_sequence)
 
     def is_near(self, record: Record) -> bool:
-        """Return whether a record comes soon enough to belong to the episode, and is of the same boot."""
-        return abs(record.monotonic_us - self.begin_us) <= _EPISODE_US
+        """Return whether a record comes soon enough to belong to the episode, and is of the same boot and thread."""
+        is_soon = abs(record.monotonic_us - self.begin_us) <= _EPISODE_US
+        return is_soon and record.caller == self.first.record.caller
 
     def is_repeat(self, pid: int) -> bool:
         """Return whether a kill line with this pid repeats an earlier line of the episode."""
@@ -93,6 +95,8 @@ class GroupLine:
     def read(self, record: Record) -> bool:
         """Take a record that no report contains; returns whether it completes a group line."""
         text = record.text
+        if has_mount_level(record) or (has_foreign_words(text) and not oom_lines.GROUP.fullmatch(text)):
+            return False
         is_beginning = text.startswith(_BEGINNING) and not record.is_fragment
         if not is_beginning:
             if not self._text or record.caller != self._caller:

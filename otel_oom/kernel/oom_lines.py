@@ -20,6 +20,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from otel_oom.kernel.chosen_text import FOREIGN_WORDS
 from otel_oom.kernel.text_escapes import unescape
 
 TASK_COMM_BYTES: Final = 15  # TASK_COMM_LEN less the NUL
@@ -42,6 +43,8 @@ MARKERS: Final = (
 GROUP_MARKER: Final = b"Tasks in "  # at the start of a text; its end (see above) may be in another record
 OOM_MARKER: Final = re.compile(b"|".join(map(re.escape, (*MARKERS, b";" + GROUP_MARKER))))
 """Searches the bytes of one record of /dev/kmsg."""
+KILLED_PID: Final = re.compile(rb"Killed process (\d{1,10})\b")
+"""The same, for the victim's pid: before a line is parsed, and so not proved to be a kill."""
 
 # The cause names the scope: `Memory cgroup …` one memory cgroup, all others the machine. A sysctl may add a word, as in
 # `Out of memory (oom_kill_allocating_task)`. `No available memory …`: until 2.6.35
@@ -74,7 +77,7 @@ CAUSE: Final = (
 # x invoked oom-killer: gfp_mask=0x0(), order=0, oom_score_adj=0\x0aoom_policy=default    (proposed with BPF's policies)
 _INVOKED: Final = r"(?P<comm>.{0,60}) invoked oom-killer: gfp_mask=(?P<gfp_mask>0x[0-9a-f]+(?:\([^)]*\))?),(?: nodemask=[^ ]*{comma})?"
 _OPENER: Final = re.compile(
-    _INVOKED.replace("{comma}", ",") + r" +order=(?P<order>-?\d{1,5})(?:, oom\w+=-?\d+)+(?:(?:\\x0a| )\w+=[^\s\\]+)*"
+    _INVOKED.replace("{comma}", ",") + r" +order=(?P<order>-?\d{1,5})(?:, oom\w+=-?\d+)+(?:(?:\\x0a| )oom\w+=[^\s\\]+)*"
 )
 # 4.11 to 4.14 print it in three pieces. Terminals cut its end.
 _OPENER_CUT: Final = re.compile(
@@ -91,7 +94,8 @@ CURRENT_TASK: Final = re.compile(
     r"(?:CPU: \d+ (?:UID: \d+ )?PID: (?P<pid>\d{1,10}) Comm: |Pid: (?P<old_pid>\d{1,10}), comm: )"
     r"(?P<levels>(?:\\x01[0-7c])*)(?P<rest>.*)"
 )
-AFTER_CURRENT_COMM: Final = (" Not tainted", " Tainted:", " Kdump: loaded ")
+# Behind the name. No version of a kernel holds the words that follow a chosen text.
+AFTER_CURRENT_COMM: Final = re.compile(rf" (?:Kdump: loaded )?(?:Not tainted|Tainted:)(?!.*{FOREIGN_WORDS})")
 
 # asker cpuset=/ mems_allowed=0                                         (2.6.33-4.20; the first word is a process's name)
 CPUSET: Final = " cpuset="
@@ -125,7 +129,9 @@ SWAP: Final = re.compile(r"(?P<which>Free|Total) swap +=\s*(?P<kb>\d+)kB")
 # Memory cgroup out of memory: Kill process 2110 (python3) score 1000 or sacrifice child               (2.6.36-5.0, RHEL)
 # Out of memory: kill process 20273 (httpd) score 1285879 or a child                                      (until 2.6.35)
 # The named process may be the parent of the process that the kernel then kills.
-ANNOUNCE: Final = re.compile(rf"{CAUSE}: [Kk]ill process \d{{1,10}} \(.*")
+ANNOUNCE: Final = re.compile(
+    rf"{CAUSE}: [Kk]ill process \d{{1,10}} \((?P<comm>.*)\) score -?\d{{1,20}}(?: or (?:sacrifice child|a child))?"
+)
 
 # Tasks in /grp are going to be killed due to memory.oom.group set                                              (4.19+)
 # A long path comes in fragments, with others' fragments between them. Terminals cut the end. The end is the proof:
@@ -165,6 +171,17 @@ def limit(digits: str) -> int | None:
     """
     kb = number(digits)
     return None if kb is None or kb >= 2**52 or kb == 8589934588 else kb * 1024
+
+
+def machine_size(text: str, page_size: int) -> tuple[str, int | None] | None:
+    """Return a size in a line of Mem-Info, bytes, and its name: a field of `oom_report.Context`."""
+    if line := SWAP.fullmatch(text):
+        return f"swap_{line['which'].lower()}", size(line["kb"])
+    if line := RAM_PAGES.fullmatch(text):
+        return "memory_total", number(line["pages"], page_size)
+    if line := FREE_PAGES.fullmatch(text):
+        return "memory_free", number(line["pages"], page_size)
+    return None
 
 
 @dataclass(frozen=True, slots=True)

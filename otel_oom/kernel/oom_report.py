@@ -13,20 +13,19 @@ from __future__ import annotations
 
 import heapq
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 from otel_oom.kernel import cgroup_lines, oom_lines
+from otel_oom.kernel.chosen_text import has_mount_level
 from otel_oom.kernel.kmsg_record import Record
 from otel_oom.kernel.oom_lines import Opener
+from otel_oom.kernel.path_line import BEGINNINGS, CONTINUATIONS, PathLine
 from otel_oom.kernel.text_escapes import printable
 
 Completeness = Literal["full", "partial", "suppressed"]
 
 TOP_TASKS: Final = 5
-_MAX_FRAGMENTS: Final = 16  # a path of 4 KiB comes in 5
-_MAX_LINE_CHARS: Final = 40_000  # two escaped paths of 4 KiB, and the rest of the line
 _MAX_SILENT_RECORDS: Final = 5_000
 _MAX_SILENT_US: Final = 10_000_000
 
@@ -81,14 +80,14 @@ class Report:
     has_gap: bool = False
     opener: Opener | None = None
     trigger_pid: int | None = None
+    is_trigger_doubtful: bool = False
+    """Whether a mount may have printed its line."""
     usage: tuple[int | None, int | None] | None = None
     """Usage and limit of the memory cgroup, bytes."""
-    heads: dict[str, list[str]] = field(default_factory=dict)
-    """By first words: each line with a path, and its fragments. The kernel prints a long path as fragments."""
-    open_line: list[str] | None = None
+    heads: dict[str, PathLine] = field(default_factory=dict)
+    """By first words: each line with a path."""
+    open_line: PathLine | None = None
     """The last of these lines, or the opener: the next fragment continues it."""
-    caller: str | None = None
-    """The thread or CPU that printed it, if the kernel prints that. A fragment of another one belongs elsewhere."""
     announced: str | None = None
     """The cause in the announcement of a kill (until 5.0)."""
     row_pattern: re.Pattern[str] | None = None
@@ -97,7 +96,8 @@ class Report:
     tasks: list[tuple[int, int, Task]] = field(default_factory=list)
     """The largest tasks, as a heap."""
     sizes: dict[str, int | None] = field(default_factory=dict)
-    """Sizes of the machine's memory and swap, by field of `Context`, bytes."""
+    doubtful_sizes: dict[str, int | None] = field(default_factory=dict)
+    """Those of lines that a mount may have printed: they count if no other line has them."""
 
     def count_record(self, now_us: int) -> bool:
         """Count a record, and return whether it is too late for this report, or of another boot."""
@@ -112,59 +112,90 @@ class Report:
 
     def read(self, record: Record) -> None:
         """Take the facts of a line, or of a fragment of one. Other lines are ignored."""
-        if self._read(record):
+        if self.is_of_same_caller(record) and self._read(record):
             self.silent_records, self.last_us = 0, record.monotonic_us
+
+    def is_of_same_caller(self, record: Record) -> bool:
+        """Return whether the thread that printed this report may have printed a record: most logs name no threads."""
+        caller = self.first_record.caller
+        return caller is None or record.caller is None or record.caller == caller
 
     def _read(self, record: Record) -> bool:
         """Return whether the line belongs to this report."""
         text = record.text
         if oom_lines.CPUSET in text and self.opener and text.startswith(f"{self.opener.comm}{oom_lines.CPUSET}"):
             return True  # until 4.20 this line begins with a process's name, which may look like any other line
-        if head := _head(text, is_fragment=record.is_fragment):
-            parts, self.open_line, self.caller = self.heads.get(head), [text], record.caller
-            # Another subsystem's line may begin with the same words: a later line replaces one that does not parse.
-            # Statistics come for the cgroup, then for each descendant: only the first line counts, even truncated.
-            if parts is None or (head != cgroup_lines.STATS and _READ[head]("".join(parts)) is None):
-                self.heads[head] = self.open_line
-            return True
-        if record.is_fragment or text.startswith(cgroup_lines.CONTINUATIONS):
+        if has_mount_level(record):
+            return not record.is_fragment and (
+                self._announce(text) or self._line_without_level(record, is_doubtful=True)
+            )
+        if text.startswith(BEGINNINGS) and (new := PathLine.begin(record)):
+            return self._begin_line(new)
+        if record.is_fragment or text.startswith(CONTINUATIONS):
             return self._continue(record)
         if self.row_pattern is not None and text.startswith("["):
             row = self.row_pattern.fullmatch(text)
             return row is not None and self._task(row)
         if line := oom_lines.MEMCG_USAGE.fullmatch(text):
             self.usage = (oom_lines.size(line["usage"]), oom_lines.limit(line["limit"]))
-        elif line := oom_lines.CURRENT_TASK.fullmatch(text):
-            if self.opener is None or self.trigger_pid is not None:
-                return False
-            comm = self.opener.comm
-            if not (line["rest"].startswith(comm) and line["rest"].startswith(oom_lines.AFTER_CURRENT_COMM, len(comm))):
-                return False
-            self.trigger_pid = int(line["pid"] or line["old_pid"])
-            self.opener = replace(self.opener, comm=line["levels"] + comm)
-        elif line := oom_lines.ANNOUNCE.fullmatch(text):
-            self.announced = line["cause"]
         elif line := oom_lines.TABLE_HEADER.fullmatch(text):
             pattern = oom_lines.row_pattern(tuple(line["columns"].split()))
             self.row_pattern = pattern if "rss" in pattern.groupindex else None
         else:
-            return self._memory(text)
+            return self._line_without_level(record, is_doubtful=False) or self._announce(text)
+        return True
+
+    def _announce(self, text: str) -> bool:
+        line = oom_lines.ANNOUNCE.fullmatch(text)
+        if line is not None:
+            self.announced = line["cause"]
+        return line is not None
+
+    def _begin_line(self, line: PathLine) -> bool:
+        self.open_line = line
+        known = self.heads.get(line.head)
+        # Another subsystem's line may begin with the same words: a later line replaces one that does not parse.
+        # Statistics come for the cgroup, then for each descendant: only the first line counts, even truncated.
+        if known is None or (line.head != cgroup_lines.STATS and not known.is_whole):
+            self.heads[line.head] = line
         return True
 
     def _continue(self, record: Record) -> bool:
-        parts = self.open_line
-        if parts is None or record.caller != self.caller:
+        line = self.open_line
+        if line is None or not line.append(record):
             return False
-        if len(parts) == _MAX_FRAGMENTS or sum(map(len, parts)) + len(record.text) > _MAX_LINE_CHARS:
+        if line.parts[0] == self.first_record.text and self.opener and self.opener.order is None:
+            self.opener = oom_lines.parse_opener(line.text) or self.opener
+        return True
+
+    def _line_without_level(self, record: Record, *, is_doubtful: bool) -> bool:
+        """Read a line that has the log's default level.
+
+        is_doubtful: a mount may have printed it. The kernel's own line is there too if the whole report is.
+        """
+        if is_doubtful and self.opener is None:
             return False
-        parts.append(record.text)
-        if parts[0] == self.first_record.text and self.opener and self.opener.order is None:
-            self.opener = oom_lines.parse_opener("".join(parts)) or self.opener
+        if line := oom_lines.CURRENT_TASK.fullmatch(record.text):
+            return self._trigger(line, is_doubtful=is_doubtful)
+        if size := oom_lines.machine_size(record.text, self.page_size):
+            name, value = size
+            (self.doubtful_sizes if is_doubtful else self.sizes)[name] = value
+        return size is not None
+
+    def _trigger(self, line: re.Match[str], *, is_doubtful: bool) -> bool:
+        if self.opener is None or (self.trigger_pid is not None and (is_doubtful or not self.is_trigger_doubtful)):
+            return False
+        comm = self.opener.comm
+        if not line["rest"].startswith(comm) or not oom_lines.AFTER_CURRENT_COMM.match(line["rest"], len(comm)):
+            return False
+        self.trigger_pid, self.is_trigger_doubtful = int(line["pid"] or line["old_pid"]), is_doubtful
+        if not is_doubtful:
+            self.opener = replace(self.opener, comm=line["levels"] + comm)
         return True
 
     def _task(self, row: re.Match[str]) -> bool:
         rss = oom_lines.number(row["rss"], self.page_size)
-        if rss is None:
+        if rss is None or not oom_lines.is_comm(row["name"]):
             return False
         self.row_count += 1
         if len(self.tasks) == TOP_TASKS and rss <= self.tasks[0][0]:  # of equal tasks the first ones stay
@@ -175,38 +206,38 @@ class Report:
         keep(self.tasks, (rss, -self.row_count, task))  # Task is never compared
         return True
 
-    def _memory(self, text: str) -> bool:
-        if line := oom_lines.SWAP.fullmatch(text):
-            self.sizes[f"swap_{line['which'].lower()}"] = oom_lines.size(line["kb"])
-        elif line := oom_lines.RAM_PAGES.fullmatch(text):
-            self.sizes["memory_total"] = oom_lines.number(line["pages"], self.page_size)
-        elif line := oom_lines.FREE_PAGES.fullmatch(text):
-            self.sizes["memory_free"] = oom_lines.number(line["pages"], self.page_size)
-        else:
-            return False
-        return True
-
     def summary(self, comm: str | None) -> cgroup_lines.Summary | None:
         """Return the `oom-kill:` line, joined. Fragments at its end that belong to other lines are left out.
 
         comm: the victim's name in the kill line, escaped, if known
         """
-        parts = self.heads.get(cgroup_lines.SUMMARY, [])
-        memcg = self.stats()
+        line = self.heads.get(cgroup_lines.SUMMARY)
+        if line is None:
+            return None
+        parts, memcg = line.parts, self.stats()
         for end in range(len(parts), 0, -1):
             if found := cgroup_lines.summary("".join(parts[:end]), comm=comm, oom_memcg=memcg):
                 return found
         if self.opener is None and not self.is_excerpt:
             return None  # any user's text may stand in place of the end
-        return cgroup_lines.summary_without_end("".join(parts), comm=comm)
+        return cgroup_lines.summary_without_end(line.text, comm=comm)
 
     def task_in(self) -> tuple[str, str] | None:
         """Return (task_memcg, oom_memcg) as kernels before 5.0 print them."""
-        return cgroup_lines.task_in("".join(self.heads.get(cgroup_lines.TASK_IN, [])), oom_memcg=self.stats())
+        return cgroup_lines.task_in(self._whole(cgroup_lines.TASK_IN), oom_memcg=self.stats())
 
     def stats(self) -> str | None:
         """Return the path of the cgroup whose limit was hit, from the line above its statistics."""
-        return cgroup_lines.stats("".join(self.heads.get(cgroup_lines.STATS, [])))
+        return cgroup_lines.stats(self._whole(cgroup_lines.STATS))
+
+    @property
+    def machine_sizes(self) -> dict[str, int | None]:
+        """Sizes of the machine's memory and swap, by field of `Context`, bytes."""
+        return {**self.doubtful_sizes, **self.sizes}
+
+    def _whole(self, head: str) -> str:
+        line = self.heads.get(head)
+        return "" if line is None else line.text
 
     @property
     def is_memcg(self) -> bool:
@@ -215,28 +246,3 @@ class Report:
             return True
         summary = self.summary(None)
         return summary is not None and summary.oom_memcg is not None
-
-
-_READ: Final[dict[str, Callable[[str], object]]] = {
-    cgroup_lines.SUMMARY: cgroup_lines.summary,
-    cgroup_lines.TASK_IN: cgroup_lines.task_in,
-}
-
-
-_SUMMARY_BEGINS: Final = "oom-kill:"
-_BEGINNINGS: Final = (_SUMMARY_BEGINS, *cgroup_lines.HEADS)
-
-
-def _head(text: str, *, is_fragment: bool) -> str | None:
-    """Return the first words in `cgroup_lines.HEADS` with which this line begins, None for other lines."""
-    if not text.startswith(_BEGINNINGS):
-        return None
-    if is_fragment:  # 3.5 to 4.8 mark the first piece of a line too; newer pieces begin with a path or a comma
-        return next((head for head in (cgroup_lines.TASK_IN, cgroup_lines.STATS) if text.startswith(head)), None)
-    if (
-        len(text) < len(cgroup_lines.SUMMARY)
-        and text.startswith(_SUMMARY_BEGINS)
-        and cgroup_lines.SUMMARY.startswith(text)
-    ):
-        return cgroup_lines.SUMMARY
-    return next((head for head in cgroup_lines.HEADS if text.startswith(head)), None)

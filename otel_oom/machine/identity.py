@@ -63,7 +63,7 @@ def read_machine_identity(identity_file: Path | None = None) -> MachineIdentity:
     return MachineIdentity(
         boot_id=_first_line("/proc/sys/kernel/random/boot_id"),
         machine_id=_first_line("/etc/machine-id") or _first_line("/var/lib/dbus/machine-id"),
-        host_name=socket.gethostname(),
+        host_name=safe_text(os.fsencode(socket.gethostname())),  # any 64 bytes: sethostname(2)
         page_size=os.sysconf("SC_PAGE_SIZE"),
         mark=_mark(identity_file) if identity_file else "",
     )
@@ -83,8 +83,12 @@ class BackgroundRead:
     def __call__(self) -> MachineIdentity | None:
         """What was read; None if there is nothing to read, or if it takes longer than `_WAIT_S`."""
         if self._thread is None:
-            self._thread = threading.Thread(target=lambda: self._results.append(self._read()), daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=lambda: self._results.append(self._read()), daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:  # no thread can be started now; the next call tries again
+                return None
+            self._thread = thread
         self._thread.join(_WAIT_S)
         if self._thread.is_alive():
             return None  # a later call returns it

@@ -33,7 +33,7 @@ class Glance(NamedTuple):
 
 
 Look: TypeAlias = Callable[[int], Glance | None]
-"""Reads of a pid. None: the process has ended, or its pid and cgroup would mean something else here."""
+"""Reads /proc of a pid. None: the process has ended, or the pid and its cgroup have another meaning here."""
 
 
 def glance(pid: int) -> Glance | None:
@@ -45,13 +45,18 @@ def glance(pid: int) -> Glance | None:
 
 
 def no_glance(_pid: int) -> None:
-    """In another pid or cgroup namespace than the kernel log's: /proc has no answer there."""
+    """For an agent in another pid or cgroup namespace than the kernel's: there /proc shows other pids and paths."""
 
 
-def sees_host_cgroups() -> bool:
-    """Return whether this is the initial cgroup namespace: only there are the paths those of the kernel log."""
+def sees_host_cgroups(namespace: str = "/proc/self/ns/cgroup") -> bool:
+    """Return whether /proc shows cgroup paths as the kernel log does: only in the initial cgroup namespace.
+
+    Kernels before 4.6 have no cgroup namespaces: there it is true.
+    """
     try:
-        return Path("/proc/self/ns/cgroup").stat().st_ino == _INITIAL_CGROUP_NAMESPACE
+        return Path(namespace).stat().st_ino == _INITIAL_CGROUP_NAMESPACE
+    except FileNotFoundError:
+        return True
     except OSError:
         return False
 

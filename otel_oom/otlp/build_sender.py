@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from otel_oom.config import python_sdk_variables
 from otel_oom.config.environment import hide_from_sdk
 from otel_oom.config.settings import Config
-from otel_oom.errors import UsageError
+from otel_oom.errors import UsageError, shortage
 from otel_oom.health import Health
 from otel_oom.otlp import log_records, metric_points
 from otel_oom.otlp.log_records import LogSender
@@ -51,6 +51,8 @@ def build(
     # What they raise for settings: a credential provider that is not installed (RuntimeError, ImportError), or another
     # value that only they read (ValueError, OSError).
     except (ValueError, OSError, RuntimeError, ImportError) as error:
+        if shortage(error) is not None:
+            raise
         suspects = ", ".join(name for name in python_sdk_variables.WITH_EFFECT if name in os.environ)
         remedy = f"correct {suspects or 'the OTEL_* variable'}"
         raise UsageError(f"OpenTelemetry refuses its settings: {error}", remedy) from error

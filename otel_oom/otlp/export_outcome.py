@@ -29,6 +29,7 @@ class Outcome:
     why: the cause, or a warning with `ok`; remedy: what to check, where the answer shows that
     is_silent: there was no answer, so the other signal's connection may be dead as well
     needs_operator: waiting does not help: somebody must change a setting, or the server
+    is_too_large: with `retry`: the request may be larger than somebody on the way takes, so the next one is smaller
     clock_offset_s: this machine's wall clock minus the collector's, where the answer shows it
     """
 
@@ -39,10 +40,14 @@ class Outcome:
     remedy: str = ""
     is_silent: bool = False
     needs_operator: bool = False
+    is_too_large: bool = False
     clock_offset_s: float | None = None
 
 
 OK: Final = Outcome("ok")
+
+MAX_ANSWER_BYTES: Final = 1 << 20
+"""What is read of the body of an answer, over HTTP and gRPC. A response of OTLP has a few bytes."""
 
 # Request timeout, too early, too many requests: waiting may help. After other 4xx statuses only an operator can help.
 TEMPORARY_HTTP_STATUSES: Final = frozenset({408, 425, 429})
@@ -74,8 +79,8 @@ def accepted(partial: Any) -> Outcome:
 class Exporter(Protocol, Generic[Data_contra]):
     """One way to a collector for one signal. `send` makes one attempt.
 
-    The timeout bounds the whole attempt, with two exceptions over HTTP. The lookup of a name takes as long as the C
-    library takes. With a credential provider each wait on the socket is bounded, not their sum.
+    The timeout bounds the whole attempt. Over HTTP it does not bound two steps: the lookup of a name, which takes as
+    long as the C library takes, and the signature by a credential provider.
     """
 
     def send(self, data: Data_contra) -> Outcome:

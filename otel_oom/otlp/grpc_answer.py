@@ -9,7 +9,18 @@ HTTP/2 server):
     Stream removed (Data frame with END_STREAM flag received)           HTTP 200 with a body and no grpc-status
     No status received                                                  HTTP 200 without a body and a grpc-status
     Exception deserializing response!                                   a message that is not OTLP's
-    CLIENT: Received message larger than max (4294967295 vs. 4194304)   a message that is not OTLP's
+
+A message that is too large has the code RESOURCE_EXHAUSTED. Only the first three of these texts are rejections of the
+request by the server (grpcio 1.85.3, measured; grpc-go 1.83, its source):
+
+    SERVER: Received message larger than max (9 vs. 4)        grpcio's server
+    grpc: received message larger than max (9 vs. 4)          grpc-go's server
+    grpc: received message after decompression larger than max 4
+    Decompressed message larger than max                      the request at the server, or its answer here
+    CLIENT: Received message larger than max (9 vs. 4)        the answer here: the server may have stored the data
+    SERVER: Sent message larger than max (9 vs. 4)            the answer at the server: the same
+    trying to send message larger than max (9 vs. 4)          the same, of grpc-go
+    CLIENT: Sent message larger than max (9 vs. 4)            the request here, which was not sent
 """
 
 from __future__ import annotations
@@ -26,12 +37,16 @@ from grpc import Call, StatusCode
 from otel_oom.otlp import remedies, tls_failure
 from otel_oom.otlp.export_outcome import TEMPORARY_HTTP_STATUSES, Outcome, accepted
 
-# grpcio logs a traceback for each message that is not OTLP's, without a limit. The outcome says it.
-logging.getLogger("grpc._common").setLevel(logging.CRITICAL)
+# grpcio logs a traceback for each message that is not OTLP's, and for each status text that is not UTF-8, without a
+# limit. The outcome says it.
+for _noisy in ("grpc._common", "grpc._cython"):
+    logging.getLogger(_noisy).setLevel(logging.CRITICAL)
 
 _HTTP_STATUS: Final = re.compile(r"Received http2 header with status: (\d+)")
 _NO_STATUS: Final = re.compile("END_STREAM flag received|No status received")
-_NO_MESSAGE: Final = re.compile("deserializing response|CLIENT: Received message larger than max")
+_NO_MESSAGE: Final = re.compile("deserializing response")
+_NOT_REJECTED: Final = re.compile("CLIENT: |Decompressed message|Sent message|to send message")
+_REMOVED: Final = re.compile(r"^Stream removed \((.*)\)$", re.DOTALL)  # around some of the texts above
 _NOT_HTTP2: Final = re.compile("http1.x server|Failed parsing HTTP/2")
 _PROXY: Final = re.compile(r"HTTP proxy returned response code (\d+)")
 _CLOSED: Final = re.compile("failed to connect to all addresses.*(Socket closed|Connection reset by peer)")
@@ -54,7 +69,7 @@ def answered(call: Call, message: Any) -> Outcome:
 
 def failed(call: Call, *, is_tls: bool) -> Outcome:
     """The outcome of a call with another status than OK. is_tls: whether the channel uses TLS."""
-    code, details = call.code(), call.details() or ""
+    code, details = call.code(), _REMOVED.sub(r"\1", call.details() or "")
     if status := _HTTP_STATUS.search(details):
         return _http_status(code, int(status[1]))
     if _NOT_HTTP2.search(details):
@@ -65,8 +80,11 @@ def failed(call: Call, *, is_tls: bool) -> Outcome:
         return _needs_operator(f"{code.name}: the answer is no OTLP message", remedies.NOT_A_COLLECTOR)
     innermost = details.rpartition("; last error: ")[2].rpartition("Failed to connect to remote host: ")[2]
     why = f"{code.name}: {innermost}" if innermost else str(code.name)
-    # RESOURCE_EXHAUSTED is two things: throttling, and a message larger than the server takes.
-    if code is StatusCode.INVALID_ARGUMENT or (code is StatusCode.RESOURCE_EXHAUSTED and "larger than max" in details):
+    if code is StatusCode.INVALID_ARGUMENT:
+        return Outcome("rejected", why)
+    if code is StatusCode.RESOURCE_EXHAUSTED and "larger than max" in details:  # else it is throttling
+        if _NOT_REJECTED.search(details):
+            return Outcome("retry", why, remedy=remedies.MESSAGE_SIZE, needs_operator=True, is_too_large=True)
         return Outcome("rejected", why)
     if code is StatusCode.UNAVAILABLE:
         return _unavailable(call, why, details, is_tls=is_tls)

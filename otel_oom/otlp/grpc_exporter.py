@@ -31,7 +31,7 @@ from otel_oom.config.otlp_export import ExportSettings
 from otel_oom.config.python_sdk_variables import has_credential_provider
 from otel_oom.config.standard_variables import HEADERS
 from otel_oom.errors import UsageError
-from otel_oom.otlp.export_outcome import Outcome, encoded
+from otel_oom.otlp.export_outcome import MAX_ANSWER_BYTES, Outcome, encoded
 from otel_oom.otlp.grpc_answer import answered, failed
 from otel_oom.otlp.tls_files import pem
 
@@ -39,6 +39,7 @@ _CHANNEL_OPTIONS: Final = (
     ("grpc.primary_user_agent", f"otel-oom/{__version__} {_USER_AGENT_HEADER_VALUE}"),
     ("grpc.use_local_subchannel_pool", 1),
     ("grpc.max_reconnect_backoff_ms", 5_000),
+    ("grpc.max_receive_message_length", MAX_ANSWER_BYTES),  # the library's own limit is 4 MiB
 )
 # A connection that died without a sign is closed after a call's timeout. Where that timeout is longer than 4 s, pings
 # detect the dead connection after 4 s. With a shorter timeout there are no pings, because the library's timers for them
@@ -155,7 +156,7 @@ def _channel_options(export: ExportSettings) -> tuple[tuple[str, Any], ...]:
 
 def _credentials(export: ExportSettings) -> ChannelCredentials | None:
     """Credentials from the files as they are now. None: no TLS, or a provider makes them. Raises: UsageError."""
-    if export.tls is None or has_credential_provider(os.environ):
+    if export.tls is None or has_credential_provider(os.environ, export.signal, "GRPC"):
         return None
     content = pem(export.tls)
     return ssl_channel_credentials(content.ca, content.key, content.certificate)

@@ -5,7 +5,7 @@ Rules:
   message. tests/support/backend_answers.py lists the answers of backends, with their sources.
 - A status other than 200 is outside the specification. Loki answers 204, Fluent Bit 201, and gateways 202.
 - HTML is no acceptance, whatever the status: a login page or a dashboard answers so.
-- A body of `MAX_BODY_BYTES` may be cut off, so it is no acceptance. A `Status` is an error, not an acceptance.
+- A body of `MAX_ANSWER_BYTES` may be cut off, so it is no acceptance. A `Status` is an error, not an acceptance.
 - Unknown fields are ignored (specification). But JSON that has only unknown fields must also have a field that says
   success: a proxy, an API gateway or another service may answer 200 with `{"message":"Unauthorized"}`.
 - Two backends answer one word. No other text is an acceptance, even if protobuf parses it as unknown fields, as `xx`.
@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from google.protobuf.message import DecodeError
 
-from otel_oom.otlp.http_exchange import MAX_BODY_BYTES
+from otel_oom.otlp.export_outcome import MAX_ANSWER_BYTES
 
 _STATUSES: Final = frozenset({200, 201, 202, 204})
 OTLP_TYPES: Final = frozenset(
@@ -45,7 +45,7 @@ def accepted_message(status: int, kind: str, body: bytes, response: type[Any]) -
     response: class of the message (ExportLogsServiceResponse or ExportMetricsServiceResponse)
     """
     text = body.strip()
-    if status not in _STATUSES or len(body) >= MAX_BODY_BYTES or is_html(kind, body):
+    if status not in _STATUSES or len(body) >= MAX_ANSWER_BYTES or is_html(kind, body):
         return None
     if not text or text.strip(b'"').lower() in _WORDS:
         return response()

@@ -15,9 +15,8 @@ from h11 import RemoteProtocolError
 from opentelemetry.exporter.otlp.common.http import _extract_retry_after
 
 from otel_oom.otlp import remedies, tls_failure
-from otel_oom.otlp.export_outcome import TEMPORARY_HTTP_STATUSES, Outcome, accepted
+from otel_oom.otlp.export_outcome import MAX_ANSWER_BYTES, TEMPORARY_HTTP_STATUSES, Outcome, accepted
 from otel_oom.otlp.http_acceptance import OTLP_TYPES, accepted_message
-from otel_oom.otlp.http_exchange import MAX_BODY_BYTES
 from otel_oom.otlp.http_proxy import ProxyError
 from otel_oom.otlp.server_words import server_words
 
@@ -27,9 +26,11 @@ if TYPE_CHECKING:
 # These statuses mean that the request itself is at fault. Anything else (a wrong path, a missing key, a proxy) may be
 # corrected on the way, so the data is kept. 400 and 422 are a refusal only with a Status of OTLP, which the Collector
 # (v0.159.0) sends in the request's own type. A TLS server answers 400 to plain HTTP as well, Go's without a type and
-# nginx as text/html, and has not seen the data. Loki sends its Status as an octet stream.
+# nginx as text/html, and has not seen the data. Loki sends its Status as an octet stream. A proxy that forwards plain
+# requests may refuse one itself, by a page, by JSON, or by its size. So behind such a proxy these are no rejections.
 _TOO_LARGE: Final = 413
 _BAD_REQUEST: Final = frozenset({400, 422})
+_JSON: Final = "application/json"
 
 _REMEDIES: Final = {
     400: "the answer is not OTLP; if the port speaks TLS, write https://",
@@ -46,11 +47,12 @@ _REMEDIES: Final = {
 _ERRNO: Final = re.compile(r"\[Errno -?\d+\] ")
 
 
-def answered(result: BaseHTTPResult, response: type[Any], url: str) -> Outcome:
+def answered(result: BaseHTTPResult, response: type[Any], url: str, *, is_forwarded: bool = False) -> Outcome:
     """The outcome of an answer.
 
     response: class of the response message (ExportLogsServiceResponse or ExportMetricsServiceResponse)
     url: of the request; a remedy names its path
+    is_forwarded: a proxy has read the request, and may have refused it itself
     """
     status = result.status_code or 0
     kind = _media_type(result)
@@ -67,8 +69,11 @@ def answered(result: BaseHTTPResult, response: type[Any], url: str) -> Outcome:
         where = result.headers().get("location", "another place")
         return Outcome("retry", f"{why}: to {where}", remedy=remedies.MOVED, needs_operator=True)
     why = f"{why}: {words}" if words else why
-    if status == _TOO_LARGE or (status in _BAD_REQUEST and kind in OTLP_TYPES):
+    is_of_server = kind in OTLP_TYPES - ({_JSON} if is_forwarded else set())
+    if (status in _BAD_REQUEST and is_of_server) or (status == _TOO_LARGE and (is_of_server or not is_forwarded)):
         return Outcome("rejected", why)
+    if status == _TOO_LARGE:
+        return Outcome("retry", why, remedy=remedies.REQUEST_SIZE, needs_operator=True, is_too_large=True)
     remedy = _REMEDIES.get(status, remedies.SERVER)
     if remedy is remedies.PATH:
         remedy = f"nothing takes OTLP at {urlsplit(url).path or '/'} there; {remedy}"
@@ -82,14 +87,11 @@ def _media_type(result: BaseHTTPResult) -> str:
 
 
 def _body(result: BaseHTTPResult) -> bytes:
-    """The body, decompressed. The request asks for `identity`, but some proxies ignore that.
-
-    With a credential provider, requests has decoded the body already.
-    """
+    """The body, decompressed. The request asks for `identity`, but some proxies ignore that."""
     body = result.content()
     if result.headers().get("content-encoding", "").strip().lower() in {"gzip", "x-gzip", "deflate"}:
         with suppress(zlib.error):
-            return zlib.decompressobj(wbits=47).decompress(body, MAX_BODY_BYTES)  # 47: gzip or zlib
+            return zlib.decompressobj(wbits=47).decompress(body, MAX_ANSWER_BYTES)  # 47: gzip or zlib
     return body
 
 

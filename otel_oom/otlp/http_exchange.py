@@ -1,4 +1,7 @@
-"""One HTTP/1.1 request over a socket, and its complete answer, within one deadline. h11 handles the protocol."""
+"""One HTTP/1.1 request over a socket, and its complete answer, within one deadline. h11 handles the protocol.
+
+h11 bounds the head of an answer (16 KiB); `MAX_ANSWER_BYTES` bounds its body.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +16,8 @@ import h11
 from opentelemetry.exporter.http.transport._base import BaseHTTPResult
 
 from otel_oom.errors import UsageError
+from otel_oom.otlp.export_outcome import MAX_ANSWER_BYTES
 
-MAX_BODY_BYTES: Final = 1 << 20
-"""What is read of the body of an answer; h11 bounds its head."""
 _FIRST_REDIRECT: Final = 300  # lower statuses are a success
 _STATUS_LINE: Final = b"HTTP/1."
 _FRAMING_HEADERS: Final = frozenset({"content-length", "transfer-encoding"})
@@ -111,7 +113,7 @@ def _receive(sock: socket.socket, until_s: float) -> bytes:
 def _read(http: h11.Connection, receive: Callable[[], bytes]) -> Answer:
     """The answer; its body is cut at 1 MiB. Raises: OSError, h11.RemoteProtocolError."""
     response, body = None, bytearray()
-    while len(body) < MAX_BODY_BYTES:
+    while len(body) < MAX_ANSWER_BYTES:
         event = _next_event(http)
         if event is h11.NEED_DATA:
             http.receive_data(receive())
@@ -131,7 +133,7 @@ def _read(http: h11.Connection, receive: Callable[[], bytes]) -> Answer:
     for raw_name, raw_value in response.headers:
         name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
         fields[name] = f"{fields[name]}, {value}" if name in fields else value
-    return Answer(response.status_code, response.reason.decode("latin-1"), None, fields, bytes(body[:MAX_BODY_BYTES]))
+    return Answer(response.status_code, response.reason.decode("latin-1"), None, fields, bytes(body[:MAX_ANSWER_BYTES]))
 
 
 def _next_event(http: h11.Connection) -> object:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from opentelemetry.exporter.otlp.proto.common._log_encoder import encode_logs
 from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
@@ -32,11 +32,12 @@ from otel_oom.otlp.http_answer import answered, no_answer
 from otel_oom.otlp.http_connection import Connection
 from otel_oom.otlp.http_date_header import offset_s
 from otel_oom.otlp.http_exchange import check_headers
-from otel_oom.otlp.tls_files import ca_path, tls_context
+from otel_oom.otlp.tls_files import tls_context
 
 if TYPE_CHECKING:
     from ssl import SSLContext
 
+    from opentelemetry.exporter.http.transport._requests import RequestsHTTPTransport
     from opentelemetry.exporter.otlp.common.http import _OTLPHTTPClient
     from opentelemetry.sdk.metrics.export import MetricsData
 
@@ -52,6 +53,9 @@ class _HttpExporter:
 
     def __init__(self, export: ExportSettings) -> None:
         super().__init__(**_arguments(export))
+        self._is_forwarded = export.proxy is not None and export.tls is None
+        if not isinstance(self._client._transport, Connection):
+            _replace_session_transport(self._client, export)
         headers = self._client._headers
         if headers.get("user-agent", "").startswith(_SDK_AGENT):  # the user set no other
             headers["user-agent"] = f"{_AGENT} {headers['user-agent']}"
@@ -61,7 +65,7 @@ class _HttpExporter:
 
     def reconnect(self) -> None:
         """Close the connection, if there is one: the next request opens a new one."""
-        self._client._transport.close()  # requests' transport closes its pools, which open new connections
+        self._client._transport.close()
 
     def close(self) -> None:
         """Close the connections."""
@@ -74,7 +78,7 @@ class HttpLogs(_HttpExporter, OTLPLogExporter):
     def send(self, batch: Sequence[Any]) -> Outcome:
         """POST one batch of SDK log records."""
         request: bytes = encoded(lambda records: encode_logs(records).SerializeToString(), batch)
-        return _post(self._client, request, ExportLogsServiceResponse)
+        return _post(self._client, request, ExportLogsServiceResponse, is_forwarded=self._is_forwarded)
 
 
 class HttpMetrics(_HttpExporter, OTLPMetricExporter):
@@ -83,7 +87,7 @@ class HttpMetrics(_HttpExporter, OTLPMetricExporter):
     def send(self, data: MetricsData) -> Outcome:
         """POST one collection."""
         request: bytes = encoded(lambda collection: encode_metrics(collection).SerializeToString(), data)
-        return _post(self._client, request, ExportMetricsServiceResponse)
+        return _post(self._client, request, ExportMetricsServiceResponse, is_forwarded=self._is_forwarded)
 
 
 def _arguments(export: ExportSettings) -> dict[str, Any]:
@@ -96,14 +100,27 @@ def _arguments(export: ExportSettings) -> dict[str, Any]:
         "timeout": export.timeout_s,
         "compression": Compression(export.compression),
     }
-    if export.tls is not None:
-        tls_context(export.tls)  # so that a wrong file is an error at the start
-    if not has_credential_provider(os.environ):
-        # 10 MiB lighter than requests, the exporters' default, and with one deadline per request.
-        tls = partial(_renewed, export.tls) if export.tls is not None else None
-        return own | {"_transport": Connection(tls, export.proxy)}
-    # A credential provider returns a session of requests, which by default trusts the list of certifi.
-    return own | ({"certificate_file": ca_path(export.tls)} if export.tls is not None else {})
+    if has_credential_provider(os.environ, export.signal, "HTTP"):
+        return own  # a transport given here would take the provider's place
+    # 10 MiB lighter than requests, the exporters' default, and with one deadline per request.
+    return own | {"_transport": _connection(export, export.tls)}
+
+
+def _replace_session_transport(client: _OTLPHTTPClient, export: ExportSettings) -> None:
+    """Send the requests of a credential provider's session over a connection. Raises: UsageError."""
+    from otel_oom.otlp.http_provider_session import mount_connection, with_certificate  # imports requests
+
+    session = cast("RequestsHTTPTransport", client._transport)._session
+    files = with_certificate(export.tls, session) if export.tls is not None else None
+    mount_connection(session, export.url, _connection(export, files))
+
+
+def _connection(export: ExportSettings, files: TlsFiles | None) -> Connection:
+    """A connection that opens when it is used. files: None without TLS. Raises: UsageError."""
+    if files is None:
+        return Connection(None, export.proxy)
+    tls_context(files)  # so that a wrong file is an error at the start
+    return Connection(partial(_renewed, files), export.proxy)
 
 
 def _renewed(files: TlsFiles) -> SSLContext:
@@ -114,8 +131,8 @@ def _renewed(files: TlsFiles) -> SSLContext:
         raise OSError(errno.EINVAL, str(error)) from error
 
 
-def _post(client: _OTLPHTTPClient, data: bytes, response: type[Any]) -> Outcome:
-    """POST one encoded request. response: class of the response message."""
+def _post(client: _OTLPHTTPClient, data: bytes, response: type[Any], *, is_forwarded: bool) -> Outcome:
+    """POST one encoded request. response: class of the response message; is_forwarded: a proxy reads the request."""
     body = client._compress(data)
     asked_ns, asked_s = time.time_ns(), time.monotonic()
     result = client._transport.request(
@@ -127,4 +144,4 @@ def _post(client: _OTLPHTTPClient, data: bytes, response: type[Any]) -> Outcome:
     # The offset is inexact after a slow answer, and wrong if the clock was set during the request.
     is_exact = took_s < _EXACT_S and abs((answered_ns - asked_ns) / 1e9 - took_s) < _EXACT_S
     offset = offset_s(result.headers().get("date"), asked_ns, answered_ns) if is_exact else None
-    return replace(answered(result, response, client._endpoint), clock_offset_s=offset)
+    return replace(answered(result, response, client._endpoint, is_forwarded=is_forwarded), clock_offset_s=offset)

@@ -23,8 +23,16 @@ PROXY_FAILS: Final = "is this the right proxy? HTTPS_PROXY (HTTP_PROXY for http:
 STDOUT: Final = "send the output of the exporter `console` to another place"
 NOT_ENCODABLE: Final = f"a bug, or a damaged spool; please report it at {URL}/issues"
 SERVER: Final = "see the server's own log"
+REQUEST_SIZE: Final = "raise the size of a request that the proxy, or the server, accepts"
+MESSAGE_SIZE: Final = (
+    "raise the size of a message that the server accepts; if the answer is too large, is this a collector? "
+    "It may have stored the data, which it then gets again"
+)
 ISSUER: Final = "if you trust its issuer, name the issuer's certificate in OTEL_EXPORTER_OTLP_CERTIFICATE"
-HOST_NAME: Final = "OTEL_EXPORTER_OTLP_ENDPOINT must name the host as the server's certificate does"
+HOST_NAME: Final = (
+    "OTEL_EXPORTER_OTLP_ENDPOINT must name the host as the server's certificate does, in a subject alternative name; "
+    "a certificate with a common name alone must be replaced"
+)
 VALIDITY: Final = "renew the server's certificate, or set this machine's clock"
 CLIENT_CERTIFICATE: Final = (
     "the server demands a client certificate that it trusts: name it in OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE, "

@@ -155,6 +155,8 @@ class Sender(threading.Thread):
         if outcome.is_silent:  # the collector may be dead for both signals: only one of them waits for a timeout
             self._metrics.reconnect()
         if not self._count_outcome(outcome, self._logs_export, self._log_backoff):
+            if outcome.is_too_large:
+                self._batch_events = max(1, len(batch) // 2)
             return
         if outcome.result == "rejected" and len(batch) > 1:
             self._batch_events = len(batch) // 2

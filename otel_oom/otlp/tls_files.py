@@ -11,8 +11,10 @@ Rules:
 
 from __future__ import annotations
 
+import errno
 import os
 import re
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 _CERTIFICATE: Final = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 _KEY: Final = re.compile(rb"-----BEGIN ([A-Z0-9 ]*)PRIVATE KEY-----(.{0,40})", re.DOTALL)
 _HASHED: Final = re.compile(r"[0-9a-f]{8}\.[0-9]+")  # the names that OpenSSL looks for in a directory
+_MAX_BYTES: Final = 16 << 20  # all certificates of a system take 0.2 MiB
 _MAX_PATH_CHARACTERS: Final = 255  # a longer value is the content of a file, and may be a secret
 
 
@@ -47,6 +50,8 @@ def tls_context(files: TlsFiles) -> SSLContext:
         context = ssl.create_default_context(cafile=_checked_ca(files))
     except OSError as error:  # ssl.SSLError is one
         raise _refused(files.ca or files.system_ca, "holds a damaged certificate") from error
+    # RFC 9525, section 2: a common name is no host name. create_default_context has no argument for this.
+    setattr(context, "hostname_checks_common_name", False)  # noqa: B010
     if pair is not None:
         _load_pair(context, *pair)
     return context
@@ -61,14 +66,6 @@ def pem(files: TlsFiles) -> Pem:
         ca = b"\n".join(dict.fromkeys(block for path in _system_files() for block in _certificates(path)))
     pair = _client_pair(files)
     return Pem(ca, *((_read(pair[0]), _read(pair[1])) if pair else (None, None)))
-
-
-def ca_path(files: TlsFiles) -> str:
-    """A file or a directory with the trusted certificates, for a library that takes one path. Raises: UsageError."""
-    import ssl
-
-    system = ssl.get_default_verify_paths()
-    return _checked_ca(files) or system.cafile or system.capath or ""
 
 
 def _checked_ca(files: TlsFiles) -> str | None:
@@ -142,7 +139,9 @@ def _read_certificate(file: NamedFile) -> bytes:
 def _read(file: NamedFile) -> bytes:
     """The content. Raises: UsageError; it does not show the value if that may be the content itself."""
     try:
-        content = Path(file.path).read_bytes()
+        content = _content(file.path)
+    except _NotAFileError as error:
+        raise _refused(file, str(error)) from None
     except (OSError, ValueError) as error:
         if not isinstance(error, OSError) or len(file.path) > _MAX_PATH_CHARACTERS or is_file_content(file.path):
             remedy = "write the certificate or key to a file"
@@ -151,6 +150,28 @@ def _read(file: NamedFile) -> bytes:
         raise UsageError(f"{file.variable}={file.path!r}: {error.strerror}", remedy) from error
     if not content.strip():
         raise _refused(file, "is empty")
+    return content
+
+
+class _NotAFileError(ValueError):
+    """What a path names is no file that can be read as a whole. The text is a predicate, such as `is empty`."""
+
+
+def _content(path: str | Path) -> bytes:
+    """The content of a regular file. Raises: OSError, ValueError (a NUL in the path), _NotAFileError.
+
+    A pipe without a writer would block the start for ever, and a device such as /dev/zero never ends.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+    with open(descriptor, "rb") as file:  # noqa: PTH123 it is open
+        kind = os.fstat(descriptor).st_mode
+        if stat.S_ISDIR(kind):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if not stat.S_ISREG(kind):
+            raise _NotAFileError("is a pipe, a socket or a device, not a file")
+        content = file.read(_MAX_BYTES + 1)
+    if len(content) > _MAX_BYTES:
+        raise _NotAFileError(f"is larger than {_MAX_BYTES >> 20} MiB")
     return content
 
 
@@ -179,6 +200,6 @@ def _system_files() -> Iterator[Path]:
 
 def _certificates(path: Path) -> list[bytes]:
     try:
-        return _CERTIFICATE.findall(path.read_bytes())
-    except OSError:
+        return _CERTIFICATE.findall(_content(path))
+    except (OSError, _NotAFileError):
         return []  # as for OpenSSL: a name that leads nowhere

@@ -18,7 +18,7 @@ NARROW: Final = 60
 _INDENT: Final = 2
 _LABEL: Final = 16
 _EIGHTHS: Final = " ▏▎▍▌▋▊▉"
-_COLOUR: Final = re.compile(r"(\x1b\[[0-9;]*m)")
+_COLOUR: Final = re.compile(r"(\x1b\[(?:0|1|1;31|2)m)")  # those of `Style`, and no other
 _UNITS: Final = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 
 

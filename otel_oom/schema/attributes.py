@@ -133,7 +133,9 @@ REPORT: Final = Attribute(
 )
 BACKLOG: Final = Attribute("oom.backlog", "bool", "True: older than the agent's start, found in the ring.")
 IS_UNCONFIRMED: Final = Attribute(
-    "oom.unconfirmed", "bool", "True: of the kill lines that were read together, the kernel did not count all (4.13+)."
+    "oom.unconfirmed",
+    "bool",
+    "True: the kernel did not count all kill lines that were read together with this one (4.13+).",
 )
 EXECUTABLE_NAME: Final = Attribute("process.executable.name", "string", "The victim's program, if /proc still had it.")
 EXECUTABLE_PATH: Final = Attribute("process.executable.path", "string", "Path of that program, if /proc still had it.")

@@ -6,14 +6,15 @@ well. Then each page of a copy is read by itself: one bad page near the root hid
 
 from __future__ import annotations
 
-import os
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+from otel_oom.spool.file_trust import create
 from otel_oom.spool.lost_checkpoint import checkpoint_from_events
 from otel_oom.spool.repaired_copy import leaf_pages, repaired_copies
-from otel_oom.spool.store_reading import connect, read_content, read_leaf_pages
+from otel_oom.spool.sqlite_connection import connect
+from otel_oom.spool.store_reading import read_content, read_leaf_pages
 from otel_oom.spool.store_tables import Content
 
 
@@ -45,7 +46,7 @@ def _with_copies(path: Path, content: Content, first_page: bytes, *, has_read: b
     """
     copy = path.with_name(f"{path.name}.copy")
     try:
-        os.close(os.open(copy, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        create(copy).close()
         for repaired in repaired_copies(path, copy, first_page):
             if has_read:
                 continue

@@ -3,6 +3,7 @@
 - The pages of the write-ahead log are written into the copy, also those behind a damaged frame. In most cases a later
   commit wrote the damaged page again.
 - The header of the file is replaced, with the real number of pages: SQLite reads nothing of a file that is too short.
+- Only the first 64 MiB are copied. A damaged size must not fill the disk: a sparse file can have 16 TiB.
 - The first page holds the names of the tables. It is the same in all files of one format that this version made.
 
 Format: https://www.sqlite.org/fileformat2.html
@@ -11,29 +12,33 @@ Format: https://www.sqlite.org/fileformat2.html
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 from otel_oom.spool import write_ahead_log
+from otel_oom.spool.file_trust import open_file
 from otel_oom.spool.write_ahead_log import PAGE_BYTES
 
 _HEADER_BYTES: Final = 100
 _PAGE_COUNT: Final = slice(28, 32)
+_MAX_BYTES: Final = 64 << 20  # of queue and quarantine, as in `machine.process_limits`
+_COPIED_BYTES: Final = 1 << 20
 _LEAF: Final = b"\x0d"  # a leaf page of a table
 
 
 def repaired_copies(path: Path, copy: Path, first_page: bytes) -> Iterator[Path]:
-    """Write one copy after the other to the path `copy`. The caller may stop when one is good.
+    """Write one copy after the other into the empty file `copy`. The caller may stop when one is good.
 
     The first copy has a new header, the second one a new first page. first_page: of an empty file of this format.
 
     Raises: OSError.
     """
-    shutil.copyfile(path, copy)
+    with open_file(path, "rb") as source, open_file(copy, "r+b") as target:
+        for _ in range(_MAX_BYTES // _COPIED_BYTES):
+            target.write(source.read(_COPIED_BYTES))
     _merge_log(path, copy)
-    with copy.open("r+b") as file:
+    with open_file(copy, "r+b") as file:
         theirs = file.read(PAGE_BYTES).ljust(PAGE_BYTES, b"\0")
         file.seek(0, os.SEEK_END)
         pages = -(-file.tell() // PAGE_BYTES)
@@ -41,7 +46,7 @@ def repaired_copies(path: Path, copy: Path, first_page: bytes) -> Iterator[Path]
     header = bytearray(first_page[:_HEADER_BYTES])
     header[_PAGE_COUNT] = pages.to_bytes(4, "big")
     for rest in (theirs, first_page):
-        with copy.open("r+b") as file:
+        with open_file(copy, "r+b") as file:
             file.write(header + rest[_HEADER_BYTES:])
         yield copy
 
@@ -49,7 +54,7 @@ def repaired_copies(path: Path, copy: Path, first_page: bytes) -> Iterator[Path]
 def leaf_pages(copy: Path) -> list[int]:
     """Numbers of the pages that hold rows, also free ones. The first page holds the names of the tables."""
     pages = []
-    with copy.open("rb") as file:
+    with open_file(copy, "rb") as file:
         for page in range(2, copy.stat().st_size // PAGE_BYTES + 1):
             file.seek((page - 1) * PAGE_BYTES)
             if file.read(1) == _LEAF:
@@ -64,7 +69,7 @@ def _merge_log(path: Path, copy: Path) -> None:
     most_pages = copy.stat().st_size // PAGE_BYTES + last
     if not last:
         return
-    with path.with_name(f"{path.name}-wal").open("rb") as log, copy.open("r+b") as file:
+    with open_file(path.with_name(f"{path.name}-wal"), "rb") as log, open_file(copy, "r+b") as file:
         for frame in frames:
             if frame.number <= last and 0 < frame.page <= most_pages:
                 log.seek(frame.offset)

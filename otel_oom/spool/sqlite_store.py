@@ -6,9 +6,10 @@ Rules:
   survives a crash of the machine.
 - A file that is damaged, or of a newer version, is renamed and never deleted. What can be read of a damaged one is
   durable in the file that takes its place before the damaged one is renamed.
-- The directory is made 0700 and the files 0600: a command line may hold secrets.
+- The directory is made 0700 and the files 0600: a command line may hold secrets. `file_trust` decides which directories
+  and files are used at all.
 
-Errors: StoreHeldError (another live agent uses it), OSError and sqlite3.Error (the disk).
+Errors: StoreHeldError (another live agent uses it), OSError and sqlite3.Error (the disk, or a file of another user).
 """
 
 from __future__ import annotations
@@ -16,29 +17,30 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
-import stat
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from otel_oom.spool import store_tables, write_ahead_log
+from otel_oom.spool import file_trust, replacement, store_tables, write_ahead_log
 from otel_oom.spool.checkpoint import NOT_KNOWN, Checkpoint
 from otel_oom.spool.damaged_file import rescue
 from otel_oom.spool.directory_lock import DirectoryLock
 from otel_oom.spool.spool import Commit
-from otel_oom.spool.store_reading import connect, read_content
+from otel_oom.spool.sqlite_connection import connect
+from otel_oom.spool.store_reading import read_content
 from otel_oom.spool.store_tables import FORMAT, Content
-from otel_oom.spool.write_ahead_log import PAGE_BYTES
+from otel_oom.spool.write_ahead_log import MODES, ROLLBACK_MODE, WAL_MODE
 from otel_oom.telemetry.event import Event
 
 log = logging.getLogger(__name__)
 
 FILE: Final = "spool.db"
-_NEW: Final = "spool.db.new"
-_PART: Final = "spool.db.part"
-_MODES: Final = (b"\1\1", b"\2\2")  # bytes 18 and 19: https://www.sqlite.org/fileformat2.html
 _SMALLEST_BYTES: Final = 512  # of SQLite's smallest page
+_NEWER: Final = (
+    "the spool was written by a newer version (format %d, this one reads up to %d), and is kept as %s; an empty one "
+    "takes its place; to deliver its events, install the newer version and rename it back"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +64,10 @@ class SqliteStore:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._path = directory / FILE
+        self._log_paths = (directory / f"{FILE}-wal", directory / f"{FILE}-shm")
         self._lock = DirectoryLock(directory)
-        self._file: os.stat_result | None = None
+        self._files: dict[Path, os.stat_result] = {}
+        """The database, its write-ahead log and the log's index, as they were before SQLite opened them."""
         self._database: sqlite3.Connection | None = None
         self._index: BinaryIO | None = None
         """Of the write-ahead log: open as long as the database."""
@@ -80,14 +84,20 @@ class SqliteStore:
 
         Raises: StoreHeldError, OSError, sqlite3.Error.
         """
+        file_trust.check_links(self._directory)
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock.take()
         directory = self._lock.key
         is_known = directory in self._known
         try:
+            if not is_known and (warning := file_trust.warning(self._directory)):
+                log.warning(warning)
+            file_trust.check_files(self._directory, FILE)
             stored = self._open(is_known=is_known)
         except BaseException:
-            self.close(keep_lock=True)
+            if self._database is not None:  # what could not be read yet is read by the next `open`
+                with replacement.under_another_name(self._path):
+                    self.close(keep_lock=True)
             raise
         self._known.add(directory)
         return Stored(damage=stored.damage) if is_known else stored
@@ -114,26 +124,26 @@ class SqliteStore:
             self._lock.release()
 
     def _is_in_place(self) -> bool:
-        """Whether the open file is the one in the directory: SQLite in WAL mode would write into a removed file."""
+        """Whether the open files are those in the directory: SQLite in WAL mode would write into removed ones."""
         with suppress(FileNotFoundError):
-            return (
-                self._lock.is_in_place() and self._file is not None and os.path.samestat(self._file, self._path.stat())
+            return self._lock.is_in_place() and all(
+                os.path.samestat(status, path.lstat()) for path, status in self._files.items()
             )
         return False
 
     def _open(self, *, is_known: bool) -> Stored:
         """Open or create the file. is_known: its content was returned before, and is in memory."""
+        replacement.finish(self._path)
         if not any(self._path.with_name(FILE + tail).exists() for tail in ("", "-wal")):
-            new = self._directory / _NEW  # it exists already if a crash came between the two renames of `_replace`
-            (new if new.exists() else self._new_file(Content(FORMAT))).rename(self._path)
+            replacement.create_file(self._path, Content(FORMAT))
         content, cut_off = self._read()
         damage, lost = "", None
         if content.version > FORMAT:
             kept_path = self._replace(Content(FORMAT), f"version-{content.version}")
-            log.warning("the spool could not be read, and is kept as %s; an empty one takes its place", kept_path)
+            log.warning(_NEWER, content.version, FORMAT, kept_path)
             content, _ = self._read()
         elif content.damage or cut_off:
-            content = rescue(self._path, content, cut_off, self._first_page())
+            content = rescue(self._path, content, cut_off, replacement.first_page(self._path))
             kept_path = self._replace(content, "damaged")
             lost = content.lost
             damage = _describe_damage(content, cut_off, kept_path)
@@ -147,20 +157,25 @@ class SqliteStore:
 
     def _read(self) -> tuple[Content, int]:
         """Connect to the file and read it. Returns its content, and how many commits SQLite does not accept."""
-        os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))  # SQLite would make it wider
-        self._file = self._path.stat()
-        if not stat.S_ISREG(self._file.st_mode):
-            raise OSError(f"{self._path} is no regular file")
+        if not self._path.exists():
+            file_trust.create(self._path).close()  # SQLite would make it wider
+        file = file_trust.checked(self._path)
+        self._files = {self._path: file}
         commits = write_ahead_log.commits(self._path)
-        if self._file.st_size < _SMALLEST_BYTES:  # SQLite takes it for a new file, and would delete its log
+        if file.st_size < _SMALLEST_BYTES:  # SQLite takes it for a new file, and would delete its log
             return Content(FORMAT, damage=("the file is empty",), lost=None), len(commits)
         write_ahead_log.check_room(self._path)
         # Before SQLite connects: closing the file later would take away SQLite's locks, see `open_index`.
-        with self._path.open("rb") as file:
-            has_known_modes = file.read(20).endswith(_MODES)
+        with file_trust.open_file(self._path, "rb") as header:
+            modes = header.read(MODES.stop)[MODES]
+        if modes == WAL_MODE:
+            self._files |= {path: _made(path) for path in self._log_paths}
         self._database = connect(self._path)
         content = read_content(self._database)
-        if not has_known_modes:  # SQLite takes the file for read-only, and says nothing else
+        for path, status in self._files.items():
+            if path == self._path or not content.damage:  # else SQLite may have given up before it opened the log
+                file_trust.check_is_open(path, status)
+        if modes not in {WAL_MODE, ROLLBACK_MODE}:  # SQLite takes the file for read-only, and says nothing else
             content = replace(content, damage=(*content.damage, "its header names unknown versions of SQLite's format"))
         self._index = write_ahead_log.open_index(self._path)
         accepted = write_ahead_log.accepted_frames(self._index)
@@ -172,42 +187,27 @@ class SqliteStore:
         assert database is not None
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = FULL")
-        database.execute("BEGIN IMMEDIATE").execute("COMMIT")  # a new file has a log only now
+        database.execute("BEGIN IMMEDIATE").execute("COMMIT")  # a file of another maker has a log only now
+        self._files |= {path: file_trust.checked(path) for path in self._log_paths}
         self._index = self._index or write_ahead_log.open_index(self._path)
         if self._index is not None:
             write_ahead_log.allocate_index(self._index)
         database.execute("PRAGMA journal_size_limit = 1048576")  # given back after an outage
         return database
 
-    def _first_page(self) -> bytes:
-        """The first page of an empty file."""
-        with self._new_file(Content(FORMAT)).open("rb") as file:
-            return file.read(PAGE_BYTES)
-
-    def _new_file(self, content: Content) -> Path:
-        """Write a file with this content. Returns its path: the name `_NEW`, which only a complete file has."""
-        part = self._directory / _PART
-        for tail in ("", "-journal"):
-            part.with_name(_PART + tail).unlink(missing_ok=True)
-        os.close(os.open(part, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-        with closing(connect(part)) as database:
-            store_tables.create(database, content)
-        return part.rename(self._directory / _NEW)
-
     def _replace(self, content: Content, why: str) -> Path:
         """Rename the open file, and put one with this content in its place. Returns the path of the renamed one."""
-        new = self._new_file(content)
-        number = 0
-        while (kept_path := self._path.with_name(f"{FILE}.{why}.{number}")).exists():
-            number += 1
-        for tail in ("-wal", "-shm", ""):  # the file itself last: after a crash in between it is still found
-            part = self._path.with_name(FILE + tail)
-            if part.exists():
-                part.rename(kept_path.with_name(kept_path.name + tail))
-        # Closed after it is renamed, because then SQLite leaves the file and its WAL as they are.
+        kept_path = replacement.set_aside(self._path, content, why)
         self.close(keep_lock=True)
-        new.rename(self._path)
+        replacement.finish(self._path)
         return kept_path
+
+
+def _made(path: Path) -> os.stat_result:
+    """Create the file if it is missing. Returns its checked status."""
+    if not os.path.lexists(path):
+        file_trust.create(path).close()
+    return file_trust.checked(path)
 
 
 def _describe_damage(content: Content, cut_off: int, kept_path: Path) -> str:

@@ -3,9 +3,11 @@
 Rules:
 - The content of the file is not trusted: each part is read, or reported as damage. Damage causes no exception.
 - Texts are read as bytes, because a damaged text may be no UTF-8.
+- Only tables that an agent made are read, by their text in `sqlite_master`. A trigger, a view, an index or another
+  table is damage: the file is set aside, and nothing in it is run.
 - A row is used only if its checksum is right. Rows of format 1 have none: there the form of the text decides.
-- The memory is bounded as that of the queue, although a size in the file may be damaged. From Python 3.11 on, SQLite
-  returns no longer row. Events beyond the limit are damage.
+- The memory is bounded as that of the queue, although a size in the file may be damaged. A longer row is damage: from
+  Python 3.11 on SQLite does not read it, before it does for a moment. Events beyond the limit are damage.
 - Rows are read from both ends. Where SQLite cannot go on, each row in between is asked for by its number.
 - An error of SQLite is about the disk or about the content. An error of the disk is raised: the caller tries again
   later. An error of the content is damage.
@@ -14,16 +16,14 @@ Rules:
 from __future__ import annotations
 
 import sqlite3
-import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from itertools import islice
-from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from otel_oom.spool.checkpoint import Checkpoint
 from otel_oom.spool.event_queue import MAX_BYTES, MAX_EVENTS
-from otel_oom.spool.store_tables import APPLICATION_ID, CHECKPOINTS, FORMAT, Content
+from otel_oom.spool.sqlite_connection import is_of_the_disk
+from otel_oom.spool.store_tables import APPLICATION_ID, CHECKPOINTS, FORMAT, OWN_TABLES, Content
 from otel_oom.spool.stored_format import NOT_UNDERSTOOD, checksum, load_checkpoint, load_event
 from otel_oom.telemetry.event import Event
 
@@ -31,33 +31,14 @@ _Row: TypeAlias = tuple[Any, ...]
 
 _MAX_ROWS: Final = 2 * MAX_EVENTS  # a damaged tree can name one page many times
 _MAX_STOPS_KEPT: Final = 3
-
-# SQLite's messages about the disk and about other processes (sqlite3ErrStr in its src/main.c). The class of the error
-# is not enough: OperationalError is raised for a full disk, and also for a table that is missing.
-_OF_THE_DISK: Final = (
-    "access permission denied",
-    "attempt to write a readonly database",
-    "database is locked",
-    "database or disk is full",
-    "database table is locked",
-    "disk I/O error",
-    "locking protocol",
-    "unable to open database file",
+_EVENT, _STATE = (
+    f"CASE WHEN length({column}) <= {MAX_BYTES} THEN CAST({column} AS BLOB) END" for column in ("event", "state")
 )
+"""Columns in SQL, NULL if they are too long."""
 
 
 class _WrongChecksumError(ValueError):
     """A row is not as it was written."""
-
-
-def connect(path: Path) -> sqlite3.Connection:
-    """Open the file with bounded memory. Raises: sqlite3.Error, the disk fails."""
-    database = sqlite3.connect(path, isolation_level=None, timeout=1.0)
-    if sys.version_info >= (3, 11):
-        database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_BYTES)
-    with suppress(sqlite3.DatabaseError, UnicodeDecodeError):  # damage, which the reading finds as well
-        database.execute("PRAGMA cache_size = -256")  # KiB: a second read costs less than memory
-    return database
 
 
 def read_content(database: sqlite3.Connection) -> Content:
@@ -71,9 +52,10 @@ def read_content(database: sqlite3.Connection) -> Content:
         return Content(version)
     if version is not None and version not in {1, FORMAT}:
         reading.damage.append("its version is damaged")
-    verdict = next(reading.rows("PRAGMA quick_check(1)"), ("nothing",))[0]
-    if verdict != "ok" and not reading.damage:
-        reading.damage.append("SQLite's quick_check finds errors")
+    if reading.has_own_tables_only():  # the check evaluates expressions in tables
+        verdict = next(reading.rows("PRAGMA quick_check(1)"), ("nothing",))[0]
+        if verdict != "ok" and not reading.damage:
+            reading.damage.append("SQLite's quick_check finds errors")
     return reading.format_1() if version == 1 else reading.format_2()
 
 
@@ -94,7 +76,7 @@ def read_leaf_pages(
     for statement in ("COMMIT", "PRAGMA writable_schema = RESET"):
         list(reading.rows(statement))
     for page in pages:
-        query = f"SELECT number, CAST(event AS BLOB), checksum FROM page_{page}"  # noqa: S608 a number
+        query = f"SELECT number, {_EVENT}, checksum FROM page_{page}"  # noqa: S608 a number
         reading.take(reading.rows(query))
     return reading.events
 
@@ -111,19 +93,40 @@ class _Reading:
         self._is_full = False
         self._stops = 0
         """How often SQLite could not go on."""
+        self._tables: set[bytes] = set()
+        """Names of tables that an agent made."""
         self.damage: list[str] = []
         """What is wrong with the file, one phrase each."""
+
+    def has_own_tables_only(self) -> bool:
+        """Whether an agent made all that the file defines. Before this is called, no table can be read."""
+        is_own = True
+        for entry in self.rows("SELECT CAST(name AS BLOB), CAST(sql AS BLOB) FROM sqlite_master"):
+            if entry in OWN_TABLES:
+                self._tables.add(entry[0])
+            else:
+                is_own = False
+        if not is_own:
+            self.damage.insert(0, "it defines something that no agent made, such as a trigger: check who may write it")
+        return is_own and not self.damage
 
     def rows(self, query: str, *values: int | str) -> Iterator[_Row]:
         """The rows up to the first that cannot be read."""
         try:
             yield from islice(self._database.execute(query, values), _MAX_ROWS)
         except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # the second: the message quotes a damaged text
-            if str(error).startswith(_OF_THE_DISK):
+            if is_of_the_disk(error):
                 raise
             self._stops += 1
             if self._stops <= _MAX_STOPS_KEPT:
                 self.damage.append(str(error).partition(" with text ")[0])  # not the text: it may hold a secret
+
+    def rows_of(self, table: str, query: str, *values: int) -> Iterator[_Row]:
+        """The rows of a query on a table that an agent made."""
+        if table.encode() in self._tables:
+            yield from self.rows(query, *values)
+        else:
+            self.damage.append(f"no such table: {table}")
 
     def number(self, query: str) -> int | None:
         """The one number that a query returns, None if it cannot be read."""
@@ -133,27 +136,27 @@ class _Reading:
     def format_1(self) -> Content:
         """What a file of format 1 contains."""
         checkpoint = None
-        for (state,) in self.rows("SELECT CAST(state AS BLOB) FROM checkpoint"):
+        for (state,) in self.rows_of("checkpoint", f"SELECT {_STATE} FROM checkpoint"):  # noqa: S608 a constant
             try:
                 checkpoint = load_checkpoint(state)
             except NOT_UNDERSTOOD as error:  # noqa: PERF203 one row
                 self.damage.append(f"a checkpoint cannot be used: {_name(error)}")
-        self._read_events("SELECT number, CAST(event AS BLOB) FROM events")
+        self._read_events(f"number, {_EVENT}")
         return self._content(1, checkpoint, 0, None)
 
     def format_2(self) -> Content:
         """What a file of format 2 contains."""
         found: dict[int, tuple[Checkpoint, int]] = {}
         for parity, table in enumerate(CHECKPOINTS):
-            query = f"SELECT number, events, CAST(state AS BLOB), checksum FROM {table}"  # noqa: S608 one of two names
-            for number, count, state, stored in self.rows(query):
+            query = f"SELECT number, events, {_STATE}, checksum FROM {table}"  # noqa: S608 one of two names
+            for number, count, state, stored in self.rows_of(table, query):
                 try:
                     if number % 2 != parity or checksum(state, number, count) != stored:
                         raise _WrongChecksumError
                     found[number] = (load_checkpoint(state), count)
                 except NOT_UNDERSTOOD as error:  # noqa: PERF203 two rows
                     self.damage.append(f"a checkpoint cannot be used: {_name(error)}")
-        self._read_events("SELECT number, CAST(event AS BLOB), checksum FROM events")
+        self._read_events(f"number, {_EVENT}, checksum")
         if not found:
             if self.events:
                 self.damage.append("the checkpoint is missing")
@@ -172,9 +175,10 @@ class _Reading:
         events = tuple(sorted(self.events.items()))
         return Content(version, events, checkpoint, commit, count, tuple(self.damage), self._lost(count))
 
-    def _read_events(self, query: str) -> None:
+    def _read_events(self, columns: str) -> None:
+        query = f"SELECT {columns} FROM events"  # noqa: S608 constants
         stops = self._stops
-        self.take(self.rows(f"{query} ORDER BY number"))
+        self.take(self.rows_of("events", f"{query} ORDER BY number"))
         if self._stops == stops:
             return
         # sqlite3 steps ahead: the error at a row takes the row before it, which is then asked for by its number.

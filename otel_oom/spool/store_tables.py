@@ -39,10 +39,24 @@ _TABLES: Final = (
     f"PRAGMA user_version = {FORMAT}",
     f"PRAGMA application_id = {APPLICATION_ID + FORMAT}",
 )
-_REFUSED: Final = (
-    "CREATE TABLE refused (number INTEGER PRIMARY KEY AUTOINCREMENT, uid TEXT NOT NULL, why TEXT NOT NULL, "
-    "event TEXT NOT NULL)"
+_REFUSED_COLUMNS: Final = (
+    "number INTEGER PRIMARY KEY AUTOINCREMENT, uid TEXT NOT NULL, why TEXT NOT NULL, event TEXT NOT NULL"
 )
+_REFUSED: Final = f"CREATE TABLE refused ({_REFUSED_COLUMNS})"
+OWN_TABLES: Final = frozenset(
+    (statement.split()[2].partition("(")[0].encode(), statement.encode())
+    for statement in (
+        *_TABLES[:3],
+        _REFUSED,
+        "CREATE TABLE sqlite_sequence(name,seq)",  # SQLite makes it for AUTOINCREMENT
+        # of format 1
+        "CREATE TABLE events (number INTEGER PRIMARY KEY, event TEXT NOT NULL)",
+        "CREATE TABLE checkpoint (one INTEGER PRIMARY KEY CHECK (one = 1), state TEXT NOT NULL)",
+        f"CREATE TABLE refused (\n    {_REFUSED_COLUMNS}\n)",
+    )
+)
+"""Name and text of each table in `sqlite_master` that an agent made. Nothing else is read: a trigger, a view or an
+expression in a table that another user made would run."""
 
 
 @dataclass(frozen=True, slots=True)

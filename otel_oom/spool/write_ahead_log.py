@@ -10,8 +10,8 @@ frames of earlier uses can be told apart.
 
 The index beside it (`-shm`) names the last frame of the last commit. A process that was killed leaves it behind.
 Format: https://www.sqlite.org/walformat.html#walidxfmt, in the byte order of the machine.
-SQLite maps it into memory, and allocates one byte of each 4 KiB. On a disk with smaller blocks the rest is a hole, and
-on a full disk a write to a hole ends the process with SIGBUS. So there must be room before SQLite opens the log
+SQLite maps it into memory, and allocates one byte of each 4 KiB. On a disk with smaller blocks the rest is a hole. If
+the disk is full, a write to a hole ends the process with SIGBUS. So there must be room before SQLite opens the log
 (`check_room`), and all of it is allocated afterwards (`allocate_index`).
 """
 
@@ -25,13 +25,20 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple
 
+from otel_oom.spool.file_trust import create, open_file
+
 _HEADER: Final = struct.Struct(">8I")
 _FRAME: Final = struct.Struct(">6I")
 _HEAD_BYTES: Final = _HEADER.size + _FRAME.size
 _INDEX: Final = struct.Struct("=16x I 12x 8s 2I")
 _MAGIC: Final = {0x377F0682: "<", 0x377F0683: ">"}  # with the byte order of the checksums
 _MASK: Final = 0xFFFFFFFF
+_MAX_FRAMES: Final = 1 << 16  # 256 MiB: a damaged size must not cost hours
 _INDEX_BYTES: Final = 64 << 10  # of 8,158 frames: 32 MiB of log, more than the largest commit
+MODES: Final = slice(18, 20)
+ROLLBACK_MODE: Final = b"\1\1"
+WAL_MODE: Final = b"\2\2"
+"""In the header of the database: whether it has a write-ahead log."""
 PAGE_BYTES: Final = 4096
 """Size of a page of the database: SQLite's default since 3.12.0."""
 
@@ -50,7 +57,7 @@ class Frame(NamedTuple):
 
 
 def frames(database: Path) -> Iterator[Frame]:
-    """All frames of the current use of the log, also those behind a damaged one.
+    """All frames of the current use of the log, also those behind a damaged one; of a longer log its first 256 MiB.
 
     A log that is missing has none. Raises: OSError.
     """
@@ -59,9 +66,9 @@ def frames(database: Path) -> Iterator[Frame]:
         return
     salts = _salts(database)
     step = _FRAME.size + PAGE_BYTES
-    with log.open("rb") as file:
+    with open_file(log, "rb") as file:
         count = (os.fstat(file.fileno()).st_size - _HEADER.size) // step
-        for number in range(1, count + 1):
+        for number in range(1, min(count, _MAX_FRAMES) + 1):
             offset = _HEADER.size + (number - 1) * step
             file.seek(offset)
             head = file.read(_FRAME.size)
@@ -90,7 +97,7 @@ def open_index(database: Path) -> BinaryIO | None:
     it (POSIX, fcntl(2)). Another process would then cut off the index, and a write to it ends this one with SIGBUS.
     """
     path = _beside(database, "-shm")
-    return path.open("r+b") if path.exists() else None
+    return open_file(path, "r+b") if path.exists() else None
 
 
 def check_room(database: Path) -> None:
@@ -100,8 +107,8 @@ def check_room(database: Path) -> None:
         return
     room = _beside(database, "-room")
     try:
-        with room.open("wb", buffering=0) as file:
-            if file.write(bytes(_INDEX_BYTES)) < _INDEX_BYTES:
+        with create(room) as file:
+            if os.write(file.fileno(), bytes(_INDEX_BYTES)) < _INDEX_BYTES:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     finally:
         room.unlink(missing_ok=True)
@@ -129,7 +136,7 @@ def _head(path: Path) -> bytes:
     """The first bytes of a file, none if it is missing."""
     if not path.exists():
         return b""
-    with path.open("rb") as file:
+    with open_file(path, "rb") as file:
         return file.read(_HEAD_BYTES)
 
 

@@ -9,6 +9,7 @@ Rules:
 from __future__ import annotations
 
 import os
+import resource
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -82,6 +83,9 @@ def open_traced_cgroups(tracefs: Path = TRACEFS) -> TracedCgroups | Unavailable:
         return instance
     if instance.without_cgroups is not None:
         return Unavailable(instance.without_cgroups)
+    # One file for each processor. A quarter of the limit: sockets and the spool need files too.
+    if (os.cpu_count() or 1) > resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4:
+        return Unavailable("the limit of open files is too low for this number of processors (LimitNOFILE=)")
     try:
         ring = TraceRing(instance.directory, instance.formats, os.sysconf("SC_PAGE_SIZE"))
         mount = mounted_at(Path("/proc/self/mountinfo").read_text("utf-8", "surrogateescape"))

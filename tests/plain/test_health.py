@@ -121,6 +121,28 @@ def test_a_recovery_is_logged_once(clock: Callable[[float], None], caplog: pytes
     assert caplog.messages[3:] == ["logs are delivered again"]
 
 
+def test_a_new_cause_of_a_failure_is_logged_at_once(
+    clock: Callable[[float], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    health = Health()
+    for _ in range(3):
+        health.export_failed("logs", "retry", "Connection refused", "check the endpoint")
+        health.export_failed("logs", "retry", "HTTP 401", "set the key")
+        health.export_failed("logs", "rejected", "HTTP 413", "check the endpoint")
+        clock(0.5)
+    assert [line.partition(": ")[2] for line in caplog.messages] == [
+        "Connection refused; check the endpoint",
+        "HTTP 401; set the key",
+        "HTTP 413; check the endpoint",
+    ]
+    caplog.clear()
+    clock(60.0)
+    health.export_failed("logs", "retry", "timed out", "check the endpoint")
+    assert [line.partition(": ")[2] for line in caplog.messages] == [
+        "timed out; check the endpoint (2 more like it before)"
+    ]
+
+
 def test_totals_that_are_given_up_are_logged(caplog: pytest.LogCaptureFixture) -> None:
     Health().changed_identity(ResourceIdentity("copy"), MAX_RETIRED_SERIES - 1)
     assert len(caplog.messages) == 1

@@ -30,7 +30,7 @@ MAY_IMPORT = {
     "telemetry": {"kernel", "schema", "totals"},
     "config": {"errors", "printable_text", "schema"},
     "health": {"kernel", "rate_limited_log", "schema", "totals"},
-    "machine": {"kernel", "schema", "totals", "uuid5"},
+    "machine": {"errors", "kernel", "schema", "totals", "uuid5"},
     "spool": {"health", "schema", "telemetry", "totals"},
     "otlp": {"config", "errors", "health", "printable_text", "schema", "spool", "telemetry", "totals"},
     "agent": {

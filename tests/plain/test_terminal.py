@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -17,6 +18,7 @@ from support.agents import environment
 from support.hostile_text import HOSTILE, SHORT, left_in
 from support.otlp_receiver import OtlpReceiver
 from support.otlp_servers import Answer
+from support.played_agent import PLAYED
 
 _NO_DEVICE = ("--device", "/no/such/kmsg")
 _KILL = (
@@ -25,27 +27,12 @@ _KILL = (
 )
 #: an answer with another control character passes for binary data, and is not shown
 _WORDS = "\x1b[2J\notel-oom: error: forged \x9b\u202e\u2028\u200b"
-#: `otel-oom run` for 2 s, with the recorded kill as its kernel log
-_PLAYED = """
-import functools, os, signal, sys, threading, time
-from otel_oom.agent import start
-from otel_oom.cli.main import main
-from otel_oom.kernel.recorded_log import RecordedLog
-recording = RecordedLog()
-recording.play()
-start.prepare = functools.partial(start.prepare, source=recording)
-stop = threading.Timer(2, os.kill, (os.getpid(), signal.SIGTERM))
-stop.daemon = True
-stop.start()
-sys.exit(main(["run"]))
-"""
 
 
 def streams(command: Sequence[str], variables: Mapping[str, str] = MappingProxyType({})) -> bytes:
-    """Both streams of `otel-oom` with these arguments, or of a script (`-c`)."""
-    module = () if command[0] == "-c" else ("-m", "otel_oom")
+    """Both streams of `otel-oom` with these arguments."""
     done = subprocess.run(
-        [sys.executable, *module, *command],
+        [sys.executable, "-m", "otel_oom", *command],
         env={"PYTHONUTF8": "1", **environment(**variables)},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -55,6 +42,28 @@ def streams(command: Sequence[str], variables: Mapping[str, str] = MappingProxyT
     )
     assert done.stdout, "it said nothing"
     return done.stdout
+
+
+def streams_of_run(variables: Mapping[str, str], words: bytes, times: int = 1) -> bytes:
+    """Both streams of `otel-oom run` with the recorded kill, which is stopped when these words came so often."""
+    output = b""
+    with subprocess.Popen(
+        [sys.executable, "-c", PLAYED],
+        env={"PYTHONUTF8": "1", **environment(**variables)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    ) as process:
+        watchdog = threading.Timer(60, process.kill)
+        watchdog.start()
+        assert process.stdout
+        for line in process.stdout:
+            output += line
+            if output.count(words) >= times:
+                process.terminate()
+        watchdog.cancel()
+    assert output.count(words) >= times
+    return output
 
 
 @pytest.mark.parametrize(
@@ -161,10 +170,9 @@ def test_the_holder_of_a_spool(tmp_path: Path) -> None:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
         os.pwrite(lock, b"1\x1b[2J\n\x7fotel-oom: error: forged", 0)
-        output = streams(("-c", _PLAYED), {"OTEL_OOM_SPOOL": str(tmp_path)})
+        output = streams_of_run({"OTEL_OOM_SPOOL": str(tmp_path)}, b"another otel-oom")
     finally:
         os.close(lock)
-    assert b"another otel-oom" in output
     assert left_in(output) == []
 
 
@@ -176,14 +184,11 @@ def test_the_console() -> None:
         "OTEL_METRICS_EXPORTER": "console",
         "OTEL_RESOURCE_ATTRIBUTES": f"team={encoded}",
     }
-    output = streams(("-c", _PLAYED), variables)
-    assert output.count(rb"\u202e") >= 2
-    assert left_in(output) == []
+    assert left_in(streams_of_run(variables, rb"\u202e", times=2)) == []
 
 
 def test_words_of_a_server() -> None:
     with OtlpReceiver("http/protobuf") as server:
         server.script.otherwise = Answer(status=400, details=_WORDS, content_type="text/plain")
-        output = streams(("-c", _PLAYED), server.settings)
-    assert b"forged" in output
+        output = streams_of_run(server.settings, b"forged")
     assert left_in(output) == []

@@ -6,6 +6,7 @@ import ast
 from pathlib import Path
 
 import pytest
+from support.attack_table import ATTACKERS
 
 TESTS = Path(__file__).resolve().parents[1]
 PACKAGE = TESTS.parent / "otel_oom"
@@ -84,3 +85,10 @@ def test_every_plain_test_file_names_a_module(folder: Path) -> None:
     }
     assert about_none == set()
     assert several - names == set(), "the list names files that do not exist"
+
+
+@pytest.mark.parametrize("test", sorted({test for attacker in ATTACKERS for test in attacker.tests}))
+def test_the_tests_that_the_table_of_attackers_names_exist(test: str) -> None:
+    file, _, function = test.partition("::")
+    defined = {node.name for node in ast.parse((TESTS / file).read_text()).body if isinstance(node, ast.FunctionDef)}
+    assert function in defined if function else any(name.startswith("test_") for name in defined)

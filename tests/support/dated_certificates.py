@@ -21,7 +21,7 @@ x509_extensions = extensions
 [any]
 commonName = supplied
 [extensions]
-subjectAltName = {names}
+{extension}
 """
 
 
@@ -30,13 +30,15 @@ def certificate(
 ) -> tuple[Path, Path]:
     """A certificate and its key, in a new directory.
 
-    names: its subjectAltName; dates: its first and its last, as YYYYMMDDhhmmssZ
+    names: its subjectAltName; empty: it has only its common name, `localhost`
+    dates: its first and its last, as YYYYMMDDhhmmssZ
     """
     if not shutil.which("openssl"):
         missing("plain", "no openssl to make a certificate with")
     directory.mkdir()
     chain, key, request, config = (directory / name for name in ("chain.pem", "key.pem", "request.pem", "config"))
-    config.write_text(_DATES.format(directory=directory, names=names))
+    extension = f"subjectAltName = {names}" if names else "extendedKeyUsage = serverAuth"
+    config.write_text(_DATES.format(directory=directory, extension=extension))
     (directory / "index").touch()
     _openssl(
         "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from h2.config import H2Configuration
 from h2.connection import H2Connection
-from h2.events import StreamEnded
+from h2.events import DataReceived, RequestReceived, StreamEnded
 from h2.exceptions import ProtocolError
 
 Fields = Sequence[tuple[str, str]]
@@ -38,13 +38,17 @@ GARBAGE = Frames(GRPC, message(b"<html>"), [("grpc-status", "0")])
 
 
 class Http2Server:
-    """A context that listens at `port`; 0: the kernel chooses one. requests: number of complete ones."""
+    """A context that listens at `port`; 0: the kernel chooses one.
+
+    requests: number of complete ones; bodies: fields and body of each
+    """
 
     def __init__(self, frames: Frames, port: int = 0) -> None:
         self._frames = frames
         self._listener = socket.create_server(("127.0.0.1", port))
         self.port: int = self._listener.getsockname()[1]
         self.requests = 0
+        self.bodies: list[tuple[dict[str, str], bytes]] = []
         self._open: set[socket.socket] = set()
         self._thread = threading.Thread(target=self._accept, name="http2")
 
@@ -80,9 +84,17 @@ class Http2Server:
         http.initiate_connection()
         with connection, suppress(OSError, ProtocolError):
             connection.sendall(http.data_to_send())
+            came: dict[int, tuple[dict[str, str], bytearray]] = {}
             while received := connection.recv(65536):
                 for event in http.receive_data(received):
-                    if isinstance(event, StreamEnded):
+                    if isinstance(event, RequestReceived):
+                        came[event.stream_id] = ({str(name): str(value) for name, value in event.headers}, bytearray())
+                    elif isinstance(event, DataReceived):
+                        came[event.stream_id][1].extend(event.data)
+                        http.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
+                    elif isinstance(event, StreamEnded):
+                        fields, body = came.pop(event.stream_id)
+                        self.bodies.append((fields, bytes(body)))
                         self._answer(http, event.stream_id)
                 connection.sendall(http.data_to_send())
         self._open.discard(connection)

@@ -17,12 +17,24 @@ class HttpProxy:
     password: `Basic …` that each request must have, else the answer is 407
     version: of HTTP, in the answer to CONNECT
     refusal: status line of every answer, without the version; empty to do what is asked
+    page: media type and body of the refusal
+    limit: largest body of a request that is not refused, bytes; None without a limit
     """
 
-    def __init__(self, *, password: str = "", refusal: str = "", version: str = "1.1") -> None:
+    def __init__(
+        self,
+        *,
+        password: str = "",
+        refusal: str = "",
+        version: str = "1.1",
+        page: tuple[str, bytes] = ("text/html", b""),
+        limit: int | None = None,
+    ) -> None:
         self._version = version
         self._password = password
         self._refusal = refusal
+        self._page = page
+        self._limit = limit
         self.requests: list[str] = []
         """The first lines."""
         self._sockets: list[socket.socket] = []
@@ -75,11 +87,13 @@ class HttpProxy:
         method, target, _ = first.split(" ")
         while len(body) < int(fields.get("content-length", "0")):
             body += client.recv(65536)
-        refusal = self._refusal
+        refusal = self._refusal if self._limit is None or len(body) > self._limit else ""
         if not refusal and self._password and fields.get("proxy-authorization") != self._password:
             refusal = "407 Proxy Authentication Required"
         if refusal:
-            client.sendall(f"HTTP/1.1 {refusal}\r\nContent-Length: 0\r\n\r\n".encode())
+            kind, page = self._page
+            answer = f"HTTP/1.1 {refusal}\r\nContent-Type: {kind}\r\nContent-Length: {len(page)}\r\n\r\n"
+            client.sendall(answer.encode() + page)
             return True
         if method == "CONNECT":
             host, _, port = target.rpartition(":")

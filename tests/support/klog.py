@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import itertools
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -48,6 +49,13 @@ def record(
     text: str, *, sequence: int = 1, us: int = 1_000, priority: int = 6, flags: str = "-", caller: str | None = None
 ) -> Record:
     return Record(priority, sequence, us, flags, text, caller)
+
+
+def in_records(calls: Sequence[str], ends: Iterable[int]) -> list[Line]:
+    """A line in several records. ends: after how many of the printk calls a record ends."""
+    cuts = [0, *sorted({*ends} - {0, len(calls)}), len(calls)]
+    first, *rest = ("".join(calls[begin:end]) for begin, end in itertools.pairwise(cuts))
+    return [first, *map(fragment, rest)]
 
 
 def fragment(text: str, caller: str | None = None) -> Record:
@@ -101,13 +109,19 @@ def opener(comm: str = "asker", order: int = 0) -> str:
     return f"{comm} invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order={order}, oom_score_adj=0"
 
 
+def summary_calls(
+    pid: int = 100, comm: str = "vic", memcg: str = "/g", cgroup: str = "/g/x", constraint: str = "CONSTRAINT_MEMCG"
+) -> list[str]:
+    """The texts of the kernel's printk calls that make an `oom-kill:` line. A record begins with one of them."""
+    head = f"oom-kill:constraint={constraint},nodemask=(null)"
+    limit, victim = [",oom_memcg=", memcg], [",task_memcg=", cgroup]
+    return [head, ",cpuset=", "/", ",mems_allowed=0", *limit, *victim, f",task={comm},pid={pid},uid=7"]
+
+
 def summary(
     pid: int = 100, comm: str = "vic", memcg: str = "/g", cgroup: str = "/g/x", constraint: str = "CONSTRAINT_MEMCG"
 ) -> str:
-    return (
-        f"oom-kill:constraint={constraint},nodemask=(null),cpuset=/,mems_allowed=0,"
-        f"oom_memcg={memcg},task_memcg={cgroup},task={comm},pid={pid},uid=7"
-    )
+    return "".join(summary_calls(pid, comm, memcg, cgroup, constraint))
 
 
 def global_summary(pid: int = 100, comm: str = "vic") -> str:

@@ -43,6 +43,11 @@ SPOOL_FAULTS: Final = (
         "Totals begin again at 0. Reading goes on after the newest kill that is stored: none is counted twice.",
     ),
     SpoolFault("no table", "the table of events is missing", "All its events are counted; totals go on."),
+    SpoolFault(
+        "trigger",
+        "somebody added a trigger, a view, an index or a table to it",
+        "None of them is run or read: all events are delivered, and totals go on.",
+    ),
     SpoolFault("cut off", "its last pages are missing", "The events of the other pages are delivered."),
     SpoolFault("no database", "all of it is overwritten", "A first start, and a line that says so."),
     SpoolFault(

@@ -13,8 +13,10 @@ from vm.scene import KERNELS, Received, Scene, scene
 
 from otel_oom import schema
 
-CONTAINERS = 20
-KILLS_EACH = 6
+CONTAINERS = 10
+KILLS_EACH = 10
+ENOUGH = 5
+MAX_STORMS = 4
 POD = "1b9d6bcd-0f6a-4c1e-9a55-7e2b6c3d8f90"
 _LIMIT_MIB = 8
 _SLICES = ("kubepods.slice", "kubepods-burstable.slice", f"kubepods-burstable-pod{POD.replace('-', '_')}.slice")
@@ -47,19 +49,23 @@ def test_many_victims_without_a_report_have_their_container_and_none_has_another
     with scene(name, tmp_path) as stage:
         stage.start()
         beginning = make_containers(stage)
-        made = f"oomer {beginning}$(printf %064x $1).scope/cgroup.procs {KILLS_EACH} 1 {4 * _LIMIT_MIB} victim-$1"
-        stage.guest.shell(f"seq 0 {CONTAINERS - 1} | xargs -n 1 sh -c '{made}' sh > /dev/null")
-        kills = stage.await_received(CONTAINERS * KILLS_EACH)
+        for storms in range(1, MAX_STORMS + 1):
+            for number in range(CONTAINERS):
+                procs = f"{beginning}{container(number)}.scope/cgroup.procs"
+                stage.guest.shell(f"oomer {procs} {KILLS_EACH} 1 {4 * _LIMIT_MIB} victim-{number} > /dev/null")
+            kills = stage.await_received(storms * CONTAINERS * KILLS_EACH)
+            if sources(kills)["proc"] >= ENOUGH:
+                break
         assert stage.counted == len(kills)
         with capsys.disabled():
-            print(f"\n| {name}, one after the other | {sources(kills)} |")  # noqa: T201
+            print(f"\n| {name}, one after the other | {dict(sources(kills))} |")  # noqa: T201
         assert not wrong(kills)
-        assert sources(kills)["proc"] >= 5
+        assert sources(kills)["proc"] >= ENOUGH
 
 
-def sources(kills: list[Received]) -> dict[str, int]:
+def sources(kills: list[Received]) -> Counter[str]:
     """How many kills have a container, by source."""
-    return dict(Counter(kill.record.attributes.get(schema.VICTIM_CGROUP_SOURCE.name, "none") for kill in kills))
+    return Counter(kill.record.attributes.get(schema.VICTIM_CGROUP_SOURCE.name, "none") for kill in kills)
 
 
 def wrong(kills: list[Received]) -> list[Received]:

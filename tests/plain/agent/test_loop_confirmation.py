@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -12,6 +11,7 @@ from support.agent_rig import KILLED, Rig, first_checkpoint, frozen_time, kill, 
 from support.waiting import eventually
 
 from otel_oom import schema
+from otel_oom.agent.reconciliation import Reconciliation
 from otel_oom.kernel.device import Lost
 from otel_oom.spool.stored_format import dump_checkpoint, load_checkpoint
 from otel_oom.totals import Totals
@@ -38,14 +38,23 @@ def settled(rig: Rig) -> Rig:
 
 @pytest.fixture
 def later(monkeypatch: pytest.MonkeyPatch) -> Callable[[Rig, float], None]:
-    """Let the agent's clock go on by some seconds, and let the agent take a turn."""
-    now = [1000.0]
+    """Let the agent's clock go on by some seconds, and wait until the agent has compared at that time."""
+    now, compared_s = [1000.0], [0.0]
     monkeypatch.setattr("otel_oom.agent.loop.time", frozen_time(now))
+    compare = Reconciliation.compare
+
+    def noted(reconciliation: Reconciliation, counted: int, now_s: float) -> int:
+        try:
+            return compare(reconciliation, counted, now_s)
+        finally:
+            compared_s[0] = now_s
+
+    monkeypatch.setattr(Reconciliation, "compare", noted)
 
     def go_on(rig: Rig, seconds: float) -> None:
         now[0] += seconds
         rig.source.wake()
-        time.sleep(0.05)
+        assert rig.counted is None or eventually(lambda: compared_s[0] == now[0])
 
     return go_on
 

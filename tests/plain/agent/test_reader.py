@@ -120,6 +120,15 @@ def test_a_kill_line_that_nothing_can_read_is_unaccounted(
     assert rig.spool.checkpoint.lines == 0, "the kernel's counter will show it"
 
 
+def test_a_victim_that_cannot_be_looked_at_is_delivered(caplog: pytest.LogCaptureFixture) -> None:
+    def fail(_: int) -> Glance:
+        raise MemoryError
+
+    rig = Rig(glance=fail).run(kill(1), kill(2))
+    assert (rig.kills, rig.names) == ({"cgroup": 2}, [schema.OOM_KILL] * 2)
+    assert caplog.messages == ["bug in the look at a victim in /proc, which continues: MemoryError()"]
+
+
 def test_proc_is_asked_for_a_victim_without_a_report_right_after_its_line() -> None:
     asked: list[tuple[int, int | None]] = []
     found = Glance(b"0::/a", b"")

@@ -162,24 +162,32 @@ def test_a_start_that_fails_gives_the_spool_back(begin: Callable[..., ReadyAgent
 
 
 @pytest.mark.parametrize(
-    ("sees_host_pids", "warnings"),
+    ("sees_host_pids", "sees_host_cgroups", "warnings"),
     [
-        (True, []),
+        (True, True, []),
         (
             False,
+            True,
             ["not in the initial pid namespace: events come without executable and parent (docker run --pid=host)"],
+        ),
+        (
+            True,
+            False,
+            ["not in the initial cgroup namespace: kills without a report have no cgroup (docker run --cgroupns=host)"],
         ),
     ],
 )
-def test_another_pid_namespace_is_a_warning(
+def test_another_namespace_is_a_warning(
     begin: Callable[..., ReadyAgent],
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
     *,
     sees_host_pids: bool,
+    sees_host_cgroups: bool,
     warnings: list[str],
 ) -> None:
     monkeypatch.setattr("otel_oom.machine.procfs.sees_host_pids", lambda: sees_host_pids)
+    monkeypatch.setattr("otel_oom.agent.start.sees_host_cgroups", lambda: sees_host_cgroups)
     begin()
     assert [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING] == warnings
 

@@ -31,6 +31,7 @@ def test_a_warm_up_makes_a_whole_event_and_looks_at_a_process() -> None:
     [
         ("MemoryError()", "not enough memory; give the agent more (its unit MemoryMax=), or free some on this machine"),
         ("ValueError(1)", "ValueError(1); please report it"),
+        ("OSError(2, 'No such file', '/proc/self/comm')", "[Errno 2] No such file: '/proc/self/comm'; mount /proc"),
     ],
 )
 def test_a_warm_up_that_fails_is_a_warning(error: str, expected: str) -> None:

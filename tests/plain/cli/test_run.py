@@ -13,19 +13,10 @@ from pathlib import Path
 import pytest
 from support.agents import environment
 from support.full_pipe import full_pipe
+from support.played_agent import PLAYED
 
 from otel_oom.spool.sqlite_store import SqliteStore
 
-_PLAYED = """
-import functools, sys
-from otel_oom.agent import start
-from otel_oom.cli.main import main
-from otel_oom.kernel.recorded_log import RecordedLog
-recording = RecordedLog()
-recording.play()
-start.prepare = functools.partial(start.prepare, source=recording)
-sys.exit(main(["run"]))
-"""
 _STOPPED_WHILE_IT_STARTS = """
 import signal, sys
 from otel_oom.agent import start
@@ -88,7 +79,7 @@ def process(
 
 @_SIGNALS
 def test_a_signal_stops_the_agent(number: signal.Signals, tmp_path: Path) -> None:
-    with process(_PLAYED, str(tmp_path / "spool")) as run:
+    with process(PLAYED, str(tmp_path / "spool")) as run:
         assert run.stdout is not None
         assert run.stdout.readline() == "{\n", "the event of the recorded kill"
         assert run.stderr is not None
@@ -116,7 +107,7 @@ def test_a_signal_during_the_start_is_not_lost_where_nothing_can_be_raised() -> 
 
 def test_a_sender_that_still_runs_is_not_disturbed_by_the_exit(tmp_path: Path) -> None:
     """OpenSSL frees its tables at a usual exit, and a thread that used them ended the process with SIGSEGV."""
-    with process(_SENDS_UNTIL_THE_END + _PLAYED, str(tmp_path / "spool")) as run:
+    with process(_SENDS_UNTIL_THE_END + PLAYED, str(tmp_path / "spool")) as run:
         assert run.stdout is not None
         assert run.stdout.readline() == "{\n", "the event of the recorded kill"
         run.terminate()
@@ -138,7 +129,7 @@ def test_a_signal_during_the_start_ends_the_process(number: signal.Signals) -> N
 def test_probable_mistakes_are_said_once_at_the_start() -> None:
     endpoint = "http://127.0.0.1:9/v1/logs"
     with subprocess.Popen(
-        [sys.executable, "-c", _PLAYED],
+        [sys.executable, "-c", PLAYED],
         env=environment(OTEL_EXPORTER_OTLP_ENDPOINT=endpoint),
         stderr=subprocess.PIPE,
         text=True,
@@ -156,7 +147,7 @@ def test_probable_mistakes_are_said_once_at_the_start() -> None:
 
 def test_an_ignored_hangup_is_ignored() -> None:
     """By nohup(1)."""
-    with process(_PLAYED, before="trap '' HUP;") as run:
+    with process(PLAYED, before="trap '' HUP;") as run:
         assert run.stdout is not None
         assert run.stdout.readline() == "{\n"
         run.send_signal(signal.SIGHUP)
@@ -170,7 +161,7 @@ def test_an_ignored_hangup_is_ignored() -> None:
 def test_an_interrupt_during_the_stop_ends_at_once(first: signal.Signals) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:  # accepts connections and never answers: a stop takes 2 s
         endpoint = f"http://127.0.0.1:{server.getsockname()[1]}"
-        with process(_PLAYED, OTEL_LOGS_EXPORTER="otlp", OTEL_EXPORTER_OTLP_ENDPOINT=endpoint) as run:
+        with process(PLAYED, OTEL_LOGS_EXPORTER="otlp", OTEL_EXPORTER_OTLP_ENDPOINT=endpoint) as run:
             assert run.stderr is not None
             assert any("watching" in line for line in run.stderr)
             run.send_signal(first)
@@ -181,7 +172,7 @@ def test_an_interrupt_during_the_stop_ends_at_once(first: signal.Signals) -> Non
 
 
 def test_a_stderr_that_nobody_reads_stops_nothing() -> None:
-    with full_pipe() as pipe, process(_PLAYED, stderr=pipe.write_end) as run:
+    with full_pipe() as pipe, process(PLAYED, stderr=pipe.write_end) as run:
         assert run.stdout is not None
         assert run.stdout.readline() == "{\n", "the event of the recorded kill"
         run.terminate()
@@ -189,7 +180,7 @@ def test_a_stderr_that_nobody_reads_stops_nothing() -> None:
 
 
 def test_a_start_that_fails_ends_although_nobody_reads_stderr() -> None:
-    with full_pipe() as pipe, process(_PLAYED, stderr=pipe.write_end, OTEL_OOM_SCORE_ADJ="low") as run:
+    with full_pipe() as pipe, process(PLAYED, stderr=pipe.write_end, OTEL_OOM_SCORE_ADJ="low") as run:
         assert run.wait(10.0) == 2
 
 
@@ -211,7 +202,7 @@ def test_an_abort_ends_the_process_although_nobody_reads_stderr() -> None:
 def test_a_stderr_that_cannot_be_written_stops_nothing(protocol: str, stderr: str, tmp_path: Path) -> None:
     """A closed one in particular: the spool's file must not get its number, and faulthandler needs one."""
     with process(
-        _PLAYED,
+        PLAYED,
         str(tmp_path / "spool"),
         before=f"exec {stderr};",
         OTEL_METRICS_EXPORTER="otlp",

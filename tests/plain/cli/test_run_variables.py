@@ -47,12 +47,9 @@ P = "OTEL_PYTHON_EXPORTER_OTLP_"
 @contextmanager
 def agent(receiver: OtlpReceiver, **variables: str) -> Iterator[subprocess.Popen[str]]:
     """The agent in a process, with the recorded kill as its kernel log."""
-    clean = environment(**{**receiver.settings, **variables})
-    for name in ("CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE"):  # in `requests` they win over every other certificate
-        clean.pop(name, None)
     with subprocess.Popen(
         [sys.executable, "-c", _PLAYED],
-        env=clean,
+        env=environment(**{**receiver.settings, **variables}),
         stderr=subprocess.PIPE,
         text=True,
     ) as started:

@@ -122,7 +122,7 @@ def test_what_is_no_request_is_nothing_to_see(
     assert capfd.readouterr() == ("", "")
 
 
-def test_the_body_of_a_stranger_is_not_read(receiver: Receiver) -> None:
+def test_a_body_without_the_token_is_not_read(receiver: Receiver) -> None:
     """10 GB are announced. What is sent until the connection breaks fits into the buffers of two sockets."""
     sent = 0
     with connected(receiver) as connection:

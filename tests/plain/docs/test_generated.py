@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from support import figures
+from support.attack_table import table as attackers
 from support.documents import DOCUMENTS, ROOT, name, region
 from support.fault_table import stderr_table, table
 from support.spool_faults import table as spool_faults
@@ -25,6 +26,7 @@ GENERATED: dict[str, tuple[str, Callable[[], str]]] = {
     "faults": ("docs/delivery.md", table),
     "spool faults": ("docs/delivery.md", spool_faults),
     "faults of standard error": ("docs/delivery.md", stderr_table),
+    "attackers": ("docs/trust.md", attackers),
     "own settings": ("docs/configuration.md", settings_tables.own_settings),
     "standard variables": ("docs/configuration.md", settings_tables.standard_variables),
     "python variables": ("docs/configuration.md", settings_tables.python_variables),

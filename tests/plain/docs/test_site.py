@@ -38,6 +38,12 @@ def test_every_page_is_there(site: Path) -> None:
     assert expected <= {str(path.relative_to(site)) for path in site.rglob("*.html")}
 
 
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_what_belongs_to_an_item_of_a_list_is_indented_by_four(page: Path) -> None:
+    """With less, Python-Markdown ends the list: its numbers begin again at 1, and a table becomes a block of code."""
+    assert re.findall(r"\n\n {1,3}\S.*", page.read_text()) == []
+
+
 def test_pages_load_nothing_from_other_servers(site: Path) -> None:
     loaded = []
     for page in site.rglob("*.html"):

@@ -1,5 +1,7 @@
 """Reports in fragments, between other lines, cut, with gaps, and without an end."""
 
+import itertools
+
 import pytest
 from support import corpus, klog
 from support.klog import LOST, Line, fragment, late
@@ -21,13 +23,14 @@ FOREIGN: list[Line] = [
 ]  # fmt: skip
 
 
-def test_a_long_summary_comes_in_fragments_cut_anywhere() -> None:
+def test_a_long_summary_comes_in_fragments_cut_after_any_call() -> None:
     path = "/kubepods.slice/pod" + "1234-" * 30
-    whole = klog.memcg_report(memcg=path, cgroup=path + r"/cri-\xc3\xa9,task=x")
+    cgroup = path + r"/cri-\xc3\xa9,task=x"
+    *head, _, kill = whole = klog.memcg_report(memcg=path, cgroup=cgroup)
     (expected,) = klog.kills(whole)
-    *head, line, kill = whole
-    for at in range(len("oom-kill:"), len(line)):
-        (found,) = klog.kills([*head, line[:at], fragment(line[at:]), late(kill, expected.record.monotonic_us)])
+    calls = klog.summary_calls(memcg=path, cgroup=cgroup)
+    for ends in itertools.chain.from_iterable(itertools.combinations(range(1, len(calls)), cut) for cut in (1, 2, 8)):
+        (found,) = klog.kills([*head, *klog.in_records(calls, ends), late(kill, expected.record.monotonic_us)])
         assert (expected.context, expected.cgroup, expected.real_user_id) == (
             found.context,
             found.cgroup,
@@ -73,9 +76,9 @@ def test_the_memory_for_one_line_is_bounded(size: int) -> None:
     report.read(klog.record(klog.summary()))
     for _ in range(1_000):
         report.read(fragment("x" * size))
-    (parts,) = report.heads.values()
-    assert len(parts) <= 16
-    assert sum(map(len, parts)) <= 40_000
+    (line,) = report.heads.values()
+    assert len(line.parts) <= 16
+    assert len(line.text) <= 40_000
 
 
 def test_fragments_after_the_summary_that_belong_elsewhere_are_left_out() -> None:

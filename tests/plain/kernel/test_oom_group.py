@@ -168,3 +168,19 @@ def test_a_name_and_another_line_with_dots_make_no_group_line() -> None:
     """Any user's process can be named `Tasks in /x`, and many lines of the kernel end with three dots."""
     lines: list[Line] = [*FIRST, "Tasks in /x[7]: segfault at 0 ip 0 sp 0 error 4", "/dev/x: probing..."]
     assert groups([*lines, klog.killed(101)]) == [(100, None), (101, None)]
+
+
+def test_a_member_is_killed_by_the_thread_that_killed_the_first() -> None:
+    """Where the log names the thread: the pid of the first victim may be used again within the 5 s of the episode."""
+    lines = [klog.record(line, caller="T9") for line in [*FIRST, klog.group(), *MEMBERS]]
+    assert pids([*lines, klog.record(klog.killed(), caller="T9")]) == [100, 101, 102]
+    other = klog.record(klog.killed(), caller="T8")
+    assert groups([*lines, other]) == [(100, 100), (101, 100), (102, 100), (100, None)]
+    assert groups([*lines[:-3], klog.record(klog.group(), caller="T8"), other]) == [(100, None), (100, None)]
+
+
+def test_a_group_line_with_foreign_words_begins_no_group_line() -> None:
+    """Three records of three users together: a process named `Tasks in /x`, and two more with a chosen text."""
+    rest = klog.fragment(" are going to be killed due to memory.oom.group set")
+    for first in ("Tasks in /x[7]: segfault at 0", "Tasks in /xIN=lo OUT= MAC="):
+        assert groups([*FIRST, first, rest, klog.killed(101)]) == [(100, None), (101, None)]

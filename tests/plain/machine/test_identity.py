@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import threading
 import time
 import uuid
@@ -55,6 +57,38 @@ def test_a_background_read_does_not_wait_for_a_disk() -> None:
     hanging.set()
     assert eventually(background_read) == COPY
     assert len(looks) == 1, "one at a time"
+
+
+def test_a_background_read_without_a_thread_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    background_read = BackgroundRead(lambda: COPY)
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refuse)
+        assert (background_read(), background_read()) == (None, None)
+    assert eventually(background_read) == COPY
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        (b"web-1.example", "web-1.example"),
+        ("h\xf6st".encode(), "h\xf6st"),
+        (b"\xff\xfe", "\\xff\\xfe"),
+        (b"h\xc3", "h\\xc3"),
+        (b"a\nb\x1b]0;x\x07", "a\\x0ab\\x1b]0;x\\x07"),
+        ("\u202ehost".encode(), "\\xe2\\x80\\xaehost"),
+        (b"x" * 64, "x" * 64),
+        (b"", ""),
+    ],
+)
+def test_a_host_name_is_printable_text(raw: bytes, expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """sethostname(2) takes any 64 bytes. OTLP takes UTF-8 alone."""
+    monkeypatch.setattr(socket, "gethostname", lambda: os.fsdecode(raw))
+    machine = read_machine_identity()
+    assert machine.host_name == expected
+    assert machine.resource_identity().host_name == expected
 
 
 def test_the_identity_file_tells_copies_apart(tmp_path: Path) -> None:

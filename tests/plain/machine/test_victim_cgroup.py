@@ -107,3 +107,5 @@ def test_a_process_that_is_gone_has_no_answer() -> None:
 def test_another_cgroup_namespace_is_recognized() -> None:
     link = Path("/proc/self/ns/cgroup").readlink()
     assert sees_host_cgroups() == (str(link) == f"cgroup:[{0xEFFFFFFB}]")
+    assert not sees_host_cgroups("/proc/self/ns/uts")
+    assert sees_host_cgroups("/proc/self/ns/none"), "a kernel without cgroup namespaces"

@@ -45,8 +45,8 @@ def settings(server: Http2Server) -> dict[str, str]:
         ),
         pytest.param(
             Frames(GRPC, b"\0\xff\xff\xff\xff", _OK),
-            "RESOURCE_EXHAUSTED: the answer is no OTLP message",
-            remedies.NOT_A_COLLECTOR,
+            "RESOURCE_EXHAUSTED: CLIENT: Received message larger than max (4294967295 vs. 1048576)",
+            remedies.MESSAGE_SIZE,
             id="a length without an end",
         ),
         pytest.param(Frames([*GRPC, ("grpc-status", "99")]), "UNKNOWN", remedies.SERVER, id="an unknown status"),

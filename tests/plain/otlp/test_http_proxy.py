@@ -7,12 +7,13 @@ import sys
 import threading
 import time
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 from support.certificates import Certificates, make_certificates
 from support.http_proxy import NAME, HttpProxy
 from support.otlp_receiver import OtlpReceiver, Protocol
-from support.pipelines import sending
+from support.pipelines import event, sending
 from support.waiting import eventually
 
 from otel_oom.config.proxy import Proxy
@@ -133,6 +134,39 @@ def test_other_refusals_of_a_forwarded_request_may_be_the_servers() -> None:
             answer = connection.request("POST", "http://c/v1/logs?q=1", timeout=5)
         assert (answer.status_code, answer.error) == (502, None)
         assert server.requests == ["POST http://c/v1/logs?q=1 HTTP/1.1"]
+
+
+@pytest.mark.parametrize("kind", ["text/html", "application/json", "text/plain", ""])
+@pytest.mark.parametrize(
+    "refusal", ["400 Bad Request", "403 Forbidden", "413 Too Large", "422 No", "451 No", "502 Bad Gateway", "200 OK"]
+)
+def test_no_refusal_by_a_forwarding_proxy_loses_data(refusal: str, kind: str, caplog: pytest.LogCaptureFixture) -> None:
+    with HttpProxy(refusal=refusal, page=(kind, b'{"message": "blocked"}')) as proxy:
+        variables = {f"{E}ENDPOINT": f"http://{NAME}:4318", "http_proxy": f"http://127.0.0.1:{proxy.port}"}
+        with sending(variables) as rig:
+            rig.kill("first", "second")
+            assert eventually(lambda: rig.health.exports["logs", "retry"] >= 3)
+            assert eventually(lambda: rig.health.exports["metrics", "retry"] >= 2)
+            assert len(rig.spool) == 2
+            assert not rig.health.dropped
+            assert {outcome for _, outcome in rig.health.exports} == {"retry"}
+    assert f"HTTP {refusal}" in caplog.text
+    assert f"proxy 127.0.0.1:{proxy.port} (http_proxy)" in caplog.text
+
+
+def test_a_proxy_with_a_limit_gets_smaller_requests() -> None:
+    limit = HttpProxy(refusal="413 Too Large", limit=16_000)
+    with limit as proxy, OtlpReceiver("http/protobuf") as receiver:
+        variables = {
+            f"{E}ENDPOINT": f"http://{NAME}:{receiver.port}",
+            "http_proxy": f"http://127.0.0.1:{proxy.port}",
+        }
+        uids = [f"kill-{number}" for number in range(8)]
+        with sending(variables) as rig:
+            rig.spool.put([replace(event(uid), body="x" * 5_000) for uid in uids], replace(rig.spool.checkpoint))
+            receiver.wait(lambda: len(receiver.delivered) == len(uids))
+            assert not rig.health.dropped
+        assert receiver.delivered == uids
 
 
 def test_the_tunnel_to_an_ipv6_address() -> None:

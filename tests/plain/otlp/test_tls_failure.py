@@ -31,6 +31,7 @@ def pairs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Pair]:
     at = tmp_path_factory.mktemp("tls")
     return {
         "good": certificate(at / "good"),
+        "no names": certificate(at / "no-names", names=""),
         "elsewhere": certificate(at / "elsewhere", names="DNS:elsewhere.example"),
         "expired": certificate(at / "expired", dates=("20200101000000Z", "20210101000000Z")),
         "future": certificate(at / "future", dates=("20900101000000Z", "20990101000000Z")),
@@ -131,6 +132,29 @@ def test_the_variable_that_corrects_it_is_named(
         remedy = remedies.CLOSED_AFTER_HANDSHAKE  # gRPC does not give the server's alert
     assert remedy in lines[0]
     assert protocol == "grpc" or f"cannot deliver logs, will retry: {http_why}" in lines[0]
+
+
+@pytest.mark.parametrize("protocol", [_HTTP, "grpc"])
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
+def test_a_certificate_with_a_common_name_alone(
+    host: str, protocol: Protocol, pairs: dict[str, Pair], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its common name is `localhost`. grpcio 1.85.3 takes it for a host's name, and has no option against this."""
+    with (http_server if protocol == _HTTP else grpc_server)(pairs["no names"], None) as port:
+        variables = {
+            "OTEL_EXPORTER_OTLP_PROTOCOL": protocol,
+            "OTEL_EXPORTER_OTLP_ENDPOINT": f"https://{host}:{port}",
+            "OTEL_EXPORTER_OTLP_TIMEOUT": "2000",
+            "OTEL_EXPORTER_OTLP_CERTIFICATE": str(pairs["no names"][0]),
+        }
+        with sending(variables) as rig:
+            rig.kill("first")
+            assert eventually(lambda: rig.health.exports["logs", "retry"] >= 2)
+            assert len(rig.spool) == 1
+    line = next(line for line in caplog.messages if "cannot deliver logs" in line)
+    is_refused = protocol == _HTTP or host == "127.0.0.1"
+    assert (remedies.HOST_NAME in line) is is_refused
+    assert "subject alternative name" in remedies.HOST_NAME
 
 
 @pytest.mark.parametrize("protocol", [_HTTP, "grpc"])

@@ -18,7 +18,7 @@ from support.waiting import eventually
 
 from otel_oom.config.otlp_export import NamedFile, TlsFiles
 from otel_oom.errors import UsageError
-from otel_oom.otlp.tls_files import ca_path, pem, tls_context
+from otel_oom.otlp.tls_files import pem, tls_context
 
 E = "OTEL_EXPORTER_OTLP_"
 BOTH = pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
@@ -34,13 +34,19 @@ sys.exit(main(["run"]))
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
-    return make_certificates(tmp_path_factory.mktemp("tls"))
+    made = make_certificates(tmp_path_factory.mktemp("tls"))
+    os.mkfifo(made.directory / "pipe")
+    (made.directory / "zero").symlink_to("/dev/zero")
+    with (made.directory / "huge.pem").open("wb") as file:
+        file.truncate(1 << 30)
+    return made
 
 
 PAIR = (
     f"the private key of {E}CLIENT_KEY does not belong to the certificate of {E}CLIENT_CERTIFICATE;"
     " name the two files of one pair"
 )
+NO_FILE = "is a pipe, a socket or a device, not a file; name a PEM file"
 #: variables below OTEL_EXPORTER_OTLP_ with files; the line of the refusal, with {} for the directory
 REFUSED = [
     ({"CLIENT_KEY": "client.key"}, f"{E}CLIENT_KEY is set without a certificate; set {E}CLIENT_CERTIFICATE too"),
@@ -61,6 +67,11 @@ REFUSED = [
         f"{E}CERTIFICATE='{{}}/none': No such file or directory; name a file that this user can read",
     ),
     ({"CERTIFICATE": ""}, f"{E}CERTIFICATE='{{}}/': Is a directory; name a file that this user can read"),
+    ({"CERTIFICATE": "pipe"}, f"{E}CERTIFICATE='{{}}/pipe' {NO_FILE}"),
+    ({"CERTIFICATE": "zero"}, f"{E}CERTIFICATE='{{}}/zero' {NO_FILE}"),
+    ({"CLIENT_CERTIFICATE": "pipe", "CLIENT_KEY": "client.key"}, f"{E}CLIENT_CERTIFICATE='{{}}/pipe' {NO_FILE}"),
+    ({"CLIENT_CERTIFICATE": "client.pem", "CLIENT_KEY": "pipe"}, f"{E}CLIENT_KEY='{{}}/pipe' {NO_FILE}"),
+    ({"CERTIFICATE": "huge.pem"}, f"{E}CERTIFICATE='{{}}/huge.pem' is larger than 16 MiB; name a PEM file"),
     ({"CERTIFICATE": "empty.pem"}, f"{E}CERTIFICATE='{{}}/empty.pem' is empty; name a PEM file"),
     ({"CERTIFICATE": "client.der"}, f"{E}CERTIFICATE='{{}}/client.der' holds no certificate in PEM; name a PEM file"),
     ({"CERTIFICATE": "ca.key"}, f"{E}CERTIFICATE='{{}}/ca.key' holds no certificate in PEM; name a PEM file"),
@@ -131,10 +142,10 @@ def test_a_value_that_is_no_path_is_not_shown(value: str) -> None:
 
 
 def test_a_file_that_may_not_be_read(files: Certificates, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(path: Path) -> bytes:
-        raise PermissionError(13, "Permission denied", str(path))
+    def refuse(path: str, _: int) -> int:
+        raise PermissionError(13, "Permission denied", path)
 
-    monkeypatch.setattr(Path, "read_bytes", refuse)  # root may read all files
+    monkeypatch.setattr("os.open", refuse)  # root may read all files
     with pytest.raises(UsageError, match=r"ca\.pem': Permission denied; name a file that this user can read"):
         tls_context(named({"CERTIFICATE": files.path("ca.pem")}))
 
@@ -151,7 +162,7 @@ def test_openssl_asks_the_terminal_for_no_passphrase(files: Certificates, monkey
 @BOTH
 @pytest.mark.parametrize("of", ["", "METRICS_"])
 @pytest.mark.parametrize(
-    ("values", "line"), REFUSED[:5], ids=lambda value: " ".join(value) if isinstance(value, dict) else ""
+    ("values", "line"), REFUSED[:7], ids=lambda value: " ".join(value) if isinstance(value, dict) else ""
 )
 def test_run_ends_with_one_line_and_exit_code_2(
     protocol: Protocol, values: dict[str, str], line: str, of: str, files: Certificates
@@ -285,16 +296,24 @@ def test_files_have_no_effect_without_tls() -> None:
             receiver.wait(lambda: receiver.delivered)
 
 
+@pytest.mark.parametrize("of_system", ["SSL_CERT_FILE", "SSL_CERT_DIR"])
+def test_a_pipe_among_the_systems_certificates(
+    of_system: str, files: Certificates, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipe = tmp_path / "0123abcd.0"
+    os.mkfifo(pipe)
+    if of_system == "SSL_CERT_FILE":
+        with pytest.raises(UsageError, match=r"SSL_CERT_FILE='.*' is a pipe, a socket or a device, not a file"):
+            pem(TlsFiles(system_ca=NamedFile(of_system, str(pipe))))
+        return
+    (tmp_path / "0123abcd.1").symlink_to(files.path("ca.pem"))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
+    assert pem(TlsFiles()).ca == Path(files.path("ca.pem")).read_bytes().strip()
+
+
 def test_a_system_without_authorities_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("SSL_CERT_DIR", f"{tmp_path}:{tmp_path / 'none'}")
     with pytest.raises(UsageError, match="this system has no CA certificates; install ca-certificates, or set OTEL_EX"):
         pem(TlsFiles())
-
-
-def test_the_path_for_requests(files: Certificates, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert ca_path(named({"CERTIFICATE": files.path("ca.pem")})) == files.path("ca.pem")
-    monkeypatch.setenv("SSL_CERT_FILE", files.path("client.pem"))
-    assert ca_path(TlsFiles(system_ca=NamedFile("SSL_CERT_FILE", os.environ["SSL_CERT_FILE"]))) == files.path(
-        "client.pem"
-    )

@@ -147,6 +147,13 @@ CASES = {
     "bad checkpoint": Case(bad_checkpoint, KILLS, 0, ALL, "a checkpoint cannot be used"),
     "no checkpoint": Case(no_checkpoint, KILLS, 0, LATER, "totals begin again at 0"),
     "no table": Case(lambda path: execute(path, "DROP TABLE events"), 0, KILLS, ALL, "no such table: events"),
+    "trigger": Case(
+        lambda path: execute(path, "CREATE TRIGGER t AFTER INSERT ON events BEGIN DELETE FROM events; END"),
+        KILLS,
+        0,
+        ALL,
+        "such as a trigger",
+    ),
     "cut off": Case(cut_off, None, None, ALL, "malformed"),
     "no database": Case(no_database, 0, 0, 0, "file is not a database"),
     "bad frame": Case(bad_frame, KILLS, 0, ALL, "of its write-ahead log"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import sqlite3
 import stat
@@ -136,6 +137,8 @@ def replaced(directory: Path) -> None:
         pytest.param(shutil.rmtree, id="the directory"),
         pytest.param(replaced, id="the directory, for another one"),
         pytest.param(lambda path: (path / "spool.db").unlink(), id="the file"),
+        pytest.param(lambda path: (path / "spool.db-wal").unlink(), id="the write-ahead log"),
+        pytest.param(lambda path: (path / "spool.db-shm").unlink(), id="its index"),
         pytest.param(lambda path: (path / "lock").unlink(), id="the lock"),
     ],
 )
@@ -235,7 +238,12 @@ def test_a_file_of_a_newer_version_is_kept_under_another_name(tmp_path: Path, ca
     store = SqliteStore(tmp_path)
     assert store.open() == Stored()
     kept_path = tmp_path / f"spool.db.version-{FORMAT + 1}.0"
-    assert caplog.messages == [f"the spool could not be read, and is kept as {kept_path}; an empty one takes its place"]
+    (line,) = caplog.messages
+    assert line.startswith(
+        f"the spool was written by a newer version (format {FORMAT + 1}, this one reads up to {FORMAT})"
+    )
+    assert f"kept as {kept_path}" in line
+    assert line.endswith("to deliver its events, install the newer version and rename it back")
     assert kept_path.read_bytes() == content
     store.commit(change("c"))
     store.close()
@@ -289,7 +297,8 @@ def test_opened_again_it_returns_only_what_is_new(tmp_path: Path) -> None:
     assert store.open() == Stored(), "it was returned before"
     store.close(keep_lock=True)
     (tmp_path / "spool").rename(tmp_path / "away")
-    written(tmp_path / "spool", change("of another")).close()
+    written(tmp_path / "other", change("of another")).close()
+    (tmp_path / "other").rename(tmp_path / "spool")
     assert uids(store.open()) == [(1, "of another")], "another disk is mounted there"
     with pytest.raises(StoreHeldError):
         SqliteStore(tmp_path / "spool").open()
@@ -313,28 +322,51 @@ def damaged(directory: Path) -> Path:
     return directory / "spool.db"
 
 
-@pytest.mark.parametrize("renames", range(6))
-def test_a_crash_while_a_damaged_file_is_replaced_loses_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, renames: int
-) -> None:
-    damaged(tmp_path)
-    rename, left = Path.rename, renames
+def with_log(directory: Path) -> None:
+    """A damaged spool of an agent that was killed: its last event is in the write-ahead log alone."""
+    store = written(directory / "running", change("a", "b", "c"))
+    store.commit(change("d", first=4))
+    for name in ("spool.db", "spool.db-wal", "spool.db-shm"):
+        shutil.copy(directory / "running" / name, directory)
+    store.close()
+    shutil.rmtree(directory / "running")
+    content = (directory / "spool.db-wal").read_bytes()
+    assert b"a kill" in content
+    (directory / "spool.db-wal").write_bytes(content.replace(b'"log.record.uid": "b"', b'"log.record.uid": "x"'))
 
-    def crash(path: Path, target: Path) -> Path:
-        nonlocal left
-        if left == 0:
-            raise SystemExit
-        left -= 1
-        return rename(path, target)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(Path, "rename", crash)
-        with pytest.raises(SystemExit):
-            kept(tmp_path)
+_IS_KILLED = """
+import os, sys
+from pathlib import Path
+from otel_oom.spool.sqlite_store import SqliteStore
+rename, left = Path.rename, int(sys.argv[2])
+def rename_or_die(path, target):
+    global left
+    if left == 0:
+        os._exit(9)
+    left -= 1
+    return rename(path, target)
+Path.rename = rename_or_die
+SqliteStore(Path(sys.argv[1])).open()
+"""
+
+
+@pytest.mark.parametrize("renames", range(5))
+def test_a_crash_while_a_damaged_file_is_replaced_loses_nothing(tmp_path: Path, renames: int) -> None:
+    with_log(tmp_path)
+    log = (tmp_path / "spool.db-wal").read_bytes()
+    killed = subprocess.run([sys.executable, "-c", _IS_KILLED, tmp_path, str(renames)], check=False)
+    assert killed.returncode == 9
     stored = kept(tmp_path)
-    assert uids(stored) == [(1, "a"), (2, "c")]
-    assert bool(stored.damage) == (renames < 5), "between the last two renames the new file is complete"
-    assert uids(kept(tmp_path)) == [(1, "a"), (2, "c")]
+    assert [uid for _, uid in uids(stored)] == ["a", "c", "d"]
+    assert bool(stored.damage) == (renames < 2), "once the old file is renamed, the new one is complete"
+    assert uids(kept(tmp_path)) == uids(stored)
+    assert (tmp_path / "spool.db.damaged.0-wal").read_bytes() == log, "the log stays with its file"
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "lock",
+        "spool.db",
+        *(f"spool.db.damaged.0{tail}" for tail in ("", "-shm", "-wal")),
+    ]
 
 
 def test_a_disk_without_space_leaves_a_damaged_file_in_its_place(
@@ -352,6 +384,19 @@ def test_a_disk_without_space_leaves_a_damaged_file_in_its_place(
     assert (tmp_path / "spool.db").read_bytes() == content
     stored = kept(tmp_path)
     assert (uids(stored), stored.lost) == ([(1, "a"), (2, "c")], 1)
+
+
+def test_a_disk_without_space_leaves_the_log_of_a_damaged_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite would merge it up to the damaged frame, and delete the rest."""
+    with_log(tmp_path)
+    log = (tmp_path / "spool.db-wal").read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr("otel_oom.spool.store_tables.create", lambda *_: os.open("/dev/full/no", os.O_RDONLY))
+        with pytest.raises(OSError, match="/dev/full/no"):
+            kept(tmp_path)
+    assert (tmp_path / "spool.db-wal").read_bytes() == log
+    (tmp_path / "spool.db").rename(tmp_path / "spool.db.closing")  # as after a crash in the middle of it
+    assert [uid for _, uid in uids(kept(tmp_path))] == ["a", "c", "d"]
 
 
 @pytest.mark.parametrize("message", ["database is locked", "disk I/O error", "attempt to write a readonly database"])
@@ -386,6 +431,24 @@ def test_a_damaged_file_that_is_opened_again_costs_nothing(tmp_path: Path) -> No
     store.commit(change("a", "b", "c", replaces_all=True))
     store.close()
     assert uids(kept(tmp_path)) == [(1, "a"), (2, "b"), (3, "c")]
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("name", ["spool.db", "spool.db-wal", "spool.db-shm"])
+def test_a_damaged_size_costs_neither_disk_nor_hours(tmp_path: Path, name: str) -> None:
+    """A sparse file can have a size of terabytes. More than 128 MiB may not be written here."""
+    with_log(tmp_path)
+    os.truncate(tmp_path / name, 1 << 40)
+    if name == "spool.db":
+        with (tmp_path / name).open("r+b") as file:
+            file.write(bytes(4096))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (128 << 20, limits[1]))
+    try:
+        stored = kept(tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert [uid for _, uid in uids(stored)] == ["a", "c", "d"]
 
 
 def test_nothing_of_a_damaged_row_reaches_the_log_line(tmp_path: Path) -> None:

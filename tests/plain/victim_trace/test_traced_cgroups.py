@@ -110,3 +110,15 @@ def test_what_is_not_to_be_had_says_why(tmp_path: Path, monkeypatch: pytest.Monk
     gone = made(monkeypatch, Instance(tmp_path / "gone", ()))
     assert isinstance(gone, Unavailable)
     assert "gone" in gone.reason
+
+
+def test_a_low_limit_of_open_files_is_left_to_the_rest_of_the_agent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: 17)
+    monkeypatch.setattr("resource.getrlimit", lambda _: (64, 64))
+    limited = made(monkeypatch, Instance(tmp_path, ()))
+    assert isinstance(limited, Unavailable)
+    assert "LimitNOFILE" in limited.reason
+    monkeypatch.setattr("os.cpu_count", lambda: 16)
+    assert isinstance(made(monkeypatch, Instance(tmp_path, ())), TracedCgroups)

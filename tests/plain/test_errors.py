@@ -1,0 +1,25 @@
+"""Which errors of libraries say that the process or the machine has too little of something."""
+
+from __future__ import annotations
+
+import pytest
+
+from otel_oom.errors import shortage
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (MemoryError(), "not enough memory; give it more"),
+        (OSError(12, "Cannot allocate memory"), "not enough memory; give it more"),
+        (ImportError("libssl.so.3: failed to map segment from shared object"), "not enough memory; give it more"),
+        (RuntimeError("can't start new thread"), "no thread can be started; raise TasksMax="),
+        (OSError(24, "Too many open files", "/etc/hosts"), "no more files can be opened; raise LimitNOFILE="),
+        (OSError(23, "Too many open files in system"), "no more files can be opened; raise LimitNOFILE="),
+        (OSError(5, "Input/output error"), "None"),
+        (ImportError("No module named x"), "None"),
+        (RuntimeError("no credential provider"), "None"),
+    ],
+)
+def test_a_shortage_is_told_from_a_bug(error: Exception, expected: str) -> None:
+    assert str(shortage(error)).startswith(expected)
