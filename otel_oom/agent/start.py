@@ -26,6 +26,8 @@ from otel_oom.machine.victim_cgroup import glance, no_glance, sees_host_cgroups
 from otel_oom.otlp import build_sender
 from otel_oom.otlp.sender import Sender
 from otel_oom.spool.spool import Spool
+from otel_oom.victim_trace.traced_cgroups import TracedCgroup, open_traced_cgroups
+from otel_oom.victim_trace.tracefs_setup import Unavailable
 
 if TYPE_CHECKING:
     from otel_oom.spool.sqlite_store import Stored
@@ -82,9 +84,11 @@ def prepare(
     source: Source | None = None,
     kernel_kills: KernelKills | None = None,
     wall_ns: Clock = time.time_ns,
+    reads_trace: bool = False,
 ) -> ReadyAgent:
     """Prepare an agent that reads the device of the settings, with this kernel's counter, or the given source.
 
+    reads_trace: it takes victims out of the kernel's trace ring, which one agent of a machine can do
     kernel_kills: the counter of the kernel whose log `source` is; None: /proc/vmstat for the device, no counter for a
     given source
 
@@ -103,7 +107,7 @@ def prepare(
     health = Health()
     writer, stored = load_spool(config)
     try:
-        return _prepare(config, health, writer, stored, source, kernel_kills, wall_ns)
+        return _prepare(config, health, writer, stored, source, kernel_kills, wall_ns, reads_trace=reads_trace)
     except BaseException:
         if writer is not None:
             writer.stop(_LAST_WRITES_S)
@@ -118,6 +122,8 @@ def _prepare(
     source: Source | None,
     kernel_kills: KernelKills | None,
     wall_ns: Clock,
+    *,
+    reads_trace: bool,
 ) -> ReadyAgent:
     point = find_start_point(stored, config, health, wall_ns)
     checkpoint = point.checkpoint
@@ -166,7 +172,7 @@ def _prepare(
         spool,
         health,
         point.machine,
-        _event_builder(config, health, point),
+        _event_builder(config, health, point, reads_trace=reads_trace),
         forks,
         kernel_kills=kernel_kills,
         source_at=lambda cursor: Device(config.device, from_ring=True, resume_at=cursor or None, clock=wall_ns),
@@ -205,7 +211,7 @@ def _no_counter() -> None:
     """The counter of a kernel that does not count."""
 
 
-def _event_builder(config: Config, health: Health, point: StartPoint) -> EventBuilder:
+def _event_builder(config: Config, health: Health, point: StartPoint, *, reads_trace: bool) -> EventBuilder:
     def look_at_victim(kill: OomKill) -> Mapping[str, victim_process.Fact]:
         if not point.sees_host_pids:
             return {}
@@ -215,6 +221,22 @@ def _event_builder(config: Config, health: Health, point: StartPoint) -> EventBu
         health,
         point.machine.boot_id,
         look_at_victim,
+        _open_trace() if reads_trace else _no_trace,
         log_epoch_ns=point.checkpoint.log_epoch_ns,
         previous_pid=point.crashed.agent_pid if point.crashed else 0,
     )
+
+
+def _open_trace() -> Callable[[OomKill], TracedCgroup | None]:
+    cgroups = open_traced_cgroups()
+    if isinstance(cgroups, Unavailable):
+        log.info(
+            "kills without a report get their cgroup from /proc, which has it for some of them: %s", cgroups.reason
+        )
+        return _no_trace
+    log.info("kills without a report get their cgroup from the kernel's trace events")
+    return cgroups.find
+
+
+def _no_trace(_kill: OomKill) -> None:
+    """No trace ring is read."""

@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace, output: LogOutput) -> int:
     from otel_oom.agent import start
 
     problems.append(memory_protection.lower_oom_score(settings.oom_score_adj))
-    agent = start.prepare(settings)
+    agent = start.prepare(settings, reads_trace=True)
     problems += [agent.warm_up(), memory_protection.lock_memory()]
     for problem in filter(None, problems):
         log.warning("%s", problem)

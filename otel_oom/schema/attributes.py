@@ -94,7 +94,7 @@ VICTIM_CGROUP: Final = Attribute("oom.victim.cgroup", "string", "The victim's cg
 VICTIM_CGROUP_SOURCE: Final = Attribute(
     "oom.victim.cgroup_source",
     "string",
-    "How that is known: `report`: the kernel printed it; `proc`: /proc/PID/cgroup of the dying process.",
+    "How that is known: `report`: the kernel printed it; `tracefs`: its trace event; `proc`: /proc/PID/cgroup.",
 )
 MEMCG_PATH: Final = Attribute("oom.memcg.path", "string", "The cgroup whose limit was hit (kernel: oom_memcg).")
 MEMCG_USAGE: Final = Attribute("oom.memcg.usage", "int", "Memory charged to that cgroup.", "By")

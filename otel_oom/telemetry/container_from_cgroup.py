@@ -31,6 +31,9 @@ _POD_UID: Final = r"(?P<uid>[0-9a-f]{8}(?:[-_][0-9a-f]{4}){3}[-_][0-9a-f]{12}|[0
 _NAME: Final = r"(?P<name>[A-Za-z0-9][A-Za-z0-9_.-]*)"
 _MACHINE: Final = r"(?P<name>[A-Za-z0-9](?:[A-Za-z0-9.-]|\\x5cx2d)*)"
 
+UNKNOWN_PARENTS: Final = "libpod_parent"
+"""Stands for all names above the last ones, where only those are known. A bare id right below it is no container's."""
+
 
 @dataclass(frozen=True, slots=True)
 class Owner:

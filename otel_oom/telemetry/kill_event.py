@@ -23,7 +23,8 @@ class LiveFacts:
     is_backlog: the kill is older than the agent's start
     is_unconfirmed: of the kill lines that were read together, the kernel did not count all
     process: facts from /proc about the victim, by attribute name
-    cgroup: path of the victim's cgroup from /proc, printable
+    cgroup: path of the victim's cgroup, printable; cgroup_source: `tracefs` or `proc`
+    cgroup_tail: `UNKNOWN_PARENTS` and its last names, where the path is not known
     """
 
     skew_s: float | None = None
@@ -31,6 +32,8 @@ class LiveFacts:
     is_unconfirmed: bool = False
     process: Mapping[str, Value] | None = None
     cgroup: str | None = None
+    cgroup_source: str | None = None
+    cgroup_tail: str | None = None
 
 
 def kill_event(kill: OomKill, live: LiveFacts) -> Event:
@@ -45,7 +48,7 @@ def kill_attributes(kill: OomKill, live: LiveFacts) -> dict[schema.Attribute, Va
     context = kill.context
     cgroup = kill.cgroup or live.cgroup
     # The cgroup whose limit was hit is the victim's or one above it. So its owner is the victim's owner as well.
-    owner = container_from_cgroup.owner(cgroup or context.memcg_path or "")
+    owner = container_from_cgroup.owner(cgroup or context.memcg_path or live.cgroup_tail or "")
     return {
         schema.SCOPE: kill.scope,
         schema.CONSTRAINT: context.constraint,
@@ -61,7 +64,7 @@ def kill_attributes(kill: OomKill, live: LiveFacts) -> dict[schema.Attribute, Va
         schema.PGTABLES: kill.line.pgtables,
         schema.SCORE_ADJ: kill.line.score_adj,
         schema.VICTIM_CGROUP: cgroup,
-        schema.VICTIM_CGROUP_SOURCE: "report" if kill.cgroup else "proc" if cgroup else None,
+        schema.VICTIM_CGROUP_SOURCE: "report" if kill.cgroup else live.cgroup_source,
         schema.MEMCG_PATH: context.memcg_path,
         schema.MEMCG_USAGE: context.memcg_usage,
         schema.MEMCG_LIMIT: context.memcg_limit,

@@ -27,6 +27,7 @@ from otel_oom.spool.checkpoint import Checkpoint
 from otel_oom.spool.spool import Spool
 from otel_oom.telemetry.event import Event, Scalar
 from otel_oom.totals import ResourceIdentity, Totals
+from otel_oom.victim_trace.traced_cgroups import TracedCgroup
 
 KILLED = (
     "Killed process {pid} (victim) total-vm:8kB, anon-rss:4kB, file-rss:0kB, shmem-rss:0kB, UID:0 pgtables:4kB "
@@ -63,6 +64,7 @@ class Rig:
     counted: int | None = None
     look: Callable[[OomKill], Mapping[str, Scalar]] = lambda _: {}
     glance: Look = no_glance
+    traced: Callable[[OomKill], TracedCgroup | None] = lambda _: None
     reads_backlog: bool = False
     checkpoint: Checkpoint | None = None
     previous_pid: int = 0
@@ -96,6 +98,7 @@ class Rig:
                 self.health,
                 IDENTITY.boot_id,
                 self.look,
+                self.traced,
                 log_epoch_ns=self.spool.checkpoint.log_epoch_ns,
                 previous_pid=self.previous_pid,
             ),

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -83,8 +84,7 @@ def agent_thread(
     os.environ.clear()
     os.environ.update(environment(**settings))
     try:
-        clock = {} if wall_ns is None else {"wall_ns": wall_ns}
-        agent = start.prepare(load_config(os.environ), source=source, **clock)
+        agent = start.prepare(load_config(os.environ), source=source, wall_ns=wall_ns or time.time_ns)
     finally:
         os.environ.clear()
         os.environ.update(theirs)

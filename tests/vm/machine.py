@@ -39,6 +39,7 @@ class Guest:
 
     spool: an ext4 image that is mounted where the agent keeps its spool; generation: id of a VM generation, for 6.12
     snapshot: a file that `save` wrote, by a guest of the same kernel and memory
+    boot_options: more of the kernel's command line
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class Guest:
         spool: Path | None = None,
         generation: str | None = None,
         snapshot: Path | None = None,
+        boot_options: str = "",
     ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self._monitor_path = directory / "monitor"
@@ -60,7 +62,7 @@ class Guest:
             tool("qemu-system-x86_64"),
             *("-accel", "tcg", "-cpu", "max", "-smp", "1", "-m", str(memory_mib)),
             *("-kernel", kernel.image, "-initrd", kernel.initramfs),
-            *("-append", "console=ttyS0 panic=-1 quiet loglevel=4 random.trust_cpu=on"),
+            *("-append", f"console=ttyS0 panic=-1 quiet loglevel=4 random.trust_cpu=on {boot_options}"),
             *("-rtc", "base=utc,clock=host", "-display", "none", "-no-user-config", "-nodefaults"),
             *("-serial", f"file:{self._console}", "-qmp", f"unix:{self._monitor_path},server=on,wait=off"),
             *("-drive", f"file={disk()},readonly=on,{drive}"),

@@ -15,6 +15,7 @@ from otel_oom.kernel.oom_kill import OomKill
 from otel_oom.machine.victim_cgroup import Glance
 from otel_oom.telemetry import kill_event
 from otel_oom.telemetry.event import Event, Scalar
+from otel_oom.victim_trace.traced_cgroups import TracedCgroup
 
 FIRST = first_checkpoint()
 
@@ -134,3 +135,56 @@ def test_a_backlog_takes_nothing_from_proc() -> None:
     """Its victims are gone, and their pids may be used again."""
     rig = Rig(glance=dying, reads_backlog=True).run(kill(1))
     assert owners(rig) == [(None, None, None)]
+
+
+POD = "8f3c2a1e_77aa_4b3c_9d2e_0123456789ab"
+NAMES = ("kubepods-burstable.slice", f"kubepods-burstable-pod{POD}.slice", f"cri-containerd-{'cd' * 32}.scope")
+TRACED = TracedCgroup("/kubepods.slice/" + "/".join(NAMES), NAMES)
+REMOVED = TracedCgroup(None, NAMES)
+
+
+@pytest.mark.parametrize("is_backlog", [False, True])
+def test_the_cgroup_of_the_trace_event_is_preferred_to_that_of_proc(*, is_backlog: bool) -> None:
+    """The kernel records it also while no agent runs."""
+    rig = Rig(glance=dying, traced=lambda _: TRACED, reads_backlog=is_backlog).run(kill(1))
+    assert owners(rig) == [(TRACED.path, "tracefs", "cd" * 32)]
+
+
+def test_of_a_removed_cgroup_the_last_names_give_container_and_pod_but_no_path() -> None:
+    rig = Rig(traced=lambda _: REMOVED, reads_backlog=True).run(kill(1))
+    assert owners(rig) == [(None, None, "cd" * 32)]
+    assert rig.events[0].attributes[schema.POD_UID.name] == POD.replace("_", "-")
+
+
+def test_a_bare_id_below_unknown_names_may_be_a_pods() -> None:
+    names = ("ab" * 32, "x", "y")
+    assert owners(Rig(traced=lambda _: TracedCgroup(None, names)).run(kill(1))) == [(None, None, None)]
+    assert owners(Rig(traced=lambda _: TracedCgroup(None, ("x", *names[:1]))).run(kill(1)))[0][2] == "ab" * 32
+
+
+def test_a_path_from_proc_says_more_than_the_last_names() -> None:
+    rig = Rig(glance=dying, traced=lambda _: REMOVED).run(kill(1))
+    assert owners(rig) == [(f"/docker/{CONTAINER}", "proc", CONTAINER)]
+
+
+def test_each_kill_uses_up_its_trace_event_also_if_the_kernel_printed_a_report() -> None:
+    asked = []
+
+    def traced(victim: OomKill) -> TracedCgroup:
+        asked.append(victim.pid)
+        return TRACED
+
+    opener = line("x invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0, oom_score_adj=0", 1)
+    summary = "oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,mems_allowed=0,oom_memcg=/a,"
+    rig = Rig(traced=traced).run(opener, line(f"{summary}task_memcg=/a/b,task=victim,pid=1003,uid=0", 2), kill(3))
+    assert (owners(rig), asked) == ([("/a/b", "report", None)], [1003])
+
+
+def test_a_trace_that_fails_costs_no_kill(caplog: pytest.LogCaptureFixture) -> None:
+    def fail(_: OomKill) -> None:
+        raise OSError("the ring")
+
+    rig = Rig(traced=fail).run(kill(1))
+    assert owners(rig) == [(None, None, None)]
+    assert rig.kills == {"cgroup": 1}
+    assert "the ring" in caplog.text

@@ -42,7 +42,7 @@ def patched(output):
     recording = RecordedLog()
     recording.play()
     prepare = functools.partial(start.prepare, source=recording)
-    def quote_all(config):
+    def quote_all(config, **_):
         try:
             raise ValueError(dict(os.environ), config)
         except ValueError:

@@ -21,7 +21,7 @@ _STOPPED_WHILE_IT_STARTS = """
 import signal, sys
 from otel_oom.agent import start
 from otel_oom.cli.main import main
-start.prepare = lambda config: signal.raise_signal(signal.{name})
+start.prepare = lambda config, **_: signal.raise_signal(signal.{name})
 sys.exit(main(["run"]))
 """
 _STOPPED_IN_A_FINALIZER = """
@@ -32,7 +32,7 @@ from otel_oom.kernel.recorded_log import RecordedLog
 class Stops:
     def __del__(self):
         signal.raise_signal(signal.SIGTERM)
-def prepare(config, prepare=functools.partial(start.prepare, source=RecordedLog())):
+def prepare(config, prepare=functools.partial(start.prepare, source=RecordedLog()), **_):
     Stops()
     return prepare(config)
 start.prepare = prepare
@@ -48,7 +48,7 @@ _ABORTS_INSIDE_GRPC = """
 import sys
 from otel_oom.agent import start
 from otel_oom.cli.main import main
-def abort(config):
+def abort(config, **_):
     import otel_oom.otlp.grpc_exporter, grpc
     grpc.secure_channel("localhost:9", grpc.ssl_channel_credentials(private_key=b"a key"))
 start.prepare = abort
