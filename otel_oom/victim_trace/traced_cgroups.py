@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from otel_oom.cgroupfs.cgroup_mounts import mounts_of_this_process
 from otel_oom.kernel.oom_kill import OomKill
-from otel_oom.victim_trace.cgroup_path import CgroupPaths, mounted_at
+from otel_oom.victim_trace.cgroup_path import CgroupPaths
 from otel_oom.victim_trace.trace_join import TraceJoin
 from otel_oom.victim_trace.trace_ring import TraceRing
 from otel_oom.victim_trace.traced_victim import TracedVictim
@@ -88,9 +89,9 @@ def open_traced_cgroups(tracefs: Path = TRACEFS) -> TracedCgroups | Unavailable:
         return Unavailable("the limit of open files is too low for this number of processors (LimitNOFILE=)")
     try:
         ring = TraceRing(instance.directory, instance.formats, os.sysconf("SC_PAGE_SIZE"))
-        mount = mounted_at(Path("/proc/self/mountinfo").read_text("utf-8", "surrogateescape"))
     except BlockingIOError:
         return Unavailable(f"another process reads {instance.directory}")
     except OSError as error:
         return Unavailable(str(error))
+    mount = mounts_of_this_process().unified
     return TracedCgroups(ring, None if mount is None else CgroupPaths(mount))
