@@ -23,6 +23,7 @@ class LiveFacts:
     is_backlog: the kill is older than the agent's start
     is_unconfirmed: of the kill lines that were read together, the kernel did not count all
     process: facts from /proc about the victim, by attribute name
+    memory: state of its cgroup and of the machine after the kill, by attribute name
     cgroup: path of the victim's cgroup, printable; cgroup_source: `tracefs` or `proc`
     cgroup_tail: `UNKNOWN_PARENTS` and its last names, where the path is not known
     """
@@ -31,6 +32,7 @@ class LiveFacts:
     is_backlog: bool = False
     is_unconfirmed: bool = False
     process: Mapping[str, Value] | None = None
+    memory: Mapping[str, Value] | None = None
     cgroup: str | None = None
     cgroup_source: str | None = None
     cgroup_tail: str | None = None
@@ -40,6 +42,7 @@ def kill_event(kill: OomKill, live: LiveFacts) -> Event:
     """Return the `system_oom_kill` event of one kill."""
     attributes = event_attributes(schema.OOM_KILL, kill.uid, kill.boot_id, kill_attributes(kill, live))
     attributes.update(live.process or {})
+    attributes.update(live.memory or {})
     return Event(schema.OOM_KILL, kill.observed_ns, kill_body(kill), attributes)
 
 
