@@ -2,7 +2,7 @@
 
 Rules:
 - It looks once and never waits. The time is checked between two files: one look ends after 5 ms, all looks for one
-  batch of kills after 50 ms. What comes later is left out.
+  batch of kills after 20 ms. What comes later is left out.
 - All kills of a batch were read before the first look. So one look at a cgroup is as true for each of its kills.
 - Which cgroup: the one whose limit was hit. Where the kernel log does not name it: the victim's own.
 - The kernel counts a kill before it prints it. A victim's cgroup without a kill was made again under its old name,
@@ -28,7 +28,7 @@ from otel_oom.cgroupfs.memory_files import MemoryFile, Value
 log = logging.getLogger(__name__)
 
 LOOK_S: Final = 0.005
-BATCH_S: Final = 0.05
+BATCH_S: Final = 0.02
 _FILE_BYTES: Final = 4096
 _FLAGS: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
