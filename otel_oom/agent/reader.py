@@ -15,50 +15,23 @@ Rules:
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
-from typing import Final, Literal, TypeAlias
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final, Literal
 
+from otel_oom.agent.read_batch import BurstEnd, Drained, More, ReadBatch
 from otel_oom.health import Health
 from otel_oom.kernel import kmsg_record, oom_lines, vm_fork_line
-from otel_oom.kernel.device import Closed, Item, Lost, Reading, Source
 from otel_oom.kernel.kill_assembler import Assembler
-from otel_oom.kernel.oom_kill import Finding, Forged, NoVictim, OomKill, Repeat
+from otel_oom.kernel.log_source import Item, Lost, Reading, Skipped, Source
+from otel_oom.kernel.oom_kill import Finding, Forged, OomKill, Repeat
 from otel_oom.machine.identity import MachineIdentity
-from otel_oom.machine.victim_cgroup import Glance, Look, no_glance
+from otel_oom.machine.victim_cgroup import Look, no_glance
 
 _VM_FORK: Final = vm_fork_line.VM_FORK.encode()
+_WORDS: Final = (*oom_lines.WORDS_OF_MARKERS, _VM_FORK)
+"""A record without any of these matters only while a report is open."""
 _BURST: Final = 1_000  # records: in a flood that never ends, findings are passed on after each burst
-
-
-@dataclass(frozen=True, slots=True)
-class More:
-    """A burst ended before the log did: there may be more to read."""
-
-
-@dataclass(frozen=True, slots=True)
-class Drained:
-    """All that the log holds was read."""
-
-
-BurstEnd: TypeAlias = More | Drained | Closed
-
-
-@dataclass(frozen=True, slots=True)
-class ReadBatch:
-    """What reading brought.
-
-    claims: kill lines with an unknown cause: kills if the kernel's counter has them
-    glances: what /proc had of the victim, by the sequence of the kill line
-    lost: records that were overwritten before they were read; lost_ns: when the last loss was seen, wall clock ns
-    is_forked: the last record reports a fork of the virtual machine
-    """
-
-    findings: list[OomKill | NoVictim] = field(default_factory=list)
-    claims: list[OomKill] = field(default_factory=list)
-    glances: dict[int, Glance] = field(default_factory=dict)
-    lost: int = 0
-    lost_ns: int = 0
-    is_forked: bool = False
 
 
 class Reader:
@@ -145,10 +118,15 @@ class Reader:
         if self.batch.is_forked:  # not passed on yet
             return More()
         try:
-            for _ in range(_BURST):
+            left = _BURST
+            while left > 0:
+                left -= 1
                 ahead, self._ahead = self._ahead, None
-                reading = ahead or self._source.read()
-                if isinstance(reading, Item):
+                reading = ahead or self._source.read(self._words)
+                if isinstance(reading, Skipped):
+                    self._health.records["read"] += reading.count
+                    left -= reading.count
+                elif isinstance(reading, Item):
                     sequence = kmsg_record.sequence_of(reading.raw)
                     if (sequence or 0) >= self._until:
                         return Drained()
@@ -176,6 +154,11 @@ class Reader:
                 self.batch = replace(self.batch, is_forked=False)
         finally:
             self._source.close()
+
+    @property
+    def _words(self) -> Sequence[bytes]:
+        """The words without which the source may skip a record. Where reading has an end, each record is looked at."""
+        return () if self._assembler.is_open or self._until < math.inf else _WORDS
 
     def _lose(self, lost: Lost) -> None:
         self._assembler.lost()

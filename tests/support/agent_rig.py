@@ -18,7 +18,7 @@ from otel_oom.agent.event_builder import EventBuilder
 from otel_oom.agent.log_opening import open_log
 from otel_oom.agent.loop import Agent
 from otel_oom.health import Health
-from otel_oom.kernel.device import Clock
+from otel_oom.kernel.log_source import Clock
 from otel_oom.kernel.oom_kill import OomKill
 from otel_oom.machine.fork_detection import ForkDetection
 from otel_oom.machine.identity import MachineIdentity
