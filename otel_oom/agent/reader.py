@@ -127,11 +127,10 @@ class Reader:
                     self._health.records["read"] += reading.count
                     left -= reading.count
                 elif isinstance(reading, Item):
-                    sequence = kmsg_record.sequence_of(reading.raw)
-                    if (sequence or 0) >= self._until:
+                    if self._until < math.inf and (kmsg_record.sequence_of(reading.raw) or 0) >= self._until:
                         return Drained()
                     self._health.records["read"] += 1
-                    self._feed(reading, sequence)
+                    self._feed(reading)
                     if _VM_FORK in reading.raw and self._is_fork(reading):
                         self.batch = replace(self.batch, is_forked=True)
                         return More()
@@ -177,18 +176,26 @@ class Reader:
             return False
         return vm_fork_line.is_vm_fork(record)
 
-    def _feed(self, item: Item, sequence: int | None) -> None:
-        has_marker = oom_lines.OOM_MARKER.search(item.raw) is not None
-        if not has_marker and not self._assembler.is_open and sequence is not None:
+    def _feed(self, item: Item) -> None:
+        if not self._assembler.is_open and not self._begins_something(item.raw):
             return
-        if not self._assembler.is_open and sequence is not None and (killed := oom_lines.KILLED_PID.search(item.raw)):
-            self._note_victim(sequence, int(killed[1]))
         try:
-            findings = self._interpret(item, has_marker=has_marker)
+            findings = self._interpret(item)
         except Exception as error:  # noqa: BLE001 the next record is read
             self._health.record_failed(item.raw, error)
-            findings = self._interpret_alone(item, has_marker=has_marker)
+            findings = self._interpret_alone(item)
         self._add(findings)
+
+    def _begins_something(self, raw: bytes) -> bool:
+        """Whether a record matters while no report is open. A victim's cgroup is read at once."""
+        sequence = kmsg_record.sequence_of(raw)
+        if sequence is None:
+            return True  # it is malformed, and counted as such
+        if oom_lines.OOM_MARKER.search(raw) is None:
+            return False
+        if killed := oom_lines.KILLED_PID.search(raw):
+            self._note_victim(sequence, int(killed[1]))
+        return True
 
     def _note_victim(self, sequence: int, pid: int) -> None:
         try:
@@ -197,23 +204,23 @@ class Reader:
         except Exception as error:  # noqa: BLE001 the kill is delivered without the cgroup
             self._health.bug("the look at a victim in /proc", error)
 
-    def _interpret_alone(self, item: Item, *, has_marker: bool) -> tuple[Finding, ...]:
+    def _interpret_alone(self, item: Item) -> tuple[Finding, ...]:
         """Interpret a record again, without the report before it: the failure may lie in the report."""
         held = self._assembler.release_held()
         self._assembler = Assembler(self._machine.boot_id, self._machine.page_size)
         try:
-            return (*held, *self._interpret(item, has_marker=has_marker))
+            return (*held, *self._interpret(item))
         except Exception as error:  # noqa: BLE001 the record is counted already; the reconciliation shows a missed kill
             self._health.bug("the reading of a kill line", error)
             return held
 
-    def _interpret(self, item: Item, *, has_marker: bool) -> tuple[Finding, ...]:
+    def _interpret(self, item: Item) -> tuple[Finding, ...]:
         record = kmsg_record.parse(item.raw)
         if isinstance(record, kmsg_record.Malformed):
             self._health.record_malformed(record)
             return ()
         if record.facility != kmsg_record.FACILITY_KERNEL:
-            if has_marker and record.sequence >= self._first_uncounted:
+            if record.sequence >= self._first_uncounted and oom_lines.OOM_MARKER.search(item.raw):
                 self._health.record_refused(record)
             return ()
         return self._assembler.feed(record, item.observed_ns)

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias
 
 Clock: TypeAlias = Callable[[], int]
 """Wall clock in ns since the Unix epoch."""
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(NamedTuple):
     """One record as read. observed_ns: wall clock right after the read."""
 
     raw: bytes
