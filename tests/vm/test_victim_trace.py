@@ -11,12 +11,13 @@ from statistics import median
 from typing import Any
 
 import pytest
-from vm.container_storm import CONTAINERS, LONG_LOG, POD_UID, Containers, container_of
+from vm.container_storm import LONG_LOG, POD_UID, Containers, container_of
 from vm.kernels import GUEST
 from vm.machine import Guest
 from vm.scene import Received, scene
 
 from otel_oom import schema
+from otel_oom.agent.reconciliation import MIN_SURPLUS_AGE_S
 
 KILLS = 300
 MEMORY_MIB = 1024
@@ -153,19 +154,31 @@ def test_the_event_is_there_when_the_kill_line_is_read(tmp_path: Path, capsys: p
         assert last["overwritten"] == 0
 
 
-def test_the_ring_keeps_the_kills_that_the_log_lost_while_nobody_read(tmp_path: Path) -> None:
+def test_kills_that_the_log_lost_while_no_agent_ran_are_named_and_counted_once(tmp_path: Path) -> None:
+    """The console prints no kill line either. A process that was already exiting is no kill: the counter says so."""
     with scene("6.12", tmp_path, memory_mib=MEMORY_MIB) as stage:
         stage.guest.shell(TRACEFS)
         containers = Containers(stage.guest, 8)
         containers.make()
-        start(stage.guest, "1000")
-        stage.guest.shell("kill -9 $(cat /run/pid); echo on > /proc/sys/kernel/printk_devkmsg")
-        containers.storm(KILLS)
+        stage.start()
+        stage.kill()
+        stage.await_received(1)
+        stage.signal("KILL")
+        stage.await_end()
+        stage.guest.shell("echo on > /proc/sys/kernel/printk_devkmsg")
+        kills = containers.storm(KILLS)
         stage.guest.shell(f"python3 -c '{FLOOD}'", within_s=PATIENCE_S)
         assert not any(line.is_kill for line in stage.log())
-        start(stage.guest, "ring")
-        *kept, last = await_rows(stage.guest, lambda rows: "overwritten" in rows[-1])
-        assert (len({row["pid"] for row in kept}), len(kept), last["overwritten"]) == (KILLS, KILLS, 0)
-        wanted = [containers.path(number).split("/")[2:] for number in range(CONTAINERS)]
-        assert [row for row in kept if row["names"] != wanted[container_of(row["comm"])]] == []
-        assert all(row["total_vm"] > 8 << 20 for row in kept)
+        stage.start()
+        _, *lost = stage.await_received(1 + kills)
+        assert [kill for kill in lost if not right(containers, kill)] == []
+        assert {kill[schema.VICTIM_CGROUP_SOURCE] for kill in lost} == {"tracefs"}
+        assert all(schema.IS_FROM_TRACE in kill and schema.BACKLOG in kill for kill in lost)
+        assert all(kill[schema.TOTAL_VM] > 8 << 20 and kill[schema.SCORE_ADJ] == 0 for kill in lost)
+        assert len({kill.uid for kill in lost}) == len({kill[schema.PID] for kill in lost}) == kills
+        stage.kill()
+        assert len(stage.await_received(2 + kills)) == 2 + kills
+        stage.await_total(1 + kills)  # it began again at 0 with the gap, the first kill was acknowledged before
+        time.sleep(2 * MIN_SURPLUS_AGE_S)  # by then a difference would be reported
+        assert (stage.received(schema.UNACCOUNTED), stage.received(schema.UNCONFIRMED)) == ([], [])
+        assert stage.counted == 2 + kills

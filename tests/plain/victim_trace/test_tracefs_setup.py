@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from support.trace_pages import MARK_VICTIM, VICTIM_CGROUP
+from support.trace_pages import CONSOLE, MARK_VICTIM, VICTIM_CGROUP
 
 from otel_oom.victim_trace import tracefs_setup
 from otel_oom.victim_trace.tracefs_setup import Instance, Unavailable, is_memory_v1, set_up
@@ -32,6 +32,9 @@ class Tracefs:
         self.put("tracing_on", "1\n")
         self.put("events/oom/mark_victim/format", MARK_VICTIM)
         self.put("events/oom/mark_victim/enable", "1\n" if is_set_up else "0\n")
+        self.put("events/printk/console/format", CONSOLE)
+        self.put("events/printk/console/enable", "1\n" if is_set_up else "0\n")
+        self.put("events/printk/console/filter", 'msg ~ "*Killed process*"\n' if is_set_up else "none\n")
         if is_set_up:
             self.add_probe("1\n")
 
@@ -70,7 +73,7 @@ def test_a_new_instance_is_set_up_before_its_events_are_enabled(
     assert isinstance(made, Instance)
     assert (made.directory, [one.id for one in made.formats], made.without_cgroups) == (
         tracefs.instance,
-        [609, 1701],
+        [609, 349, 1701],
         None,
     )
     here = "instances/otel-oom"
@@ -78,7 +81,9 @@ def test_a_new_instance_is_set_up_before_its_events_are_enabled(
         (f"{here}/trace_clock", "perf", os.O_TRUNC),
         (f"{here}/buffer_size_kb", "512", os.O_TRUNC),
         (f"{here}/buffer_percent", "0", os.O_TRUNC),
+        (f"{here}/events/printk/console/filter", 'msg ~ "*Killed process*"', os.O_TRUNC),
         (f"{here}/events/oom/mark_victim/enable", "1", os.O_TRUNC),
+        (f"{here}/events/printk/console/enable", "1", os.O_TRUNC),
         (f"{here}/events/otel_oom/victim_cgroup/enable", "1", os.O_TRUNC),
     ]
     (probe,) = [row for row in tracefs.written if row[0] == "dynamic_events"]
@@ -93,7 +98,7 @@ def test_nothing_is_written_to_an_instance_that_records_already(
     recorded(tracefs, monkeypatch)
     made = set_up(tmp_path, own_cgroups=V2, processors=2)
     assert isinstance(made, Instance)
-    assert (len(made.formats), tracefs.written) == (2, [])
+    assert (len(made.formats), tracefs.written) == (3, [])
 
 
 @pytest.mark.parametrize(("processors", "kib"), [(1, "512"), (4, "512"), (16, "128"), (256, "64")])
@@ -123,7 +128,7 @@ def test_without_probes_the_kernels_event_is_recorded_alone(tmp_path: Path, monk
     recorded(tracefs, monkeypatch, refused=3)
     made = set_up(tmp_path, own_cgroups=V2, processors=2)
     assert isinstance(made, Instance)
-    assert [one.id for one in made.formats] == [609]
+    assert [one.id for one in made.formats] == [609, 349]
     assert made.without_cgroups == "no typed probe (FPROBE_EVENTS and BTF, Linux 6.8 or later): Invalid argument"
 
 
@@ -136,7 +141,7 @@ def test_a_memory_controller_of_v1_has_another_cgroup_than_the_probe(
     made = set_up(tmp_path, own_cgroups=V1, processors=2)
     assert isinstance(made, Instance)
     assert ([one.id for one in made.formats], made.without_cgroups) == (
-        [609],
+        [609, 349],
         "the memory controller is in a cgroup v1 hierarchy",
     )
 
