@@ -65,9 +65,8 @@ class Health:
                 "trace",
                 logging.WARNING,
                 "%d events of the kernel's trace ring were overwritten before the read: kills of that time have no"
-                " cgroup from it; more processors or kills need a larger %s",
+                " cgroup from it; write a larger size to /sys/kernel/tracing/instances/otel-oom/buffer_size_kb",
                 newly,
-                "instances/otel-oom/buffer_size_kb",
             )
 
     def record_malformed(self, malformed: Malformed) -> None:
