@@ -89,8 +89,9 @@ def set_up(tracefs: Path = TRACEFS, *, own_cgroups: str, processors: int) -> Ins
             return Unavailable(f"tracefs is not mounted at {tracefs}")
         if not directory.is_dir():
             directory.mkdir()
-        _ensure(directory / "trace_clock", _CLOCK, is_set=lambda text: f"[{_CLOCK}]" in text)
-        _ensure(directory / "buffer_size_kb", str(kib), is_set=lambda text: int(text.split()[0]) <= 2 * kib)
+        if f"[{_CLOCK}]" not in (directory / "trace_clock").read_text("ascii"):
+            _write(directory / "buffer_size_kb", str(kib), os.O_TRUNC)
+            _write(directory / "trace_clock", _CLOCK, os.O_TRUNC)  # last: with this clock, its size is the user's
         if (directory / "buffer_percent").exists():  # since 5.0: by how much a ring must be filled to be readable
             _ensure(directory / "buffer_percent", "0", is_set=lambda text: text.strip() == "0")
         without_cgroups = _ensure_probe(tracefs, own_cgroups)

@@ -21,6 +21,7 @@ from otel_oom.agent.reconciliation import MIN_SURPLUS_AGE_S
 KILLS = 300
 MEMORY_MIB = 1024
 PATIENCE_S = 240.0
+ACKNOWLEDGED_S = 3.0  # until the agent has stored what the receiver accepted
 TRACEFS = "mount -t tracefs tracefs /sys/kernel/tracing"
 FLOOD = 'import os; log = os.open("/dev/kmsg", os.O_WRONLY); [os.write(log, b"x" * 500) for _ in range(5000)]'
 FROM_TRACE = "kills without a report get their cgroup from the kernel's trace events"
@@ -130,6 +131,8 @@ def test_kills_that_the_log_lost_while_no_agent_ran_are_named_and_counted_once(t
         stage.start()
         stage.kill()
         stage.await_received(1)
+        stage.await_total(1)
+        time.sleep(ACKNOWLEDGED_S)
         stage.signal("KILL")
         stage.await_end()
         stage.guest.shell("echo on > /proc/sys/kernel/printk_devkmsg")

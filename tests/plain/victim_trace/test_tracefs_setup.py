@@ -78,8 +78,8 @@ def test_a_new_instance_is_set_up_before_its_events_are_enabled(
     )
     here = "instances/otel-oom"
     assert [row for row in tracefs.written if row[0] != "dynamic_events"] == [
-        (f"{here}/trace_clock", "perf", os.O_TRUNC),
         (f"{here}/buffer_size_kb", "512", os.O_TRUNC),
+        (f"{here}/trace_clock", "perf", os.O_TRUNC),
         (f"{here}/buffer_percent", "0", os.O_TRUNC),
         (f"{here}/events/printk/console/filter", 'msg ~ "*Killed process*"', os.O_TRUNC),
         (f"{here}/events/oom/mark_victim/enable", "1", os.O_TRUNC),
@@ -95,6 +95,7 @@ def test_nothing_is_written_to_an_instance_that_records_already(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tracefs = Tracefs(tmp_path, is_set_up=True)
+    tracefs.put("buffer_size_kb", "4096\n")  # the user enlarged it
     recorded(tracefs, monkeypatch)
     made = set_up(tmp_path, own_cgroups=V2, processors=2)
     assert isinstance(made, Instance)
@@ -156,13 +157,13 @@ def test_a_refusal_is_a_value_with_its_reason(tmp_path: Path, monkeypatch: pytes
 
     Tracefs(tmp_path)
     monkeypatch.setattr(tracefs_setup, "_write", refuse)
-    clock = tmp_path / "instances/otel-oom/trace_clock"
-    assert set_up(tmp_path, own_cgroups=V2, processors=2) == Unavailable(f"{clock}: Operation not permitted")
+    size = tmp_path / "instances/otel-oom/buffer_size_kb"
+    assert set_up(tmp_path, own_cgroups=V2, processors=2) == Unavailable(f"{size}: Operation not permitted")
 
 
 @pytest.mark.parametrize(
     ("file", "text"),
-    [("buffer_size_kb", "X\n"), ("buffer_size_kb", "\xff"), ("events/oom/mark_victim/format", "name: x\n")],
+    [("trace_clock", "\xff"), ("events/oom/mark_victim/format", "name: x\n")],
 )
 def test_a_file_in_an_unknown_form_is_a_value_with_its_reason(tmp_path: Path, file: str, text: str) -> None:
     Tracefs(tmp_path, is_set_up=True).put(file, text)
