@@ -53,7 +53,7 @@ def _probe(parent: str) -> str:
     return f"t:{_OWN_EVENT} mark_victim {_FIELDS} above={above}->name:string top={above}->{parent}->name:string"
 
 
-#: kernfs_node.parent is `__parent` since 6.14. A wrong name is refused (EINVAL), and leaves nothing.
+#: kernfs_node.parent is `__parent` since 6.15. A wrong name is refused (EINVAL), and leaves nothing.
 _PROBES: Final = (_probe("parent"), _probe("__parent"), f"t:{_OWN_EVENT} mark_victim {_FIELDS}")
 
 
