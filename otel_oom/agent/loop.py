@@ -207,8 +207,6 @@ class Agent:
             self._spool.add_retired(left.retired)
             self._spool.put((), replace(self._spool.checkpoint, carried_over=left.carried_over))
             self._publish(reader.batch, is_backlog=True)
-            if reader.batch.lost:
-                self._trace.log_lost(is_backlog=True)
 
     def _publish_read(self) -> ReadBatch:
         """Publish what was read, and return it. If that fails, the batch stays and goes out with the next turn."""

@@ -18,7 +18,8 @@ from vm.scene import scene
 from otel_oom import schema
 from otel_oom.agent.reconciliation import MIN_SURPLUS_AGE_S
 
-KILLS = 300
+KILLS = 100
+KILLS_LOST = 300
 MEMORY_MIB = 1024
 PATIENCE_S = 240.0
 ACKNOWLEDGED_S = 3.0  # until the agent has stored what the receiver accepted
@@ -39,7 +40,7 @@ def test_pids_that_are_used_again_at_once_give_no_wrong_owner(
         containers.make()
         stage.start()
         stage.guest.shell("echo 500 > /proc/sys/kernel/pid_max")
-        received = stage.await_received(containers.storm(KILLS, parallel=8))
+        received = stage.await_received(containers.storm(2 * KILLS, parallel=8))
         assert containers.wrong(received) == []
         pids = {kill[schema.PID] for kill in received}
         with capsys.disabled():
@@ -136,7 +137,7 @@ def test_kills_that_the_log_lost_while_no_agent_ran_are_named_and_counted_once(t
         stage.signal("KILL")
         stage.await_end()
         stage.guest.shell("echo on > /proc/sys/kernel/printk_devkmsg")
-        kills = containers.storm(KILLS)
+        kills = containers.storm(KILLS_LOST)
         stage.guest.shell(f"python3 -c '{FLOOD}'", within_s=PATIENCE_S)
         assert not any(line.is_kill for line in stage.log())
         stage.start()
