@@ -1,8 +1,9 @@
-"""Builds events from findings, with what /proc and the kernel's trace events know of a victim.
+"""Builds events from findings, with what /proc, the kernel's trace events and the cgroup filesystem know of a victim.
 
 Rules:
 - If something fails, the kill is delivered without what is known beside its lines. The record counts as malformed,
   once.
+- The victim is looked at first, its cgroup last: a cgroup stays longer than a process.
 - The kernel's trace event is asked for each kill, so that each event is used up. Its answer is preferred to /proc's.
 - A kill whose line the log lost is found late: /proc does not know its victim any more, and its pid may be another's.
 - The kernel prints "no killable processes" at each try. That is one event a minute, with the number of tries.
@@ -15,6 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final
 
+from otel_oom.cgroupfs.memory_state import MemoryStates, State
 from otel_oom.health import Health
 from otel_oom.kernel.oom_kill import NoVictim, OomKill
 from otel_oom.kernel.text_escapes import printable
@@ -34,6 +36,7 @@ class EventBuilder:
 
     look_at_victim: what /proc knows of a victim, by attribute name
     traced_cgroup: what the kernel's trace events know of a victim
+    memory_states: of cgroups and of the machine, None for the log of another machine
     log_epoch_ns: wall clock at the kernel log's time 0, as first seen in this boot, ns
     previous_pid: of an agent that did not end as it should, 0 for none
     """
@@ -44,6 +47,7 @@ class EventBuilder:
         boot_id: str,
         look_at_victim: Callable[[OomKill], Mapping[str, Value]],
         traced_cgroup: Callable[[OomKill], TracedCgroup | None] = lambda _: None,
+        memory_states: MemoryStates | None = None,
         *,
         log_epoch_ns: int,
         previous_pid: int,
@@ -52,10 +56,16 @@ class EventBuilder:
         self._boot_id = boot_id
         self._look_at_victim = look_at_victim
         self._traced_cgroup = traced_cgroup
+        self._memory_states = memory_states
         self._log_epoch_ns = log_epoch_ns
         self._previous_pid = previous_pid
         self._tries = 0
         self._tries_muted_until_s = 0.0
+
+    def begin_batch(self) -> None:
+        """A batch of findings follows, which were all read before. One look at a cgroup serves all of its kills."""
+        if self._memory_states is not None:
+            self._memory_states.begin_batch()
 
     def events_of(
         self,
@@ -118,4 +128,14 @@ class EventBuilder:
 
     def _live_facts(self, kill: OomKill, facts: LiveFacts) -> LiveFacts:
         skew_ns = kill.observed_ns - (kill.record.monotonic_us * 1000 + self._log_epoch_ns)
-        return replace(facts, skew_s=skew_ns / 1e9, process=self._look_at_victim(kill))
+        facts = replace(facts, skew_s=skew_ns / 1e9, process=self._look_at_victim(kill))
+        return replace(facts, memory=self._memory_state(kill, facts))
+
+    def _memory_state(self, kill: OomKill, facts: LiveFacts) -> State | None:
+        if self._memory_states is None:
+            return None
+        try:
+            return self._memory_states.of(kill.context.memcg_path, kill.cgroup or facts.cgroup)
+        except Exception as error:  # noqa: BLE001 the kill is delivered without it
+            self._health.bug("the look at a cgroup", error)
+            return None

@@ -226,6 +226,7 @@ class Agent:
             events.append(other_events.clock_jumped_event(self._jumped_s, boot_id, self._wall_ns()))
         if batch.lost:
             events.append(other_events.records_lost_event(batch.lost, boot_id, batch.lost_ns))
+        self._event_builder.begin_batch()
         for finding in batch.findings:
             events += self._event_builder.events_of(
                 finding,

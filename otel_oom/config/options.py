@@ -79,6 +79,18 @@ COMMAND_LINE: Final = Setting(
     STOPS,
     flag="--command-line",
 )
+CGROUPFS: Final = Setting(
+    "OTEL_OOM_CGROUPFS",
+    "/",
+    "where to look for the host's cgroup filesystem: mounts at this path or below it; in a container, the path at which"
+    " the host's /sys/fs/cgroup is mounted",
+    STOPS,
+    flag="--cgroupfs",
+    metavar="PATH",
+)
 
 #: Settings of otel-oom alone, in the order of the help.
-OWN: Final = (DEVICE, FROM_RING, SPOOL, SPOOL_REQUIRED, OOM_SCORE_ADJ, IDENTITY_FILE, FORK_IDENTITY, COMMAND_LINE)
+OWN: Final = (
+    *(DEVICE, FROM_RING, SPOOL, SPOOL_REQUIRED, OOM_SCORE_ADJ, IDENTITY_FILE, FORK_IDENTITY, COMMAND_LINE),
+    CGROUPFS,
+)

@@ -47,6 +47,7 @@ class Config:
     oom_score_adj: of the agent itself
     identity_file: its text distinguishes copies of this machine
     fork_identity: take a new identity after a fork of the machine: if the machine identity changed, or always
+    cgroupfs: path at or below which the cgroup filesystems are looked for
     heartbeat_s: time between two exports of unchanged metrics, seconds
     is_delta: counters are exported as increases since the last export
     resource_attributes: those that the user chose, by name
@@ -63,6 +64,7 @@ class Config:
     identity_file: Path | None
     fork_identity: ForkIdentity
     with_command_line: bool
+    cgroupfs: str
     heartbeat_s: float
     is_delta: bool
     logs: ExportSettings
@@ -102,6 +104,7 @@ def load_config(environment: Mapping[str, str], *, is_root: bool = True, **flags
         identity_file=_identity_file(env),
         fork_identity=cast("ForkIdentity", word(env, options.FORK_IDENTITY)),
         with_command_line=is_true(env, options.COMMAND_LINE),
+        cgroupfs=env.value(options.CGROUPFS, _is_absolute, "is not an absolute path", "write it as /a/directory"),
         heartbeat_s=seconds(env, METRIC_EXPORT_INTERVAL),
         is_delta=word(env, TEMPORALITY) == "delta" and metrics.exporter == "otlp",
         logs=logs,

@@ -24,6 +24,7 @@ class LiveFacts:
     is_unconfirmed: of the kill lines that were read together, the kernel did not count all
     is_from_trace: the kernel log lost the kill line, and its text comes from the kernel's trace
     process: facts from /proc about the victim, by attribute name
+    memory: state of its cgroup and of the machine after the kill, by attribute name
     cgroup: path of the victim's cgroup, printable; cgroup_source: `tracefs` or `proc`
     cgroup_tail: `UNKNOWN_PARENTS` and its last names, where the path is not known
     """
@@ -33,6 +34,7 @@ class LiveFacts:
     is_unconfirmed: bool = False
     is_from_trace: bool = False
     process: Mapping[str, Value] | None = None
+    memory: Mapping[str, Value] | None = None
     cgroup: str | None = None
     cgroup_source: str | None = None
     cgroup_tail: str | None = None
@@ -42,6 +44,7 @@ def kill_event(kill: OomKill, live: LiveFacts) -> Event:
     """Return the `system_oom_kill` event of one kill."""
     attributes = event_attributes(schema.OOM_KILL, kill.uid, kill.boot_id, kill_attributes(kill, live))
     attributes.update(live.process or {})
+    attributes.update(live.memory or {})
     return Event(schema.OOM_KILL, kill.observed_ns, kill_body(kill), attributes)
 
 

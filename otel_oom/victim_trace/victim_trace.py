@@ -18,10 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from otel_oom.cgroupfs.cgroup_mounts import mounts_of_this_process
 from otel_oom.kernel.kill_facts import interpret
 from otel_oom.kernel.kill_line import KillLine
 from otel_oom.kernel.oom_kill import OomKill
-from otel_oom.victim_trace.cgroup_path import CgroupPaths, mounted_at
+from otel_oom.victim_trace.cgroup_path import CgroupPaths
 from otel_oom.victim_trace.lost_lines import LostLines
 from otel_oom.victim_trace.trace_join import TraceJoin
 from otel_oom.victim_trace.trace_ring import Traced, TraceRing
@@ -167,11 +168,11 @@ def open_victim_trace(
         return Unavailable("the limit of open files is too low for this number of processors (LimitNOFILE=)")
     try:
         ring = TraceRing(instance.directory, instance.formats, os.sysconf("SC_PAGE_SIZE"))
-        mount = mounted_at(Path("/proc/self/mountinfo").read_text("utf-8", "surrogateescape"))
     except BlockingIOError:
         return Unavailable(f"another process reads {instance.directory}")
     except OSError as error:
         return Unavailable(str(error))
     overwritten(ring.overwritten())
+    mount = mounts_of_this_process().unified
     paths = None if mount is None or instance.without_cgroups else CgroupPaths(mount)
     return VictimTrace(ring, paths, without_cgroups=instance.without_cgroups, overwritten=overwritten)

@@ -18,6 +18,7 @@ from otel_oom.agent.event_builder import EventBuilder
 from otel_oom.agent.log_opening import open_log
 from otel_oom.agent.loop import Agent
 from otel_oom.agent.trace_opening import NO_TRACE, Trace
+from otel_oom.cgroupfs.memory_state import MemoryStates
 from otel_oom.health import Health
 from otel_oom.kernel.log_source import Clock
 from otel_oom.kernel.oom_kill import OomKill
@@ -67,6 +68,7 @@ class Rig:
     glance: Look = no_glance
     traced: Callable[[OomKill], TracedCgroup | None] = lambda _: None
     trace: Trace = NO_TRACE
+    memory_states: MemoryStates | None = None
     reads_backlog: bool = False
     checkpoint: Checkpoint | None = None
     previous_pid: int = 0
@@ -101,6 +103,7 @@ class Rig:
                 IDENTITY.boot_id,
                 self.look,
                 self.traced,
+                self.memory_states,
                 log_epoch_ns=self.spool.checkpoint.log_epoch_ns,
                 previous_pid=self.previous_pid,
             ),

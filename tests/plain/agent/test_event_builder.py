@@ -11,6 +11,7 @@ from support.agent_rig import Rig, first_checkpoint, frozen_time, kill, line
 from support.waiting import eventually
 
 from otel_oom import schema
+from otel_oom.cgroupfs.memory_state import MemoryStates, State
 from otel_oom.kernel.oom_kill import OomKill
 from otel_oom.machine.victim_cgroup import Glance
 from otel_oom.telemetry import kill_event
@@ -188,3 +189,62 @@ def test_a_trace_that_fails_costs_no_kill(caplog: pytest.LogCaptureFixture) -> N
     assert owners(rig) == [(None, None, None)]
     assert rig.kills == {"cgroup": 1}
     assert "the ring" in caplog.text
+
+
+class States(MemoryStates):
+    """Knows each cgroup, and says which one it was asked for, and in which batch."""
+
+    def __init__(self, failure: Exception | None = None) -> None:
+        self.batches = 0
+        self.failure = failure
+        super().__init__(None)
+
+    def begin_batch(self) -> None:
+        self.batches += 1
+
+    def of(self, limit: str | None, victim: str | None) -> State:
+        if self.failure:
+            raise self.failure
+        return {schema.MEMCG_READ_FROM.name: f"{limit} {victim}", schema.MEMCG_MAX.name: self.batches}
+
+
+def asked(rig: Rig) -> list[Any]:
+    return [event.attributes.get(schema.MEMCG_READ_FROM.name) for event in rig.events]
+
+
+SUMMARY = "oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,mems_allowed=0,oom_memcg=/a,"
+REPORT = (
+    line("x invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0, oom_score_adj=0", 1),
+    line(f"{SUMMARY}task_memcg=/a/b,task=victim,pid=1003,uid=0", 2),
+)
+
+
+def test_the_state_is_that_of_the_cgroup_in_the_report_else_of_the_victims() -> None:
+    rig = Rig(memory_states=States(), glance=lambda pid: None if pid == 1005 else dying(pid))
+    rig.run(*REPORT, kill(3), kill(4), kill(5))
+    assert asked(rig) == ["/a /a/b", f"None /docker/{CONTAINER}", "None None"]
+    traced = Rig(memory_states=States(), traced=lambda _: TRACED).run(kill(3))
+    assert asked(traced) == [f"None {TRACED.path}"]
+
+
+def test_a_backlog_takes_no_state_of_today() -> None:
+    assert asked(Rig(memory_states=States(), reads_backlog=True).run(*REPORT, kill(3))) == [None]
+
+
+def test_kills_that_were_read_together_are_one_batch_of_looks() -> None:
+    rig = Rig(memory_states=States())
+    with rig.running():
+        rig.source.put(kill(1), kill(2))
+        assert eventually(lambda: len(rig.events) == 2)
+        rig.source.put(kill(3))
+    batches = [event.attributes[schema.MEMCG_MAX.name] for event in rig.events]
+    assert len(set(batches)) > 1
+    assert batches[2] not in batches[:2]
+
+
+@pytest.mark.parametrize("error", [ValueError("bug"), MemoryError()])
+def test_a_look_at_a_cgroup_that_fails_costs_nothing_else(error: Exception, caplog: pytest.LogCaptureFixture) -> None:
+    rig = Rig(memory_states=States(error), look=lambda _: {schema.PARENT_PID.name: 1}).run(kill(1), kill(2))
+    assert [event.attributes.get(schema.PARENT_PID.name) for event in rig.events] == [1, 1]
+    assert rig.health.records["malformed"] == 0
+    assert caplog.text.count(f"bug in the look at a cgroup, which continues: {error!r}") == 1, "one line a minute"

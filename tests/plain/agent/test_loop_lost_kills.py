@@ -13,8 +13,8 @@ from support.waiting import eventually
 
 from otel_oom import schema
 from otel_oom.agent.reconciliation import Reconciliation
-from otel_oom.kernel.device import Lost
 from otel_oom.kernel.kill_facts import interpret
+from otel_oom.kernel.log_source import Lost
 from otel_oom.kernel.oom_kill import OomKill
 from otel_oom.telemetry.event import Event
 from otel_oom.victim_trace.trace_ring import Traced

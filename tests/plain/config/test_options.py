@@ -59,6 +59,7 @@ def test_every_field_of_the_configuration_is_set_by_a_setting() -> None:
         "OTEL_OOM_IDENTITY_FILE": "/a",
         "OTEL_OOM_FORK_IDENTITY": "always",
         "OTEL_OOM_COMMAND_LINE": "true",
+        "OTEL_OOM_CGROUPFS": "/a",
         "OTEL_METRIC_EXPORT_INTERVAL": "1",
         "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE": "delta",
         "OTEL_RESOURCE_ATTRIBUTES": "a=b",
