@@ -5,7 +5,7 @@
     json      {"time":"2026-03-01T12:00:00.250Z","level":"warning","message":"cannot deliver logs, will retry: …"}
 
 Rules:
-- An entry is one printable line. The lines of a traceback follow it, each indented (`log_output` makes them).
+- A message is one printable line (`log_output` sees to it). The lines of a traceback follow it, each indented.
 - The journal reads the priority at the begin of each line (sd-daemon(3)), and adds time and name itself.
 - A line of JSON is ASCII, so no encoding of standard error can change it. A traceback is a field of it.
 """
@@ -26,14 +26,21 @@ class Entry:
     """One log line.
 
     level: of Python's logging; created_s: seconds since the Unix epoch
-    text: the message, and below it the indented lines of a traceback
+    traceback: its lines, empty for none
     """
 
     level: int
     created_s: float
-    text: str
+    message: str
+    traceback: str = ""
+
+    @property
+    def lines(self) -> list[str]:
+        """The message, and below it the indented lines of the traceback."""
+        return [self.message, *(f"  {line}" for line in self.traceback.split("\n") if line)]
 
 
+FormatName: TypeAlias = Literal["auto", "text", "json"]
 LineFormat: TypeAlias = Callable[[Entry], str]
 
 # Priorities of syslog(3), by the least level that has them.
@@ -43,27 +50,26 @@ _DEBUG: Final = 7
 
 def as_text(entry: Entry) -> str:
     """Words for people. The time is not in it: a terminal is read at once, and a supervisor adds it."""
-    return f"otel-oom: {_level(entry)}: {entry.text}\n"
+    return "\n".join([f"otel-oom: {_level(entry)}: {entry.message}", *entry.lines[1:], ""])
 
 
 def as_journal(entry: Entry) -> str:
     """Each line with its priority."""
     priority = next((priority for level, priority in _PRIORITIES if entry.level >= level), _DEBUG)
-    return "".join(f"<{priority}>{line}\n" for line in entry.text.split("\n"))
+    return "".join(f"<{priority}>{line}\n" for line in entry.lines)
 
 
 def as_json(entry: Entry) -> str:
     """One object, with the time as RFC 3339 writes it, in UTC."""
-    message, _, traceback = entry.text.partition("\n")
     milliseconds = int(entry.created_s * 1000)
     seconds = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(milliseconds // 1000))
-    fields = {"time": f"{seconds}.{milliseconds % 1000:03d}Z", "level": _level(entry), "message": message}
-    if traceback:
-        fields["traceback"] = traceback
+    fields = {"time": f"{seconds}.{milliseconds % 1000:03d}Z", "level": _level(entry), "message": entry.message}
+    if entry.traceback:
+        fields["traceback"] = entry.traceback
     return json.dumps(fields, separators=(",", ":")) + "\n"
 
 
-def choose_format(name: Literal["auto", "text", "json"], stderr: TextIO, environment: Mapping[str, str]) -> LineFormat:
+def choose_format(name: FormatName, stderr: TextIO, environment: Mapping[str, str]) -> LineFormat:
     """The form with this name. `auto`: the journal's if standard error is connected to it, else text."""
     if name == "json":
         return as_json

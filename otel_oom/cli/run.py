@@ -10,7 +10,6 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
 
-from otel_oom.cli.log_format import choose_format
 from otel_oom.cli.log_output import LogOutput, trace_crashes
 from otel_oom.cli.run_lines import SpoolState, spool_line, stop_lines, version_line
 from otel_oom.cli.sdk_warnings import replace_sdk_warnings
@@ -40,8 +39,8 @@ def run(arguments: argparse.Namespace, output: LogOutput) -> int:
     for number in stops:
         signal.signal(number, stop_starting)
     flags = {setting.name: getattr(arguments, setting.name) for setting in options.WITH_FLAG}
-    form = read_log_settings(with_flags(os.environ, flags)).format
-    output.use_format(choose_format(form, sys.stderr, os.environ))  # before all other lines, also those of a failure
+    # Before all other lines, also those of a failure.
+    output.use_format(read_log_settings(with_flags(os.environ, flags)).format, os.environ)
     from otel_oom.machine import memory_protection, process_limits
 
     os.umask(0o077)  # the spool is for this user alone; under an inherited 0777 this user could not open it
@@ -101,7 +100,8 @@ def _spool_state(settings: Config, agent: ReadyAgent) -> SpoolState:
     checkpoint = agent.spool.checkpoint
     counted = [checkpoint.totals] + ([checkpoint.carried_over] if checkpoint.carried_over else [])
     kills = sum(sum(totals.kills.values()) for totals in counted)
-    return SpoolState(settings.spool, agent.health.is_durable is True, len(agent.spool), kills)
+    directory = str(settings.spool) if settings.spool else None
+    return SpoolState(directory, agent.health.is_durable is True, len(agent.spool), kills)
 
 
 def _exit_without_cleanup(output: LogOutput) -> NoReturn:

@@ -10,7 +10,6 @@ delivered 12 event(s) since the start
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from otel_oom import __version__
 
@@ -23,7 +22,7 @@ class SpoolState:
     pending: undelivered events; kills: counted in the totals that go on
     """
 
-    directory: Path | None
+    directory: str | None
     is_written: bool
     pending: int
     kills: int
