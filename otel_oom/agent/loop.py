@@ -17,6 +17,7 @@ from typing import Final
 
 from otel_oom.agent.device_reopening import reopen
 from otel_oom.agent.event_builder import EventBuilder
+from otel_oom.agent.kill_log import KillLog
 from otel_oom.agent.late_spool import read_missed
 from otel_oom.agent.log_opening import OpenLog
 from otel_oom.agent.read_batch import BurstEnd, More, ReadBatch
@@ -59,6 +60,7 @@ class Agent:
         *,
         kernel_kills: Callable[[], int | None],
         source_at: Callable[[int], Source],
+        kill_log: KillLog | None = None,
         reads_backlog: bool = False,
         wall_ns: Clock = time.time_ns,
         trace: Trace = NO_TRACE,
@@ -74,6 +76,7 @@ class Agent:
         self._forks = forks
         self._kernel_kills = kernel_kills
         self._source_at = source_at
+        self._kill_log = kill_log or KillLog()
         self._wall_ns = wall_ns
         self._trace = trace
         self._clocks = ClockJumps(wall_ns, time.monotonic_ns)
@@ -135,6 +138,7 @@ class Agent:
             finally:
                 self._spool.earlier_taken()
         self._is_backlog = self._is_backlog and not is_drained
+        self._kill_log.end_turn(is_backlog=self._is_backlog)
         if isinstance(end, Closed):
             wake_sender = self._spool.wake
             reopen(self._source, end, self._health, wake_sender=wake_sender, is_stopped=lambda: self._is_stopped)
@@ -151,6 +155,7 @@ class Agent:
                 self._pass_on(time.monotonic(), is_check_due=False)
         finally:
             self._publish_read()
+            self._kill_log.close()
 
     def _read(self) -> BurstEnd:
         """One burst, its kill lines reconciled even where it fails on the way."""
@@ -248,3 +253,4 @@ class Agent:
         self._spool.put(events, replace(after, base=base, carried_over=None))
         self._reconciliation.add_carried_over(carried_over)  # after the put: if it fails, all of this is done again
         self._surpluses, self._is_confirmed, self._jumped_s = [], True, 0.0
+        self._kill_log.add(events)

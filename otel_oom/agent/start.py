@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from otel_oom import __version__, schema
 from otel_oom.agent import warm_up
 from otel_oom.agent.event_builder import EventBuilder
+from otel_oom.agent.kill_log import KillLog
 from otel_oom.agent.log_opening import open_log
 from otel_oom.agent.loop import Agent
 from otel_oom.agent.start_point import StartPoint, find_start_point, load_spool, random_part, read_known_machine
@@ -182,6 +183,7 @@ def _prepare(
         forks,
         kernel_kills=kernel_kills,
         source_at=lambda cursor: Device(config.device, from_ring=True, resume_at=cursor or None, clock=wall_ns),
+        kill_log=KillLog(is_on=config.log.shows_kills),
         reads_backlog=point.reads_backlog,
         wall_ns=wall_ns,
         trace=trace,
