@@ -5,6 +5,7 @@ Rules:
   once.
 - The victim is looked at first, its cgroup last: a cgroup stays longer than a process.
 - The kernel's trace event is asked for each kill, so that each event is used up. Its answer is preferred to /proc's.
+- A kill whose line the log lost is found late: /proc does not know its victim any more, and its pid may be another's.
 - The kernel prints "no killable processes" at each try. That is one event a minute, with the number of tries.
 """
 
@@ -24,7 +25,8 @@ from otel_oom.telemetry import kill_event, other_events
 from otel_oom.telemetry.container_from_cgroup import UNKNOWN_PARENTS
 from otel_oom.telemetry.event import Event, Value
 from otel_oom.telemetry.kill_event import LiveFacts
-from otel_oom.victim_trace.traced_cgroups import TracedCgroup
+from otel_oom.victim_trace.traced_line import TracedRecord
+from otel_oom.victim_trace.victim_trace import TracedCgroup
 
 _NO_VICTIM_S: Final = 60.0
 
@@ -78,12 +80,16 @@ class EventBuilder:
         glance: what /proc had of the victim right after its kill line was read
         is_backlog: it is older than this agent; is_unconfirmed: see `LiveFacts`
         """
+        is_live = not is_backlog
         bare = LiveFacts(is_backlog=is_backlog, is_unconfirmed=is_unconfirmed)
+        if isinstance(finding.record, TracedRecord):
+            is_live, is_backlog = False, finding.record.is_backlog
+            bare = LiveFacts(is_backlog=is_backlog, is_from_trace=True)
         try:
             if isinstance(finding, NoVictim):
                 return self._no_victim(finding)
-            facts = self._with_cgroup(finding, None if is_backlog else glance, bare)
-            kill = kill_event.kill_event(finding, facts if is_backlog else self._live_facts(finding, facts))
+            facts = self._with_cgroup(finding, glance if is_live else None, bare)
+            kill = kill_event.kill_event(finding, self._live_facts(finding, facts) if is_live else facts)
             return [kill, *(self._own_death(finding) if is_backlog else [])]
         except Exception as error:  # noqa: BLE001 the kill is delivered all the same
             self._health.record_failed(finding.record.text.encode(), error)

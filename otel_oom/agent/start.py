@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from otel_oom import __version__, schema
 from otel_oom.agent import warm_up
 from otel_oom.agent.event_builder import EventBuilder
+from otel_oom.agent.kill_log import KillLog
 from otel_oom.agent.log_opening import open_log
 from otel_oom.agent.loop import Agent
 from otel_oom.agent.start_point import StartPoint, find_start_point, load_spool, random_part, read_known_machine
+from otel_oom.agent.trace_opening import NO_TRACE, Trace, open_trace
 from otel_oom.cgroupfs.memory_state import MemoryStates, open_memory_states
 from otel_oom.config.settings import Config
 from otel_oom.health import Health
-from otel_oom.kernel.device import Clock, Device, Source
+from otel_oom.kernel.device import Device
+from otel_oom.kernel.log_source import Clock, Source
 from otel_oom.kernel.oom_kill import OomKill
 from otel_oom.machine import procfs, victim_process
 from otel_oom.machine.fork_detection import ForkDetection
@@ -27,8 +30,6 @@ from otel_oom.machine.victim_cgroup import glance, no_glance, sees_host_cgroups
 from otel_oom.otlp import build_sender
 from otel_oom.otlp.sender import Sender
 from otel_oom.spool.spool import Spool
-from otel_oom.victim_trace.traced_cgroups import TracedCgroup, open_traced_cgroups
-from otel_oom.victim_trace.tracefs_setup import Unavailable
 
 if TYPE_CHECKING:
     from otel_oom.spool.sqlite_store import Stored
@@ -172,17 +173,20 @@ def _prepare(
         random_part=random_part if stored is None or is_always else str,
         now_s=time.monotonic(),
     )
+    trace = open_trace(health, is_resumed=checkpoint.cursor is not None) if reads_trace else NO_TRACE
     agent = Agent(
         kernel_log,
         spool,
         health,
         point.machine,
-        _event_builder(config, health, point, memory_states, reads_trace=reads_trace),
+        _event_builder(config, health, point, trace, memory_states),
         forks,
         kernel_kills=kernel_kills,
         source_at=lambda cursor: Device(config.device, from_ring=True, resume_at=cursor or None, clock=wall_ns),
+        kill_log=KillLog(is_on=config.log.shows_kills),
         reads_backlog=point.reads_backlog,
         wall_ns=wall_ns,
+        trace=trace,
     )
     sender = build_sender.build(
         config,
@@ -217,7 +221,7 @@ def _no_counter() -> None:
 
 
 def _event_builder(
-    config: Config, health: Health, point: StartPoint, memory_states: MemoryStates | None, *, reads_trace: bool
+    config: Config, health: Health, point: StartPoint, trace: Trace, memory_states: MemoryStates | None
 ) -> EventBuilder:
     def look_at_victim(kill: OomKill) -> Mapping[str, victim_process.Fact]:
         if not point.sees_host_pids:
@@ -228,23 +232,8 @@ def _event_builder(
         health,
         point.machine.boot_id,
         look_at_victim,
-        _open_trace() if reads_trace else _no_trace,
+        trace.find,
         memory_states,
         log_epoch_ns=point.checkpoint.log_epoch_ns,
         previous_pid=point.crashed.agent_pid if point.crashed else 0,
     )
-
-
-def _open_trace() -> Callable[[OomKill], TracedCgroup | None]:
-    cgroups = open_traced_cgroups()
-    if isinstance(cgroups, Unavailable):
-        log.info(
-            "kills without a report get their cgroup from /proc, which has it for some of them: %s", cgroups.reason
-        )
-        return _no_trace
-    log.info("kills without a report get their cgroup from the kernel's trace events")
-    return cgroups.find
-
-
-def _no_trace(_kill: OomKill) -> None:
-    """No trace ring is read."""

@@ -38,7 +38,8 @@ RECORD_UID: Final = Attribute(
 RECORD_ORIGINAL: Final = Attribute(
     "log.record.original",
     "string",
-    "The whole record of the kernel log as /dev/kmsg prints it: header, `;`, and the line with its escapes.",
+    "The whole record of the kernel log as /dev/kmsg prints it: header, `;`, and the line with its escapes."
+    " With `oom.from_trace` the line alone.",
     events=_WITH_RECORD,
     requirement="required",
 )
@@ -121,6 +122,11 @@ IS_UNCONFIRMED: Final = Attribute(
     "bool",
     "True: the kernel did not count all kill lines that were read together with this one (4.13+).",
 )
+IS_FROM_TRACE: Final = Attribute(
+    "oom.from_trace",
+    "bool",
+    "True: the kernel log lost the kill line. Its text and its time come from the kernel's trace event.",
+)
 EXECUTABLE_NAME: Final = Attribute("process.executable.name", "string", "The victim's program, if /proc still had it.")
 EXECUTABLE_PATH: Final = Attribute("process.executable.path", "string", "Path of that program, if /proc still had it.")
 PARENT_PID: Final = Attribute("process.parent_pid", "int", "The victim's parent, if /proc still had it.")
@@ -134,7 +140,10 @@ COMMAND_ARGS: Final = Attribute(
     requirement="opt_in",
 )
 KMSG_SEQUENCE: Final = Attribute(
-    "oom.kmsg.sequence", "int", "Number of the kernel log's record.", events=_WITH_RECORD, requirement="required"
+    "oom.kmsg.sequence",
+    "int",
+    "Number of the kernel log's record. Absent with `oom.from_trace`.",
+    events=_WITH_RECORD,
 )
 KMSG_TIMESTAMP: Final = Attribute(
     "oom.kmsg.timestamp",

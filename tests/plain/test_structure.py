@@ -33,7 +33,10 @@ MAY_IMPORT = {
     "health": {"kernel", "rate_limited_log", "schema", "totals"},
     "machine": {"errors", "kernel", "schema", "totals", "uuid5"},
     "spool": {"health", "schema", "telemetry", "totals"},
-    "otlp": {"config", "errors", "health", "printable_text", "schema", "spool", "telemetry", "totals"},
+    "otlp": {
+        *("config", "errors", "health", "printable_text", "rate_limited_log", "schema", "spool", "telemetry"),
+        "totals",
+    },
     "agent": {
         *("config", "errors", "health", "kernel", "machine", "otlp", "schema", "spool", "telemetry", "totals"),
         *("cgroupfs", "victim_trace"),

@@ -16,7 +16,7 @@ from otel_oom.kernel.oom_kill import OomKill
 from otel_oom.machine.victim_cgroup import Glance
 from otel_oom.telemetry import kill_event
 from otel_oom.telemetry.event import Event, Scalar
-from otel_oom.victim_trace.traced_cgroups import TracedCgroup
+from otel_oom.victim_trace.victim_trace import TracedCgroup
 
 FIRST = first_checkpoint()
 
