@@ -15,6 +15,7 @@ from otel_oom.machine.victim_cgroup import Look, no_glance
 from otel_oom.spool.checkpoint import Checkpoint
 from otel_oom.spool.spool import Spool
 from otel_oom.totals import Totals
+from otel_oom.victim_trace.victim_trace import LostKills
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,17 @@ class OpenLog:
     reader: Reader
     reconciliation: Reconciliation
     began_at: int | None
+
+    def add_lost_kills(self, lost: LostKills, counted: int | None) -> bool:
+        """Add kills whose lines the log lost, if the kernel's counter has all of them. Returns whether it has.
+
+        counted: that counter, None where it does not count
+        """
+        if not lost.lines or not self.reconciliation.confirms(counted, lost.lines):
+            return False
+        self.reconciliation.add_lines(lost.lines)
+        self.reader.batch.findings.extend(lost.kills)
+        return True
 
     def checkpoint(self, before: Checkpoint, totals: Totals) -> Checkpoint:
         """The checkpoint after all that was read. totals: of all that was read."""

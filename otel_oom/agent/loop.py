@@ -127,7 +127,9 @@ class Agent:
         if is_check_due:
             self._compare_due_s = now_s + _COMPARE_S
             counted = self._kernel_kills()
-            self._add_lost_kills(counted)
+            lost = self._trace.take_lost(self._machine.boot_id, self._wall_ns())
+            if self._kernel_log.add_lost_kills(lost, counted):
+                self._health.kills_found_in_trace(len(lost.kills))
             if counted is not None and (surplus := self._reconciliation.compare(counted, now_s)):
                 self._surpluses.append(surplus)
         self._pass_on(now_s, is_check_due=is_check_due)
@@ -177,14 +179,6 @@ class Agent:
             reader.settle_claims(is_confirmed=is_confirmed)
             self._reconciliation.add_lines(claims if is_confirmed else 0)
         self._is_confirmed = self._reconciliation.confirms_new_lines(counted) and self._is_confirmed
-
-    def _add_lost_kills(self, counted: int | None) -> None:
-        """Add the kills whose lines the log lost, and its trace has, if the kernel's counter has all of them."""
-        lost = self._trace.take_lost(self._machine.boot_id, self._wall_ns())
-        if lost.lines and self._reconciliation.confirms(counted, lost.lines):
-            self._reconciliation.add_lines(lost.lines)
-            self._reader.batch.findings.extend(lost.kills)
-            self._health.kills_found_in_trace(len(lost.kills))
 
     def _pass_on(self, now_s: float, *, is_check_due: bool) -> None:
         """Put what was read into the spool under the identity of that time. After a fork the identity may change."""
