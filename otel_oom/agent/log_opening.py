@@ -23,12 +23,14 @@ class OpenLog:
     """The kernel log, open where this agent begins to read.
 
     began_at: sequence of the first record that this agent reads, None where records are not numbered
+    is_resumed: the comparison with the kernel's counter began before this start
     """
 
     source: Source
     reader: Reader
     reconciliation: Reconciliation
     began_at: int | None
+    is_resumed: bool
 
     def add_lost_kills(self, lost: LostKills, counted: int | None) -> bool:
         """Add kills whose lines the log lost, if the kernel's counter has all of them. Returns whether it has.
@@ -89,6 +91,6 @@ def open_log(
         # one, because the kernel kills under its `oom_lock`.
         lowerings = counted - counted_before + 1
     reconciliation = Reconciliation(base, lines=begin.lines, surplus=begin.totals.surplus, lowerings=lowerings)
-    log = OpenLog(source, reader, reconciliation, reader.next_sequence)
+    log = OpenLog(source, reader, reconciliation, reader.next_sequence, is_resumed=not is_read_now)
     spool.begin(log.checkpoint(begin, begin.totals))
     return log

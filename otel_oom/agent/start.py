@@ -173,7 +173,7 @@ def _prepare(
         random_part=random_part if stored is None or is_always else str,
         now_s=time.monotonic(),
     )
-    trace = open_trace(health, is_resumed=checkpoint.cursor is not None) if reads_trace else NO_TRACE
+    trace = open_trace(health, is_resumed=kernel_log.is_resumed) if reads_trace else NO_TRACE
     agent = Agent(
         kernel_log,
         spool,
