@@ -1,9 +1,8 @@
-"""Builds events from findings, with what /proc and the kernel's trace events know of a victim.
+"""Builds events from findings, with what /proc knows of a victim.
 
 Rules:
 - If something fails, the kill is delivered without what is known beside its lines. The record counts as malformed,
   once.
-- The kernel's trace event is asked for each kill, so that each event is used up. Its answer is preferred to /proc's.
 - The kernel prints "no killable processes" at each try. That is one event a minute, with the number of tries.
 """
 
@@ -14,15 +13,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final
 
+from otel_oom.agent.victim_cgroups import UNKNOWN, VictimCgroup
 from otel_oom.health import Health
 from otel_oom.kernel.oom_kill import NoVictim, OomKill
-from otel_oom.kernel.text_escapes import printable
-from otel_oom.machine.victim_cgroup import Glance, cgroup_of
 from otel_oom.telemetry import kill_event, other_events
-from otel_oom.telemetry.container_from_cgroup import UNKNOWN_PARENTS
 from otel_oom.telemetry.event import Event, Value
 from otel_oom.telemetry.kill_event import LiveFacts
-from otel_oom.victim_trace.traced_cgroups import TracedCgroup
 
 _NO_VICTIM_S: Final = 60.0
 
@@ -31,7 +27,6 @@ class EventBuilder:
     """Builds the events of findings.
 
     look_at_victim: what /proc knows of a victim, by attribute name
-    traced_cgroup: what the kernel's trace events know of a victim
     log_epoch_ns: wall clock at the kernel log's time 0, as first seen in this boot, ns
     previous_pid: of an agent that did not end as it should, 0 for none
     """
@@ -41,7 +36,6 @@ class EventBuilder:
         health: Health,
         boot_id: str,
         look_at_victim: Callable[[OomKill], Mapping[str, Value]],
-        traced_cgroup: Callable[[OomKill], TracedCgroup | None] = lambda _: None,
         *,
         log_epoch_ns: int,
         previous_pid: int,
@@ -49,7 +43,6 @@ class EventBuilder:
         self._health = health
         self._boot_id = boot_id
         self._look_at_victim = look_at_victim
-        self._traced_cgroup = traced_cgroup
         self._log_epoch_ns = log_epoch_ns
         self._previous_pid = previous_pid
         self._tries = 0
@@ -58,21 +51,21 @@ class EventBuilder:
     def events_of(
         self,
         finding: OomKill | NoVictim,
-        glance: Glance | None = None,
+        cgroup: VictimCgroup = UNKNOWN,
         *,
         is_backlog: bool,
         is_unconfirmed: bool = False,
     ) -> list[Event]:
         """The events of one finding, none where they cannot be built.
 
-        glance: what /proc had of the victim right after its kill line was read
+        cgroup: of the victim, as far as it is known beside the report
         is_backlog: it is older than this agent; is_unconfirmed: see `LiveFacts`
         """
         bare = LiveFacts(is_backlog=is_backlog, is_unconfirmed=is_unconfirmed)
         try:
             if isinstance(finding, NoVictim):
                 return self._no_victim(finding)
-            facts = self._with_cgroup(finding, None if is_backlog else glance, bare)
+            facts = replace(bare, cgroup=cgroup.path, cgroup_source=cgroup.source, cgroup_tail=cgroup.tail)
             kill = kill_event.kill_event(finding, facts if is_backlog else self._live_facts(finding, facts))
             return [kill, *(self._own_death(finding) if is_backlog else [])]
         except Exception as error:  # noqa: BLE001 the kill is delivered all the same
@@ -98,17 +91,6 @@ class EventBuilder:
             return []
         self._previous_pid = 0  # the kernel uses a pid again
         return [other_events.agent_killed_event(kill)]
-
-    def _with_cgroup(self, kill: OomKill, glance: Glance | None, bare: LiveFacts) -> LiveFacts:
-        traced = self._traced_cgroup(kill)
-        if traced is not None and traced.path is not None:
-            return replace(bare, cgroup=printable(traced.path), cgroup_source="tracefs")
-        cgroup = None if glance is None else cgroup_of(glance, kill.comm)
-        if cgroup is not None:
-            return replace(bare, cgroup=cgroup, cgroup_source="proc")
-        if traced is None:
-            return bare
-        return replace(bare, cgroup_tail="/".join((UNKNOWN_PARENTS, *map(printable, traced.names))))
 
     def _live_facts(self, kill: OomKill, facts: LiveFacts) -> LiveFacts:
         skew_ns = kill.observed_ns - (kill.record.monotonic_us * 1000 + self._log_epoch_ns)

@@ -21,6 +21,7 @@ from otel_oom.agent.late_spool import read_missed
 from otel_oom.agent.log_opening import OpenLog
 from otel_oom.agent.reader import BurstEnd, More, ReadBatch, Reader
 from otel_oom.agent.reconciliation import MIN_SURPLUS_AGE_S
+from otel_oom.agent.victim_cgroups import UNKNOWN, VictimCgroups
 from otel_oom.health import Health
 from otel_oom.kernel.device import Clock, Closed, Source
 from otel_oom.kernel.oom_kill import OomKill
@@ -52,6 +53,7 @@ class Agent:
         health: Health,
         machine: MachineIdentity,
         event_builder: EventBuilder,
+        victim_cgroups: VictimCgroups,
         forks: ForkDetection,
         *,
         kernel_kills: Callable[[], int | None],
@@ -67,6 +69,7 @@ class Agent:
         self._health = health
         self._machine = machine
         self._event_builder = event_builder
+        self._victim_cgroups = victim_cgroups
         self._forks = forks
         self._kernel_kills = kernel_kills
         self._source_at = source_at
@@ -116,12 +119,15 @@ class Agent:
         end = self._read()
         is_drained = not isinstance(end, More)
         is_check_due = is_drained and now_s >= self._compare_due_s
+        counted = None
         if is_check_due:
             self._compare_due_s = now_s + _COMPARE_S
             counted = self._kernel_kills()
             if counted is not None and (surplus := self._reconciliation.compare(counted, now_s)):
                 self._surpluses.append(surplus)
         self._pass_on(now_s, is_check_due=is_check_due)
+        if counted is not None:
+            self._victim_cgroups.look(self._reader.kill_lines, counted)
         earlier = self._spool.earlier_checkpoint
         if earlier is not None:
             try:
@@ -209,10 +215,11 @@ class Agent:
             events.append(other_events.clock_jumped_event(self._jumped_s, boot_id, self._wall_ns()))
         if batch.lost:
             events.append(other_events.records_lost_event(batch.lost, boot_id, batch.lost_ns))
+        cgroups = self._victim_cgroups.find(batch, self._reader.kill_lines, is_backlog=is_backlog)
         for finding in batch.findings:
             events += self._event_builder.events_of(
                 finding,
-                batch.glances.get(finding.record.sequence),
+                cgroups.get(finding.record.sequence, UNKNOWN),
                 is_backlog=is_backlog,
                 is_unconfirmed=not self._is_confirmed,
             )

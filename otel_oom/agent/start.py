@@ -14,6 +14,7 @@ from otel_oom.agent.event_builder import EventBuilder
 from otel_oom.agent.log_opening import open_log
 from otel_oom.agent.loop import Agent
 from otel_oom.agent.start_point import StartPoint, find_start_point, load_spool, random_part, read_known_machine
+from otel_oom.agent.victim_cgroups import open_victim_cgroups
 from otel_oom.config.settings import Config
 from otel_oom.health import Health
 from otel_oom.kernel.device import Clock, Device, Source
@@ -26,8 +27,6 @@ from otel_oom.machine.victim_cgroup import glance, no_glance, sees_host_cgroups
 from otel_oom.otlp import build_sender
 from otel_oom.otlp.sender import Sender
 from otel_oom.spool.spool import Spool
-from otel_oom.victim_trace.traced_cgroups import TracedCgroup, open_traced_cgroups
-from otel_oom.victim_trace.tracefs_setup import Unavailable
 
 if TYPE_CHECKING:
     from otel_oom.spool.sqlite_store import Stored
@@ -125,6 +124,7 @@ def _prepare(
     *,
     reads_trace: bool,
 ) -> ReadyAgent:
+    is_this_machine = source is None
     point = find_start_point(stored, config, health, wall_ns)
     checkpoint = point.checkpoint
     if kernel_kills is None:
@@ -172,7 +172,8 @@ def _prepare(
         spool,
         health,
         point.machine,
-        _event_builder(config, health, point, reads_trace=reads_trace),
+        _event_builder(config, health, point),
+        open_victim_cgroups(health, reads_trace=reads_trace, reads_counters=is_this_machine),
         forks,
         kernel_kills=kernel_kills,
         source_at=lambda cursor: Device(config.device, from_ring=True, resume_at=cursor or None, clock=wall_ns),
@@ -211,7 +212,7 @@ def _no_counter() -> None:
     """The counter of a kernel that does not count."""
 
 
-def _event_builder(config: Config, health: Health, point: StartPoint, *, reads_trace: bool) -> EventBuilder:
+def _event_builder(config: Config, health: Health, point: StartPoint) -> EventBuilder:
     def look_at_victim(kill: OomKill) -> Mapping[str, victim_process.Fact]:
         if not point.sees_host_pids:
             return {}
@@ -221,22 +222,6 @@ def _event_builder(config: Config, health: Health, point: StartPoint, *, reads_t
         health,
         point.machine.boot_id,
         look_at_victim,
-        _open_trace() if reads_trace else _no_trace,
         log_epoch_ns=point.checkpoint.log_epoch_ns,
         previous_pid=point.crashed.agent_pid if point.crashed else 0,
     )
-
-
-def _open_trace() -> Callable[[OomKill], TracedCgroup | None]:
-    cgroups = open_traced_cgroups()
-    if isinstance(cgroups, Unavailable):
-        log.info(
-            "kills without a report get their cgroup from /proc, which has it for some of them: %s", cgroups.reason
-        )
-        return _no_trace
-    log.info("kills without a report get their cgroup from the kernel's trace events")
-    return cgroups.find
-
-
-def _no_trace(_kill: OomKill) -> None:
-    """No trace ring is read."""

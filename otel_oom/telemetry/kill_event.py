@@ -23,7 +23,7 @@ class LiveFacts:
     is_backlog: the kill is older than the agent's start
     is_unconfirmed: of the kill lines that were read together, the kernel did not count all
     process: facts from /proc about the victim, by attribute name
-    cgroup: path of the victim's cgroup, printable; cgroup_source: `tracefs` or `proc`
+    cgroup: path of the victim's cgroup, printable; cgroup_source: `tracefs`, `proc` or `counter`
     cgroup_tail: `UNKNOWN_PARENTS` and its last names, where the path is not known
     """
 

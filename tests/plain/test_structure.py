@@ -36,6 +36,7 @@ MAY_IMPORT = {
     "otlp": {"config", "errors", "health", "printable_text", "schema", "spool", "telemetry", "totals"},
     "agent": {
         *("config", "errors", "health", "kernel", "machine", "otlp", "schema", "spool", "telemetry", "totals"),
+        "cgroupfs",
         "victim_trace",
     },
     "parse": {"errors", "kernel", "printable_text", "schema", "telemetry"},

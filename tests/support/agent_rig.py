@@ -17,6 +17,8 @@ from support.sources import Script
 from otel_oom.agent.event_builder import EventBuilder
 from otel_oom.agent.log_opening import open_log
 from otel_oom.agent.loop import Agent
+from otel_oom.agent.victim_cgroups import VictimCgroups
+from otel_oom.cgroupfs.counted_cgroups import CountedCgroups
 from otel_oom.health import Health
 from otel_oom.kernel.device import Clock
 from otel_oom.kernel.oom_kill import OomKill
@@ -65,6 +67,7 @@ class Rig:
     look: Callable[[OomKill], Mapping[str, Scalar]] = lambda _: {}
     glance: Look = no_glance
     traced: Callable[[OomKill], TracedCgroup | None] = lambda _: None
+    counted_cgroups: CountedCgroups | None = None
     reads_backlog: bool = False
     checkpoint: Checkpoint | None = None
     previous_pid: int = 0
@@ -98,10 +101,10 @@ class Rig:
                 self.health,
                 IDENTITY.boot_id,
                 self.look,
-                self.traced,
                 log_epoch_ns=self.spool.checkpoint.log_epoch_ns,
                 previous_pid=self.previous_pid,
             ),
+            VictimCgroups(self.health, self.traced, self.counted_cgroups),
             forks,
             kernel_kills=lambda: self.counted,
             reads_backlog=self.reads_backlog,
