@@ -19,7 +19,7 @@ import resource
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from otel_oom.cgroupfs.cgroup_mounts import MemoryHierarchy
 from otel_oom.cgroupfs.kill_counters import KillCounters, TooManyCgroupsError
@@ -40,11 +40,20 @@ class NoCounters:
     reason: str
 
 
+class _Counters(Protocol):
+    def __len__(self) -> int: ...
+    def find_cgroups(self, deadline_s: float) -> bool: ...
+    def read(self, deadline_s: float) -> dict[int, int] | None: ...
+    def path_of(self, number: int) -> str | None: ...
+    def by_path(self) -> dict[str, int]: ...
+    def close(self) -> None: ...
+
+
 class CountedCgroups:
     """counters: of all cgroups; kernel_kills: the machine's counter, None if it cannot be read."""
 
-    def __init__(self, counters: KillCounters, kernel_kills: Callable[[], int | None]) -> None:
-        self._counters: KillCounters | None = counters
+    def __init__(self, counters: _Counters, kernel_kills: Callable[[], int | None]) -> None:
+        self._counters: _Counters | None = counters
         self._kernel_kills = kernel_kills
         self._window = KillWindow()
         self._last: tuple[int, int] | None = None
@@ -61,13 +70,10 @@ class CountedCgroups:
             return {}
         deadline_s = time.monotonic() + _BUDGET_S
         reading = self._read(counters, lines, deadline_s, has_all=False)
-        if reading is None or not self._window.has_each_line(reading):
+        if reading is not None and self._window.has_each_line(reading) and not self._window.has_each_kill(reading):
+            reading = self._search_and_read(counters, lines, deadline_s)
+        if reading is None:
             return {}
-        if not self._window.has_each_kill(reading):
-            has_all = self._find_cgroups(counters, deadline_s)
-            reading = self._read(counters, lines, deadline_s, has_all=has_all)
-            if reading is None:
-                return {}
         found = self._window.end(reading, counters.by_path() if self._window.has_names else {})
         paths = {number: counters.path_of(number) for number in set(found.values())}
         return {
@@ -81,42 +87,41 @@ class CountedCgroups:
 
         counted: the machine's counter, read after the log was read to its end
         """
-        counters = self._counters
-        is_quiet = self._last == (lines, counted)
-        is_first, self._last = self._last is None, (lines, counted)
+        is_first, is_quiet = self._last is None, self._last == (lines, counted)
+        self._last = (lines, counted)
         begin = self._window.beginning
-        if counters is None or (begin is not None and (begin.lines, begin.counted) == (lines, counted)):
+        is_begun = begin is not None and (begin.lines, begin.counted) == (lines, counted)
+        if self._counters is None or is_begun or not (is_first or is_quiet):
             return
-        if not is_quiet and not is_first:
-            return
-        deadline_s = time.monotonic() + _BUDGET_S
-        has_all = self._find_cgroups(counters, deadline_s)
-        reading = self._read(counters, lines, deadline_s, has_all=has_all)
+        # The first look only opens the files.
+        reading = self._search_and_read(self._counters, lines, time.monotonic() + _BUDGET_S)
         if is_quiet and reading is not None and reading.has_all and reading.counted == counted:
             self._window.begin(reading)
             if not self._is_announced:
+                number = len(self._counters)
                 log.info(
-                    "kill counters of %d cgroups are read after kills whose cgroup nothing else names", len(counters)
+                    "victims that nothing else names get their cgroup from the kill counters of %d cgroups", number
                 )
                 self._is_announced = True
 
-    def _read(self, counters: KillCounters, lines: int, deadline_s: float, *, has_all: bool) -> CounterReading | None:
+    def _search_and_read(self, counters: _Counters, lines: int, deadline_s: float) -> CounterReading | None:
+        try:
+            has_all = counters.find_cgroups(deadline_s)
+        except TooManyCgroupsError:
+            log.info("there are more than %d cgroups: their kill counters are not read", MAX_CGROUPS)
+            counters.close()
+            self._counters = None
+            self._window.begin(None)
+            return None
+        return self._read(counters, lines, deadline_s, has_all=has_all)
+
+    def _read(self, counters: _Counters, lines: int, deadline_s: float, *, has_all: bool) -> CounterReading | None:
         before = len(counters)
         kills = counters.read(deadline_s)
         counted = self._kernel_kills()
         if kills is None or counted is None:
             return None
         return CounterReading(lines, kills, counted, has_all=has_all and len(kills) == before)
-
-    def _find_cgroups(self, counters: KillCounters, deadline_s: float) -> bool:
-        try:
-            return counters.find_cgroups(deadline_s)
-        except TooManyCgroupsError:
-            log.info("there are more than %d cgroups: their kill counters are no longer read", MAX_CGROUPS)
-            counters.close()
-            self._counters = None
-            self._window.begin(None)
-            return False
 
 
 def open_counted_cgroups(
