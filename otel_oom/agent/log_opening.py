@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from otel_oom.agent.reader import Reader
 from otel_oom.agent.reconciliation import Reconciliation
 from otel_oom.health import Health
-from otel_oom.kernel.device import Clock, Source
+from otel_oom.kernel.log_source import Clock, Source
 from otel_oom.machine.identity import MachineIdentity
 from otel_oom.machine.victim_cgroup import Look, no_glance
 from otel_oom.spool.checkpoint import Checkpoint

@@ -19,11 +19,12 @@ from otel_oom.agent.device_reopening import reopen
 from otel_oom.agent.event_builder import EventBuilder
 from otel_oom.agent.late_spool import read_missed
 from otel_oom.agent.log_opening import OpenLog
-from otel_oom.agent.reader import BurstEnd, More, ReadBatch, Reader
+from otel_oom.agent.read_batch import BurstEnd, More, ReadBatch
+from otel_oom.agent.reader import Reader
 from otel_oom.agent.reconciliation import MIN_SURPLUS_AGE_S
 from otel_oom.agent.victim_cgroups import UNKNOWN, VictimCgroups
 from otel_oom.health import Health
-from otel_oom.kernel.device import Clock, Closed, Source
+from otel_oom.kernel.log_source import Clock, Closed, Source
 from otel_oom.kernel.oom_kill import OomKill
 from otel_oom.machine.clock_jumps import ClockJumps
 from otel_oom.machine.fork_detection import ForkDetection

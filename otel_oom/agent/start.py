@@ -17,7 +17,8 @@ from otel_oom.agent.start_point import StartPoint, find_start_point, load_spool,
 from otel_oom.agent.victim_cgroups import open_victim_cgroups
 from otel_oom.config.settings import Config
 from otel_oom.health import Health
-from otel_oom.kernel.device import Clock, Device, Source
+from otel_oom.kernel.device import Device
+from otel_oom.kernel.log_source import Clock, Source
 from otel_oom.kernel.oom_kill import OomKill
 from otel_oom.machine import procfs, victim_process
 from otel_oom.machine.fork_detection import ForkDetection

@@ -24,7 +24,8 @@ from otel_oom.config.settings import load_config
 from otel_oom.demo.kill_sandbox import LIMIT_MIB, NoSandboxError, Sandbox
 from otel_oom.demo.otlp_receiver import Received, Receiver, plain
 from otel_oom.errors import NoDeviceError, NoPermissionError
-from otel_oom.kernel.device import Device, Source
+from otel_oom.kernel.device import Device
+from otel_oom.kernel.log_source import Source
 from otel_oom.kernel.recorded_log import RecordedLog
 from otel_oom.printable_text import printable_text
 

@@ -20,7 +20,7 @@ from otel_oom.agent.loop import Agent
 from otel_oom.agent.victim_cgroups import VictimCgroups
 from otel_oom.cgroupfs.counted_cgroups import CountedCgroups
 from otel_oom.health import Health
-from otel_oom.kernel.device import Clock
+from otel_oom.kernel.log_source import Clock
 from otel_oom.kernel.oom_kill import OomKill
 from otel_oom.machine.fork_detection import ForkDetection
 from otel_oom.machine.identity import MachineIdentity

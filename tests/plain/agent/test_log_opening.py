@@ -14,8 +14,8 @@ from support.klog import CAPTURES
 from otel_oom import schema
 from otel_oom.agent.log_opening import open_log
 from otel_oom.health import Health
-from otel_oom.kernel.device import Item, Lost, Reading
 from otel_oom.kernel.kmsg_record import sequence_of
+from otel_oom.kernel.log_source import Item, Lost, Reading
 from otel_oom.spool.checkpoint import Checkpoint, resume
 from otel_oom.totals import Totals
 

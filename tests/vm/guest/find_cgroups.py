@@ -12,9 +12,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from otel_oom.kernel.device import Device, Item
+from otel_oom.kernel.device import Device
 from otel_oom.kernel.kill_assembler import Assembler
 from otel_oom.kernel.kmsg_record import Record, parse
+from otel_oom.kernel.log_source import Item
 from otel_oom.kernel.oom_kill import OomKill
 from otel_oom.victim_trace.trace_join import TraceJoin
 from otel_oom.victim_trace.traced_cgroups import TracedCgroups, open_traced_cgroups
