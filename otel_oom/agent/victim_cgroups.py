@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from otel_oom.agent.reader import ReadBatch
+from otel_oom.agent.read_batch import ReadBatch
 from otel_oom.cgroupfs.cgroup_mounts import mounts_of_this_process
 from otel_oom.cgroupfs.counted_cgroups import CountedCgroups, NoCounters, open_counted_cgroups
 from otel_oom.health import Health

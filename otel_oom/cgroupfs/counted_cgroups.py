@@ -6,7 +6,8 @@ Rules:
 - The counters are read only after a burst with a victim that has no name yet, and once after kills have ended. Nothing
   is read while nothing dies.
 - The first window begins when nothing was counted and no line came for 5 s: a kill that was counted then has its line.
-- No call takes longer than `_BUDGET_S`. With more than `MAX_CGROUPS` cgroups nothing is read at all.
+- No kill waits longer than `_FIND_S`. A look, at most one in 5 s, takes `_LOOK_S` at most. With more than `MAX_CGROUPS`
+  cgroups nothing is read at all. Measured on 6.18 (v1): 111 cgroups are read in 0.3 ms, and searched in 0.8 ms.
 - What it cannot say is absent. Nothing here raises for what the system refuses.
 """
 
@@ -27,8 +28,10 @@ from otel_oom.cgroupfs.kill_window import CounterReading, KillWindow
 
 log = logging.getLogger(__name__)
 
-MAX_CGROUPS: Final = 512
-_BUDGET_S: Final = 0.005
+MAX_CGROUPS: Final = 256
+_FIND_S: Final = 0.005  # of this, the search for new cgroups
+_SEARCH_S: Final = 0.003
+_LOOK_S: Final = 0.010
 # Before 5.7 (04fd61a4e010) a kill in v1 counts in the cgroups above too: a removed cgroup's kill would be theirs.
 _V1_SINCE: Final = (5, 7)
 
@@ -41,6 +44,8 @@ class NoCounters:
 
 
 class _Counters(Protocol):
+    @property
+    def max_cgroups(self) -> int: ...
     def __len__(self) -> int: ...
     def find_cgroups(self, deadline_s: float) -> bool: ...
     def read(self, deadline_s: float) -> dict[int, int] | None: ...
@@ -68,10 +73,11 @@ class CountedCgroups:
         counters = self._counters
         if counters is None or self._window.beginning is None or None not in kills.values():
             return {}
-        deadline_s = time.monotonic() + _BUDGET_S
+        begin_s = time.monotonic()
+        deadline_s = begin_s + _FIND_S
         reading = self._read(counters, lines, deadline_s, has_all=False)
         if reading is not None and self._window.has_each_line(reading) and not self._window.has_each_kill(reading):
-            reading = self._search_and_read(counters, lines, deadline_s)
+            reading = self._search_and_read(counters, lines, begin_s + _SEARCH_S, deadline_s)
         if reading is None:
             return {}
         found = self._window.end(reading, counters.by_path() if self._window.has_names else {})
@@ -94,7 +100,8 @@ class CountedCgroups:
         if self._counters is None or is_begun or not (is_first or is_quiet):
             return
         # The first look only opens the files.
-        reading = self._search_and_read(self._counters, lines, time.monotonic() + _BUDGET_S)
+        deadline_s = time.monotonic() + _LOOK_S
+        reading = self._search_and_read(self._counters, lines, deadline_s, deadline_s)
         if is_quiet and reading is not None and reading.has_all and reading.counted == counted:
             self._window.begin(reading)
             if not self._is_announced:
@@ -104,11 +111,13 @@ class CountedCgroups:
                 )
                 self._is_announced = True
 
-    def _search_and_read(self, counters: _Counters, lines: int, deadline_s: float) -> CounterReading | None:
+    def _search_and_read(
+        self, counters: _Counters, lines: int, search_deadline_s: float, deadline_s: float
+    ) -> CounterReading | None:
         try:
-            has_all = counters.find_cgroups(deadline_s)
+            has_all = counters.find_cgroups(search_deadline_s)
         except TooManyCgroupsError:
-            log.info("there are more than %d cgroups: their kill counters are not read", MAX_CGROUPS)
+            log.info("there are more than %d cgroups: their kill counters are not read", counters.max_cgroups)
             counters.close()
             self._counters = None
             self._window.begin(None)

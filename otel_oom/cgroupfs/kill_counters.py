@@ -35,7 +35,7 @@ _FILES: Final = {1: b"memory.oom_control", 2: b"memory.events.local"}
 _KEY: Final = b"\noom_kill "  # the first line of neither file
 _FILE_BYTES: Final = 512
 _NO_DIRECTORIES: Final = 2  # st_nlink of a directory without directories
-_NOT_LISTED: Final = -1
+_NOT_LISTED: Final = 1 << 32  # no such st_nlink
 
 
 class _Directory:
@@ -92,7 +92,7 @@ class KillCounters:
     def __init__(self, hierarchy: MemoryHierarchy, max_cgroups: int) -> None:
         self._mount = os.fsencode(hierarchy.mount).rstrip(b"/")
         self._name = _FILES[hierarchy.version]
-        self._max_cgroups = max_cgroups
+        self.max_cgroups = max_cgroups
         self._directories = {self._mount: _Directory()}
         self._counters: dict[int, _Counter] = {}
 
@@ -105,7 +105,8 @@ class KillCounters:
         Raises: TooManyCgroupsError.
         """
         has_all = True
-        to_look_at = list(self._directories)
+        # First those that were not listed yet, then those that have directories: there new ones come.
+        to_look_at = sorted(self._directories, key=self._links_of, reverse=True)
         for path in to_look_at:  # which grows
             if time.monotonic() > deadline_s:
                 return False
@@ -164,17 +165,22 @@ class KillCounters:
         for number in list(self._counters):
             self._close(number)
 
+    def _links_of(self, path: bytes) -> int:
+        return self._directories[path].links
+
     def _printable(self, path: bytes) -> str:
         return printable(escape(path[len(self._mount) :] or b"/"))
 
     def _list_new(self, path: bytes, links: int) -> list[bytes]:
         """Remember the directories in a directory that are not known yet, and return them. Raises: OSError."""
+        if links - _NO_DIRECTORIES > self.max_cgroups:
+            raise TooManyCgroupsError
         new: list[bytes] = []
         if links > _NO_DIRECTORIES:
             with os.scandir(path) as entries:
                 directories = [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
             new = [directory for directory in directories if directory not in self._directories]
-        if len(self._directories) + len(new) > self._max_cgroups:
+        if len(self._directories) + len(new) > self.max_cgroups:
             raise TooManyCgroupsError
         self._directories.update({directory: _Directory() for directory in new})
         return new

@@ -82,6 +82,7 @@ class Files:
     searches: int = 0
     reads: int = 0
     is_closed: bool = False
+    max_cgroups: int = 256
 
     def __len__(self) -> int:
         return len(self.known)
@@ -238,7 +239,7 @@ def test_with_too_many_cgroups_nothing_is_read(caplog: pytest.LogCaptureFixture)
     world.cgroups = CountedCgroups(files, files.counted)
     with caplog.at_level(logging.INFO):
         world.settle()
-    assert "there are more than 512 cgroups: their kill counters are not read" in caplog.text
+    assert "there are more than 256 cgroups: their kill counters are not read" in caplog.text
     assert files.is_closed
     world.kernel.kill(1)
     assert (world.names(), files.reads) == ([], 0)

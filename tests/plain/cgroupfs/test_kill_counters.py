@@ -168,6 +168,17 @@ def test_more_cgroups_than_the_limit_are_not_read(made: Hierarchy) -> None:
         made.counters.find_cgroups(NEVER)
 
 
+def test_a_directory_of_more_cgroups_than_the_limit_is_not_listed(
+    made: Hierarchy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Listing 10,000 names takes 10 ms."""
+    for number in range(21):
+        made.set(f"a{number}", number)
+    monkeypatch.delattr(os, "scandir")
+    with pytest.raises(TooManyCgroupsError):
+        made.counters.find_cgroups(NEVER)
+
+
 def test_only_directories_that_have_new_ones_are_listed(made: Hierarchy, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(5):
         made.set(f"a{number}", number)
