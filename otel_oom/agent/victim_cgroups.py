@@ -4,6 +4,8 @@ Rules:
 - Each source is asked for what the sources before it do not have. What is found says where it comes from.
 - The kernel's trace event is asked for each kill, so that each event is used up.
 - The kill counters say it of all kills that were read together. Victims whose cgroup is known are taken away first.
+- Of a kill that is older than the agent, or whose line the log lost, only a trace event is used: the rest may be of
+  another process.
 - If something fails, the kill is delivered without its cgroup.
 """
 
@@ -18,13 +20,13 @@ from otel_oom.agent.read_batch import ReadBatch
 from otel_oom.cgroupfs.cgroup_mounts import mounts_of_this_process
 from otel_oom.cgroupfs.counted_cgroups import CountedCgroups, NoCounters, open_counted_cgroups
 from otel_oom.health import Health
-from otel_oom.kernel.oom_kill import OomKill
+from otel_oom.kernel.oom_kill import NoVictim, OomKill
 from otel_oom.kernel.text_escapes import printable
 from otel_oom.machine import procfs
-from otel_oom.machine.victim_cgroup import Glance, cgroup_of
+from otel_oom.machine.victim_cgroup import cgroup_of
 from otel_oom.telemetry.container_from_cgroup import UNKNOWN_PARENTS
-from otel_oom.victim_trace.traced_cgroups import TracedCgroup, open_traced_cgroups
-from otel_oom.victim_trace.tracefs_setup import Unavailable
+from otel_oom.victim_trace.traced_line import TracedRecord
+from otel_oom.victim_trace.victim_trace import TracedCgroup
 
 log = logging.getLogger(__name__)
 
@@ -54,28 +56,28 @@ class VictimCgroups:
         self._traced_cgroup = traced_cgroup
         self._counted = counted
 
-    def find(self, batch: ReadBatch, lines: int, *, is_backlog: bool) -> dict[int, VictimCgroup]:
-        """What is known of the victims in a batch, by the sequence of the kill line. Raises nothing.
+    def find(self, batch: ReadBatch, lines: int, *, is_backlog: bool) -> list[VictimCgroup]:
+        """What is known of the victim of each finding in a batch. Raises nothing.
 
         lines: kill lines that the agent has read so far; is_backlog: they are older than this agent
         """
-        kills = [finding for finding in batch.findings if isinstance(finding, OomKill)]
-        found = {}
-        for kill in kills:
-            sequence = kill.record.sequence
-            try:
-                found[sequence] = self._find_one(kill, None if is_backlog else batch.glances.get(sequence))
-            except Exception as error:  # noqa: BLE001 the kill is delivered without it
-                self._health.bug("the search for a victim's cgroup", error)
-                found[sequence] = UNKNOWN
-        if kills and self._counted is not None and not is_backlog:
-            try:
-                known = {kill.record.sequence: kill.cgroup or found[kill.record.sequence].path for kill in kills}
-                for sequence, path in self._counted.find(lines, known).items():
-                    found[sequence] = VictimCgroup(path, "counter")
-            except Exception as error:  # noqa: BLE001 the kills are delivered without it
-                self._health.bug("the reading of kill counters", error)
-        return found
+        found = [self._find_one(finding, batch, is_backlog=is_backlog) for finding in batch.findings]
+        if self._counted is None or is_backlog:
+            return found
+        try:
+            known = {
+                finding.record.sequence: finding.cgroup or cgroup.path
+                for finding, cgroup in zip(batch.findings, found, strict=True)
+                if isinstance(finding, OomKill) and not isinstance(finding.record, TracedRecord)
+            }
+            paths = self._counted.find(lines, known) if known else {}
+        except Exception as error:  # noqa: BLE001 the kills are delivered without it
+            self._health.bug("the reading of kill counters", error)
+            return found
+        return [
+            VictimCgroup(paths[finding.record.sequence], "counter") if finding.record.sequence in paths else cgroup
+            for finding, cgroup in zip(batch.findings, found, strict=True)
+        ]
 
     def look(self, lines: int, counted: int) -> None:
         """The log was read to its end, and the kernel's counter after it: see `CountedCgroups.look`. Raises nothing."""
@@ -85,46 +87,31 @@ class VictimCgroups:
             except Exception as error:  # noqa: BLE001 kills are delivered without it
                 self._health.bug("the reading of kill counters", error)
 
-    def _find_one(self, kill: OomKill, glance: Glance | None) -> VictimCgroup:
-        traced = self._traced_cgroup(kill)
-        if traced is not None and traced.path is not None:
-            return VictimCgroup(printable(traced.path), "tracefs")
-        path = None if glance is None else cgroup_of(glance, kill.comm)
-        if path is not None:
-            return VictimCgroup(path, "proc")
-        if traced is None:
+    def _find_one(self, finding: OomKill | NoVictim, batch: ReadBatch, *, is_backlog: bool) -> VictimCgroup:
+        if isinstance(finding, NoVictim):
             return UNKNOWN
-        return VictimCgroup(tail="/".join((UNKNOWN_PARENTS, *map(printable, traced.names))))
+        try:
+            traced = self._traced_cgroup(finding)
+            if traced is not None and traced.path is not None:
+                return VictimCgroup(printable(traced.path), "tracefs")
+            is_late = is_backlog or isinstance(finding.record, TracedRecord)
+            glance = None if is_late else batch.glances.get(finding.record.sequence)
+            path = None if glance is None else cgroup_of(glance, finding.comm)
+            if path is not None:
+                return VictimCgroup(path, "proc")
+            return (
+                UNKNOWN
+                if traced is None
+                else VictimCgroup(tail="/".join((UNKNOWN_PARENTS, *map(printable, traced.names))))
+            )
+        except Exception as error:  # noqa: BLE001 the kill is delivered without it
+            self._health.bug("the search for a victim's cgroup", error)
+            return UNKNOWN
 
 
-def open_victim_cgroups(health: Health, *, reads_trace: bool, reads_counters: bool) -> VictimCgroups:
-    """Open the sources of this machine. Raises nothing; the log lines say what is not available, and why.
-
-    reads_trace: it takes victims out of the kernel's trace ring, which one agent of a machine can do
-    reads_counters: the log is this machine's
-    """
-    return VictimCgroups(
-        health, _open_trace() if reads_trace else _no_trace, _open_counters() if reads_counters else None
-    )
-
-
-def _open_trace() -> Callable[[OomKill], TracedCgroup | None]:
-    cgroups = open_traced_cgroups()
-    if isinstance(cgroups, Unavailable):
-        log.info(
-            "kills without a report get their cgroup from /proc, which has it for some of them: %s", cgroups.reason
-        )
-        return _no_trace
-    log.info("kills without a report get their cgroup from the kernel's trace events")
-    return cgroups.find
-
-
-def _no_trace(_kill: OomKill) -> None:
-    """No trace ring is read."""
-
-
-def _open_counters() -> CountedCgroups | None:
-    counters = open_counted_cgroups(mounts_of_this_process().memory, procfs.oom_kills)
+def open_counters(below: str) -> CountedCgroups | None:
+    """Prepare to read this machine's kill counters. below: where the cgroup filesystems are. Raises nothing."""
+    counters = open_counted_cgroups(mounts_of_this_process(below).memory, procfs.oom_kills)
     if isinstance(counters, NoCounters):
         log.info("kill counters of cgroups are not read: %s", counters.reason)
         return None

@@ -7,12 +7,13 @@ Rules:
 - A path of 900 bytes or more is refused. The kernel log may have cut it: a record holds 975 bytes or more
   (LOG_LINE_MAX less its prefix, kernel/printk/printk.c). The rest may be the path of another cgroup.
 - Each name is opened in the directory before it, and no symbolic link is followed.
+- A directory of another filesystem, which is mounted over the cgroup's, is refused. In a cgroup filesystem all files
+  are the kernel's own.
 """
 
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 from typing import Final
 
 from otel_oom.kernel.text_escapes import original_bytes
@@ -48,15 +49,17 @@ def open_cgroup(root: int, path: str) -> int | None:
     names = cgroup_names(path)
     if names is None:
         return None
-    opened = -1
+    opened = root
     try:
-        opened = os.open(b".", _FLAGS, dir_fd=root)
-        for name in names:
+        for name in (b".", *names):
             above, opened = opened, os.open(name, _FLAGS, dir_fd=opened)
-            os.close(above)
+            if above != root:
+                os.close(above)
+        is_in_hierarchy = os.fstat(opened).st_dev == os.fstat(root).st_dev
     except OSError:
-        if opened >= 0:
-            with suppress(OSError):
-                os.close(opened)
-        return None
-    return opened
+        is_in_hierarchy = False
+    if is_in_hierarchy:
+        return opened
+    if opened != root:
+        os.close(opened)
+    return None

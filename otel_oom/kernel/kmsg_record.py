@@ -50,6 +50,11 @@ class Record:
     caller: str | None = None
 
     @property
+    def has_sequence(self) -> bool:
+        """Whether `sequence` is the kernel's number."""
+        return True
+
+    @property
     def original(self) -> str:
         """The whole record as /dev/kmsg prints it, without dictionary lines and unknown header fields."""
         caller = "" if self.caller is None else f",caller={self.caller}"

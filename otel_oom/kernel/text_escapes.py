@@ -30,7 +30,7 @@ def unescape(text: str) -> bytes:
 
 def original_bytes(text: str) -> bytes:
     r"""Return the bytes of a text from `printable`. A kernel text is accepted as well."""
-    raw = text.encode("utf-8", "surrogateescape")
+    raw = text.encode("utf-8", "surrogatepass")  # raises for no text
     return _ESCAPED_BYTES.sub(lambda run: _bytes_of(run[0].decode("ascii")), raw) if "\\" in text else raw
 
 

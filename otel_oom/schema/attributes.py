@@ -1,13 +1,15 @@
 """The attributes of log records: name, type, unit, meaning, and the events that carry them.
 
-Their order is that of importance: a limit on their number drops them from the end (`otlp.attribute_limits`).
+Their order is that of importance: a limit on their number drops them from the end (`otlp.attribute_limits`). Those of
+`cgroup_attributes` are the last ones.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
+from otel_oom.schema.attribute import Attribute
+from otel_oom.schema.cgroup_attributes import CGROUP_ATTRIBUTES
 from otel_oom.schema.events import (
     AGENT_KILLED,
     CLOCK_JUMPED,
@@ -18,24 +20,6 @@ from otel_oom.schema.events import (
     UNACCOUNTED,
     UNCONFIRMED,
 )
-
-Kind = Literal["int", "string", "string[]", "double", "bool", "map[]"]
-
-
-@dataclass(frozen=True, slots=True, eq=False)  # compared by identity: cheap as a key
-class Attribute:
-    """An attribute of log records. events: those that can carry it; unit: UCUM, empty for none.
-
-    requirement: required: always present in these events; recommended: if known; opt_in: if the user wants it
-    """
-
-    name: str
-    kind: Kind
-    brief: str
-    unit: str = ""
-    events: tuple[str, ...] = (OOM_KILL,)
-    requirement: Literal["required", "recommended", "opt_in"] = "recommended"
-
 
 _ALL: Final = tuple(EVENTS)
 _WITH_RECORD: Final = (OOM_KILL, NO_VICTIM, AGENT_KILLED)
@@ -54,7 +38,8 @@ RECORD_UID: Final = Attribute(
 RECORD_ORIGINAL: Final = Attribute(
     "log.record.original",
     "string",
-    "The whole record of the kernel log as /dev/kmsg prints it: header, `;`, and the line with its escapes.",
+    "The whole record of the kernel log as /dev/kmsg prints it: header, `;`, and the line with its escapes."
+    " With `oom.from_trace` the line alone.",
     events=_WITH_RECORD,
     requirement="required",
 )
@@ -138,6 +123,11 @@ IS_UNCONFIRMED: Final = Attribute(
     "bool",
     "True: the kernel did not count all kill lines that were read together with this one (4.13+).",
 )
+IS_FROM_TRACE: Final = Attribute(
+    "oom.from_trace",
+    "bool",
+    "True: the kernel log lost the kill line. Its text and its time come from the kernel's trace event.",
+)
 EXECUTABLE_NAME: Final = Attribute("process.executable.name", "string", "The victim's program, if /proc still had it.")
 EXECUTABLE_PATH: Final = Attribute("process.executable.path", "string", "Path of that program, if /proc still had it.")
 PARENT_PID: Final = Attribute("process.parent_pid", "int", "The victim's parent, if /proc still had it.")
@@ -151,7 +141,10 @@ COMMAND_ARGS: Final = Attribute(
     requirement="opt_in",
 )
 KMSG_SEQUENCE: Final = Attribute(
-    "oom.kmsg.sequence", "int", "Number of the kernel log's record.", events=_WITH_RECORD, requirement="required"
+    "oom.kmsg.sequence",
+    "int",
+    "Number of the kernel log's record. Absent with `oom.from_trace`.",
+    events=_WITH_RECORD,
 )
 KMSG_TIMESTAMP: Final = Attribute(
     "oom.kmsg.timestamp",
@@ -176,4 +169,5 @@ BOOT_ID: Final = Attribute(
     "oom.boot.id", "string", "The boot that it happened in.", events=_ALL, requirement="required"
 )
 
-ATTRIBUTES: Final = tuple(value for value in tuple(globals().values()) if isinstance(value, Attribute))
+_OWN: Final = tuple(value for value in tuple(globals().values()) if isinstance(value, Attribute))
+ATTRIBUTES: Final = (*_OWN, *CGROUP_ATTRIBUTES)

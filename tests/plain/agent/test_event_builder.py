@@ -11,9 +11,12 @@ from support.agent_rig import Rig, first_checkpoint, frozen_time, kill, line
 from support.waiting import eventually
 
 from otel_oom import schema
+from otel_oom.cgroupfs.memory_state import MemoryStates, State
 from otel_oom.kernel.oom_kill import OomKill
+from otel_oom.machine.victim_cgroup import Glance
 from otel_oom.telemetry import kill_event
 from otel_oom.telemetry.event import Event, Scalar
+from otel_oom.victim_trace.victim_trace import TracedCgroup
 
 FIRST = first_checkpoint()
 
@@ -97,3 +100,63 @@ def test_a_pid_that_is_used_again_is_not_the_agent() -> None:
     with live.running():
         live.source.put(kill(75))
     assert live.names == [schema.OOM_KILL], "nor is one that was killed after the start"
+
+
+class States(MemoryStates):
+    """Knows each cgroup, and says which one it was asked for, and in which batch."""
+
+    def __init__(self, failure: Exception | None = None) -> None:
+        self.batches = 0
+        self.failure = failure
+        super().__init__(None)
+
+    def begin_batch(self) -> None:
+        self.batches += 1
+
+    def of(self, limit: str | None, victim: str | None) -> State:
+        if self.failure:
+            raise self.failure
+        return {schema.MEMCG_READ_FROM.name: f"{limit} {victim}", schema.MEMCG_MAX.name: self.batches}
+
+
+def asked(rig: Rig) -> list[Any]:
+    return [event.attributes.get(schema.MEMCG_READ_FROM.name) for event in rig.events]
+
+
+DYING = Glance(b"0::/docker/x", f"1 (victim) Z {' '.join(['0'] * 48 + ['9'])}".encode())
+SUMMARY = "oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,mems_allowed=0,oom_memcg=/a,"
+REPORT = (
+    line("x invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0, oom_score_adj=0", 1),
+    line(f"{SUMMARY}task_memcg=/a/b,task=victim,pid=1003,uid=0", 2),
+)
+
+
+def test_the_state_is_that_of_the_cgroup_in_the_report_else_of_the_victims() -> None:
+    rig = Rig(memory_states=States(), glance=lambda pid: None if pid == 1005 else DYING)
+    rig.run(*REPORT, kill(3), kill(4), kill(5))
+    assert asked(rig) == ["/a /a/b", "None /docker/x", "None None"]
+    traced = Rig(memory_states=States(), traced=lambda _: TracedCgroup("/traced", ("traced",))).run(kill(3))
+    assert asked(traced) == ["None /traced"]
+
+
+def test_a_backlog_takes_no_state_of_today() -> None:
+    assert asked(Rig(memory_states=States(), reads_backlog=True).run(*REPORT, kill(3))) == [None]
+
+
+def test_kills_that_were_read_together_are_one_batch_of_looks() -> None:
+    rig = Rig(memory_states=States())
+    with rig.running():
+        rig.source.put(kill(1), kill(2))
+        assert eventually(lambda: len(rig.events) == 2)
+        rig.source.put(kill(3))
+    batches = [event.attributes[schema.MEMCG_MAX.name] for event in rig.events]
+    assert len(set(batches)) > 1
+    assert batches[2] not in batches[:2]
+
+
+@pytest.mark.parametrize("error", [ValueError("bug"), MemoryError()])
+def test_a_look_at_a_cgroup_that_fails_costs_nothing_else(error: Exception, caplog: pytest.LogCaptureFixture) -> None:
+    rig = Rig(memory_states=States(error), look=lambda _: {schema.PARENT_PID.name: 1}).run(kill(1), kill(2))
+    assert [event.attributes.get(schema.PARENT_PID.name) for event in rig.events] == [1, 1]
+    assert rig.health.records["malformed"] == 0
+    assert caplog.text.count(f"bug in the look at a cgroup, which continues: {error!r}") == 1, "one line a minute"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,10 +11,16 @@ from support.agent_rig import Rig, kill, line
 from support.waiting import eventually
 
 from otel_oom import schema
+from otel_oom.agent.read_batch import ReadBatch
+from otel_oom.agent.victim_cgroups import UNKNOWN, VictimCgroup, VictimCgroups
 from otel_oom.cgroupfs.counted_cgroups import CountedCgroups
+from otel_oom.health import Health
+from otel_oom.kernel import kmsg_record
+from otel_oom.kernel.kill_assembler import Assembler
 from otel_oom.kernel.oom_kill import OomKill
 from otel_oom.machine.victim_cgroup import Glance
-from otel_oom.victim_trace.traced_cgroups import TracedCgroup
+from otel_oom.victim_trace.traced_line import TracedRecord
+from otel_oom.victim_trace.victim_trace import TracedCgroup
 
 CONTAINER = "ab" * 32
 OWNER = (schema.VICTIM_CGROUP.name, schema.VICTIM_CGROUP_SOURCE.name, schema.CONTAINER_ID.name)
@@ -169,3 +176,20 @@ def test_kill_counters_that_fail_cost_no_kill(caplog: pytest.LogCaptureFixture) 
         rig.source.put(kill(1))
         assert eventually(lambda: owners(rig) == [(None, None, None)])
     assert rig.kills == {"cgroup": 1}
+
+
+def test_a_kill_whose_line_the_log_lost_is_none_of_the_lines_that_were_read() -> None:
+    """It has no number, and it is of an earlier moment."""
+    assembler = Assembler("boot", 4096)
+    findings = []
+    for number in (1, 2):
+        record = kmsg_record.parse(kill(number))
+        assert isinstance(record, kmsg_record.Record)
+        findings += [one for one in assembler.feed(record, 1) if isinstance(one, OomKill)]
+    lost = TracedRecord(3, -1, 1, "-", findings[0].record.text, is_backlog=False)
+    batch = ReadBatch(findings=[replace(findings[0], record=lost), findings[1]])
+    batch.glances[-1] = dying(1001)
+    counted = Counted()
+    found = VictimCgroups(Health(), counted=counted).find(batch, 1, is_backlog=False)
+    assert found == [UNKNOWN, VictimCgroup(f"/docker/{CONTAINER}", "counter")]
+    assert counted.asked == [(1, {2: None})]

@@ -86,6 +86,15 @@ def test_what_is_no_cgroup_is_not_opened(root: int, path: str) -> None:
     assert open_files() == before
 
 
+def test_another_filesystem_that_is_mounted_below_is_no_cgroup() -> None:
+    before = open_files()
+    root = open_root("/")
+    assert root is not None
+    assert open_cgroup(root, "/proc") is None
+    os.close(root)
+    assert open_files() == before
+
+
 def test_the_root_is_a_cgroup_too(root: int) -> None:
     before = open_files()
     opened = open_cgroup(root, "/")
