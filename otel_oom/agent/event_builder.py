@@ -60,7 +60,7 @@ class EventBuilder:
         self._tries_muted_until_s = 0.0
 
     def look_at_counters(self, lines: int, counted: int | None) -> None:
-        """The log was read to its end, and then the kernel's counter (None: there is none): see `VictimCgroups.look`."""
+        """The log was read to its end, then the kernel's counter (None: it has none). See `VictimCgroups.look`."""
         if counted is not None:
             self._victim_cgroups.look(lines, counted)
 

@@ -17,7 +17,7 @@ from otel_oom.cgroupfs.counted_cgroups import CountedCgroups
 from otel_oom.health import Health
 from otel_oom.kernel import kmsg_record
 from otel_oom.kernel.kill_assembler import Assembler
-from otel_oom.kernel.oom_kill import OomKill
+from otel_oom.kernel.oom_kill import Finding, OomKill
 from otel_oom.machine.victim_cgroup import Glance
 from otel_oom.victim_trace.traced_line import TracedRecord
 from otel_oom.victim_trace.victim_trace import TracedCgroup
@@ -181,13 +181,14 @@ def test_kill_counters_that_fail_cost_no_kill(caplog: pytest.LogCaptureFixture) 
 def test_a_kill_whose_line_the_log_lost_is_none_of_the_lines_that_were_read() -> None:
     """It has no number, and it is of an earlier moment."""
     assembler = Assembler("boot", 4096)
-    findings = []
+    findings: list[Finding] = []
     for number in (1, 2):
         record = kmsg_record.parse(kill(number))
         assert isinstance(record, kmsg_record.Record)
-        findings += [one for one in assembler.feed(record, 1) if isinstance(one, OomKill)]
-    lost = TracedRecord(3, -1, 1, "-", findings[0].record.text, is_backlog=False)
-    batch = ReadBatch(findings=[replace(findings[0], record=lost), findings[1]])
+        findings += assembler.feed(record, 1)
+    first, second = (one for one in (*findings, *assembler.release_held()) if isinstance(one, OomKill))
+    lost = TracedRecord(3, -1, 1, "-", first.record.text, is_backlog=False)
+    batch = ReadBatch(findings=[replace(first, record=lost), second])
     batch.glances[-1] = dying(1001)
     counted = Counted()
     found = VictimCgroups(Health(), counted=counted).find(batch, 1, is_backlog=False)
