@@ -78,8 +78,13 @@ class _Counter:
         return self._kills
 
     def close(self) -> None:
-        with suppress(OSError):
-            os.close(self._file)
+        file, self._file = self._file, -1
+        if file >= 0:
+            with suppress(OSError):
+                os.close(file)
+
+    def __del__(self) -> None:
+        self.close()
 
 
 class TooManyCgroupsError(Exception):

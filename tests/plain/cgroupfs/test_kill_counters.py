@@ -214,3 +214,17 @@ def test_a_file_without_the_number_counts_nothing(made: Hierarchy, text: str) ->
 def test_without_its_mount_there_is_nothing_to_read(tmp_path: Path) -> None:
     hierarchy = Hierarchy(tmp_path / "gone", 2)
     assert hierarchy.read() == {}
+
+
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def test_the_files_are_closed_with_the_counters(made: Hierarchy) -> None:
+    made.set("a", 2)
+    before = open_files()
+    made.read()
+    assert open_files() == before + 2
+    del made.counters
+    assert open_files() == before
+    made.counters = KillCounters(MemoryHierarchy(1, str(made.root)), 20)
