@@ -79,7 +79,8 @@ VICTIM_CGROUP: Final = Attribute("oom.victim.cgroup", "string", "The victim's cg
 VICTIM_CGROUP_SOURCE: Final = Attribute(
     "oom.victim.cgroup_source",
     "string",
-    "How that is known: `report`: the kernel printed it; `tracefs`: its trace event; `proc`: /proc/PID/cgroup.",
+    "How that is known: `report`: the kernel printed it; `tracefs`: its trace event; `proc`: /proc/PID/cgroup; "
+    "`counter`: the kill counters of all cgroups.",
 )
 MEMCG_PATH: Final = Attribute("oom.memcg.path", "string", "The cgroup whose limit was hit (kernel: oom_memcg).")
 MEMCG_USAGE: Final = Attribute("oom.memcg.usage", "int", "Memory charged to that cgroup.", "By")

@@ -25,7 +25,7 @@ class LiveFacts:
     is_from_trace: the kernel log lost the kill line, and its text comes from the kernel's trace
     process: facts from /proc about the victim, by attribute name
     memory: state of its cgroup and of the machine after the kill, by attribute name
-    cgroup: path of the victim's cgroup, printable; cgroup_source: `tracefs` or `proc`
+    cgroup: path of the victim's cgroup, printable; cgroup_source: `tracefs`, `proc` or `counter`
     cgroup_tail: `UNKNOWN_PARENTS` and its last names, where the path is not known
     """
 
