@@ -135,7 +135,7 @@ V2: Final = (
     MemoryFile("memory.oom.group", switch(schema.MEMCG_OOM_GROUP)),
     MemoryFile("memory.low", size(schema.MEMCG_LOW)),
 )
-"""Of cgroup v2. The most important file comes first, as for v1: the limit."""
+"""Of cgroup v2. The most important files come first, as for v1: the limit, then the counters."""
 
 V1: Final = (
     MemoryFile("memory.limit_in_bytes", size(schema.MEMCG_MAX)),

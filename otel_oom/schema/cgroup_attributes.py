@@ -13,8 +13,8 @@ from otel_oom.schema.attribute import Attribute
 MEMCG_READ_FROM: Final = Attribute(
     "oom.memcg.read_from",
     "string",
-    "Whose files the values below were read from, right after the kill: `limit`: the cgroup in `oom.memcg.path`;"
-    " `victim`: the one in `oom.victim.cgroup`.",
+    "Whose files the `oom.memcg.*` values below were read from, right after the kill: `limit`: the cgroup in"
+    " `oom.memcg.path`; `victim`: the one in `oom.victim.cgroup`.",
 )
 MEMCG_MAX: Final = Attribute(
     "oom.memcg.max", "int", "memory.max (v1: memory.limit_in_bytes); absent: that cgroup has no limit of its own.", "By"
