@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from otel_oom.kernel import cgroup_lines, oom_lines
 from otel_oom.kernel.cgroup_lines import Summary
+from otel_oom.kernel.kill_context import Context
 from otel_oom.kernel.kill_line import KillLine
 from otel_oom.kernel.kmsg_record import Record
 from otel_oom.kernel.oom_kill import OomKill
-from otel_oom.kernel.oom_report import Context, Report
+from otel_oom.kernel.oom_report import Report
 from otel_oom.kernel.text_escapes import printable
 from otel_oom.schema import Scope
 
@@ -61,8 +62,12 @@ def interpret(
         trigger_pid=report.trigger_pid,
         trigger_gfp_mask=opener.gfp_mask if opener else None,
         trigger_order=opener.order if opener else None,
-        top_tasks=tuple(task for _, _, task in sorted(report.tasks, reverse=True)),
-        **sizes,
+        top_tasks=report.table.top_tasks(),
+        tasks=report.table.totals(),
+        memory_total=sizes.get("memory_total"),
+        memory_free=sizes.get("memory_free"),
+        swap_total=sizes.get("swap_total"),
+        swap_free=sizes.get("swap_free"),
     )
     tgid, user_id = None, line.user_id
     # Until 5.0 the kernel announces a process and may then kill a child of it: a different pid is no thread of it then.

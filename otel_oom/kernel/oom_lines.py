@@ -158,6 +158,11 @@ def number(digits: str | None, unit: int = 1) -> int | None:
     return value if digits and len(digits) < 20 and (value := int(digits) * unit) <= INT64_MAX else None
 
 
+def int64(value: int | None) -> int | None:
+    """Return a sum, None for more than INT64_MAX."""
+    return value if value is not None and value <= INT64_MAX else None
+
+
 def size(kib: str | None) -> int | None:
     """Return a size in bytes, None as `number`. kib: the kernel prints KiB as `kB`."""
     return number(kib, 1024)

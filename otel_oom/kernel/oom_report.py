@@ -11,56 +11,19 @@ Rules:
 
 from __future__ import annotations
 
-import heapq
 import re
 from dataclasses import dataclass, field, replace
-from typing import Final, Literal
+from typing import Final
 
 from otel_oom.kernel import cgroup_lines, oom_lines
 from otel_oom.kernel.chosen_text import has_mount_level
 from otel_oom.kernel.kmsg_record import Record
 from otel_oom.kernel.oom_lines import Opener
 from otel_oom.kernel.path_line import BEGINNINGS, CONTINUATIONS, PathLine
-from otel_oom.kernel.text_escapes import printable
+from otel_oom.kernel.task_table import TaskTable
 
-Completeness = Literal["full", "partial", "suppressed"]
-
-TOP_TASKS: Final = 5
 _MAX_SILENT_RECORDS: Final = 5_000
 _MAX_SILENT_US: Final = 10_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """A row of the task table. rss: bytes; score_adj: 0 if the kernel prints none (until 2.6.35)."""
-
-    pid: int
-    comm: str
-    rss: int
-    score_adj: int
-
-
-@dataclass(frozen=True, slots=True)
-class Context:
-    """The circumstances of a kill, as its report gives them. Sizes are bytes. None: the kernel did not print it.
-
-    memcg_limit: None also if the cgroup has no limit of its own (the kernel prints its largest number)
-    """
-
-    completeness: Completeness
-    constraint: str | None = None
-    memcg_path: str | None = None
-    memcg_usage: int | None = None
-    memcg_limit: int | None = None
-    trigger_comm: str | None = None
-    trigger_pid: int | None = None
-    trigger_gfp_mask: str | None = None
-    trigger_order: int | None = None
-    memory_total: int | None = None
-    memory_free: int | None = None
-    swap_total: int | None = None
-    swap_free: int | None = None
-    top_tasks: tuple[Task, ...] = ()
 
 
 @dataclass(slots=True)
@@ -90,14 +53,13 @@ class Report:
     """The last of these lines, or the opener: the next fragment continues it."""
     announced: str | None = None
     """The cause in the announcement of a kill (until 5.0)."""
-    row_pattern: re.Pattern[str] | None = None
-    """The pattern of the task table's rows, None before its header."""
-    row_count: int = 0
-    tasks: list[tuple[int, int, Task]] = field(default_factory=list)
-    """The largest tasks, as a heap."""
     sizes: dict[str, int | None] = field(default_factory=dict)
     doubtful_sizes: dict[str, int | None] = field(default_factory=dict)
     """Those of lines that a mount may have printed: they count if no other line has them."""
+    table: TaskTable = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.table = TaskTable(self.page_size)
 
     def count_record(self, now_us: int) -> bool:
         """Count a record, and return whether it is too late for this report, or of another boot."""
@@ -133,14 +95,10 @@ class Report:
             return self._begin_line(new)
         if record.is_fragment or text.startswith(CONTINUATIONS):
             return self._continue(record)
-        if self.row_pattern is not None and text.startswith("["):
-            row = self.row_pattern.fullmatch(text)
-            return row is not None and self._task(row)
+        if text.startswith("["):
+            return self.table.read(text)
         if line := oom_lines.MEMCG_USAGE.fullmatch(text):
             self.usage = (oom_lines.size(line["usage"]), oom_lines.limit(line["limit"]))
-        elif line := oom_lines.TABLE_HEADER.fullmatch(text):
-            pattern = oom_lines.row_pattern(tuple(line["columns"].split()))
-            self.row_pattern = pattern if "rss" in pattern.groupindex else None
         else:
             return self._line_without_level(record, is_doubtful=False) or self._announce(text)
         return True
@@ -191,19 +149,6 @@ class Report:
         self.trigger_pid, self.is_trigger_doubtful = int(line["pid"] or line["old_pid"]), is_doubtful
         if not is_doubtful:
             self.opener = replace(self.opener, comm=line["levels"] + comm)
-        return True
-
-    def _task(self, row: re.Match[str]) -> bool:
-        rss = oom_lines.number(row["rss"], self.page_size)
-        if rss is None or not oom_lines.is_comm(row["name"]):
-            return False
-        self.row_count += 1
-        if len(self.tasks) == TOP_TASKS and rss <= self.tasks[0][0]:  # of equal tasks the first ones stay
-            return True
-        score_adj = oom_lines.number(row["oom_score_adj"]) if "oom_score_adj" in row.re.groupindex else None
-        task = Task(pid=int(row["pid"]), comm=printable(row["name"]), rss=rss, score_adj=score_adj or 0)
-        keep = heapq.heappush if len(self.tasks) < TOP_TASKS else heapq.heapreplace
-        keep(self.tasks, (rss, -self.row_count, task))  # Task is never compared
         return True
 
     def summary(self, comm: str | None) -> cgroup_lines.Summary | None:

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from otel_oom.kernel import oom_lines
-from otel_oom.kernel.oom_report import TOP_TASKS
+from otel_oom.kernel.task_table import TOP_TASKS
 from otel_oom.parse.structured_lines import parse_line
 
 _COMMON: Final = b"ill"  # in most markers: one search for it is faster than one search for each marker

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from otel_oom import schema
 from otel_oom.kernel.oom_kill import OomKill
-from otel_oom.kernel.oom_report import Task
+from otel_oom.kernel.task_table import Task
 from otel_oom.telemetry import container_from_cgroup
 from otel_oom.telemetry.event import Event, Scalar, Value, event_attributes
 from otel_oom.telemetry.event_bodies import kill_body
