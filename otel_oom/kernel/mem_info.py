@@ -160,6 +160,8 @@ class MemInfo:
         return oom_lines.int64(active + inactive + (isolated or 0))  # isolated: 2.6.32+
 
     def _deciding_zone(self, gfp_mask: str | None) -> Zone | None:
+        if self._sums.get("zones_free") is None:  # the line of another zone is cut
+            return None
         usable = [self._zones[name] for name in _usable_zones(gfp_mask) if name in self._zones]
         return max(usable, key=_rank)[2] if usable else None
 
