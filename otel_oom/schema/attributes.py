@@ -20,6 +20,7 @@ from otel_oom.schema.events import (
     UNACCOUNTED,
     UNCONFIRMED,
 )
+from otel_oom.schema.memory_attributes import MEMORY_ATTRIBUTES
 
 _ALL: Final = tuple(EVENTS)
 _WITH_RECORD: Final = (OOM_KILL, NO_VICTIM, AGENT_KILLED)
@@ -170,4 +171,5 @@ BOOT_ID: Final = Attribute(
 )
 
 _OWN: Final = tuple(value for value in tuple(globals().values()) if isinstance(value, Attribute))
-ATTRIBUTES: Final = (*_OWN, *CGROUP_ATTRIBUTES)
+_MEMORY_AT: Final = _OWN.index(GROUP_ID)
+ATTRIBUTES: Final = (*_OWN[:_MEMORY_AT], *MEMORY_ATTRIBUTES, *_OWN[_MEMORY_AT:], *CGROUP_ATTRIBUTES)

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from otel_oom import schema
 from otel_oom.kernel.oom_kill import OomKill
-from otel_oom.kernel.oom_report import Task
+from otel_oom.kernel.task_table import Task
 from otel_oom.telemetry import container_from_cgroup
 from otel_oom.telemetry.event import Event, Scalar, Value, event_attributes
 from otel_oom.telemetry.event_bodies import kill_body
+from otel_oom.telemetry.memory_attributes import memory_attributes
 
 _PID, _COMM, _RSS, _SCORE_ADJ = schema.TOP_TASK_KEYS
 
@@ -87,6 +88,7 @@ def kill_attributes(kill: OomKill, live: LiveFacts) -> dict[schema.Attribute, Va
         schema.SWAP_TOTAL: context.swap_total,
         schema.SWAP_FREE: context.swap_free,
         schema.TOP_TASKS: tuple(_task(task) for task in context.top_tasks) or None,
+        **memory_attributes(kill),
         schema.GROUP_ID: kill.group_id,
         schema.REPORT: context.completeness,
         schema.BACKLOG: live.is_backlog or None,
