@@ -7,8 +7,9 @@ Rules:
 
 from __future__ import annotations
 
+from otel_oom.kernel.kill_context import Context
 from otel_oom.kernel.oom_kill import OomKill
-from otel_oom.kernel.oom_report import Context, Task
+from otel_oom.kernel.task_table import Task
 from otel_oom.parse import text_layout
 from otel_oom.parse.text_layout import Style, entry, fold, padded, size, width
 from otel_oom.parse.text_record import record_of

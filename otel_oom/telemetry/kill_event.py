@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from otel_oom import schema
 from otel_oom.kernel.oom_kill import OomKill
-from otel_oom.kernel.oom_report import Task
+from otel_oom.kernel.task_table import Task
 from otel_oom.telemetry import container_from_cgroup
 from otel_oom.telemetry.event import Event, Scalar, Value, event_attributes
 from otel_oom.telemetry.event_bodies import kill_body
+from otel_oom.telemetry.memory_attributes import memory_attributes
 
 _PID, _COMM, _RSS, _SCORE_ADJ = schema.TOP_TASK_KEYS
 
@@ -25,7 +26,7 @@ class LiveFacts:
     is_from_trace: the kernel log lost the kill line, and its text comes from the kernel's trace
     process: facts from /proc about the victim, by attribute name
     memory: state of its cgroup and of the machine after the kill, by attribute name
-    cgroup: path of the victim's cgroup, printable; cgroup_source: `tracefs` or `proc`
+    cgroup: path of the victim's cgroup, printable; cgroup_source: `tracefs`, `proc` or `counter`
     cgroup_tail: `UNKNOWN_PARENTS` and its last names, where the path is not known
     """
 
@@ -87,6 +88,7 @@ def kill_attributes(kill: OomKill, live: LiveFacts) -> dict[schema.Attribute, Va
         schema.SWAP_TOTAL: context.swap_total,
         schema.SWAP_FREE: context.swap_free,
         schema.TOP_TASKS: tuple(_task(task) for task in context.top_tasks) or None,
+        **memory_attributes(kill),
         schema.GROUP_ID: kill.group_id,
         schema.REPORT: context.completeness,
         schema.BACKLOG: live.is_backlog or None,

@@ -44,7 +44,7 @@ class Storm:
 
 
 STORMS = (
-    Storm("6.12", "tracefs", 8, 8, 1.0, is_long=False),
+    Storm("6.12", "tracefs", 8, 8, 1.0, kills_short=100, is_long=False),
     Storm("6.1", "proc", 64, 1, 0.95, kills_short=60, is_long=False),
     *(Storm("6.12", "tracefs", limit, parallel, 1.0) for limit, parallel in ((8, 1), (64, 1), (64, 8))),
     *(Storm("6.1", "proc", limit, parallel, least) for limit, parallel, least in ((8, 1, 0), (8, 8, 0), (64, 8, 0.95))),
