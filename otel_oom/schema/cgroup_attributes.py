@@ -1,7 +1,7 @@
 """The attributes that the agent reads from the cgroup filesystem and from /proc/pressure, right after a kill.
 
-The kernel's report has its own: `oom.memcg.usage` and `oom.memcg.limit` are from the moment of the kill itself. These
-here carry the names of the kernel's files. Their order is that of importance.
+The kernel's report has its own: what ends in `usage` or `limit` is from the moment of the kill itself. These here carry
+the names of the files of cgroup v2, also on v1 where the meaning is the same. Their order is that of importance.
 """
 
 from __future__ import annotations
@@ -69,8 +69,8 @@ PRESSURE_SOME_AVG60: Final = Attribute(
     "oom.memory.pressure.some.avg60", "double", "Machine: at least one task, last 60 s.", "%"
 )
 MEMCG_SWAP_MAX: Final = Attribute("oom.memcg.swap.max", "int", "memory.swap.max; absent: no limit of its own.", "By")
-MEMCG_MEMSW_LIMIT: Final = Attribute(
-    "oom.memcg.memsw.limit",
+MEMCG_MEMSW_MAX: Final = Attribute(
+    "oom.memcg.memsw.max",
     "int",
     "v1, memory.memsw.limit_in_bytes: limit of memory and swap together; absent: none of its own.",
     "By",
