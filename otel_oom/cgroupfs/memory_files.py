@@ -142,7 +142,7 @@ V1: Final = (
     MemoryFile("memory.oom_control", counters({b"oom_kill": schema.MEMCG_EVENTS_OOM_KILL})),
     MemoryFile("memory.failcnt", count(schema.MEMCG_FAILCNT)),
     MemoryFile("memory.max_usage_in_bytes", size(schema.MEMCG_PEAK)),
-    MemoryFile("memory.memsw.limit_in_bytes", size(schema.MEMCG_MEMSW_LIMIT)),
+    MemoryFile("memory.memsw.limit_in_bytes", size(schema.MEMCG_MEMSW_MAX)),
     MemoryFile("memory.soft_limit_in_bytes", size(schema.MEMCG_SOFT_LIMIT)),
 )
 

@@ -62,7 +62,7 @@ OF_V1 = {
     "oom.memcg.events.oom_kill": 1,
     "oom.memcg.failcnt": 14,
     "oom.memcg.peak": 20971520,
-    "oom.memcg.memsw.limit": 20971520,
+    "oom.memcg.memsw.max": 20971520,
 }
 LIMIT, VICTIM = {"oom.memcg.read_from": "limit"}, {"oom.memcg.read_from": "victim"}
 
