@@ -27,7 +27,7 @@ MAY_IMPORT = {
     "totals": {"uuid5"},
     "kernel": {"errors", "printable_text", "schema", "uuid5"},
     "victim_trace": {"kernel"},
-    "telemetry": {"kernel", "schema", "totals"},
+    "telemetry": {"kernel", "printable_text", "schema", "totals"},
     "config": {"errors", "printable_text", "schema"},
     "health": {"kernel", "rate_limited_log", "schema", "totals"},
     "machine": {"errors", "kernel", "schema", "totals", "uuid5"},
