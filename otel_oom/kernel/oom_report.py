@@ -18,6 +18,9 @@ from typing import Final
 from otel_oom.kernel import cgroup_lines, oom_lines
 from otel_oom.kernel.chosen_text import has_mount_level
 from otel_oom.kernel.kmsg_record import Record
+from otel_oom.kernel.mem_info import MemInfo
+from otel_oom.kernel.memcg_statistics import MemcgStatistics
+from otel_oom.kernel.memory_usage import MachineUsage, MemcgUsage
 from otel_oom.kernel.oom_lines import Opener
 from otel_oom.kernel.path_line import BEGINNINGS, CONTINUATIONS, PathLine
 from otel_oom.kernel.task_table import TaskTable
@@ -45,20 +48,22 @@ class Report:
     trigger_pid: int | None = None
     is_trigger_doubtful: bool = False
     """Whether a mount may have printed its line."""
-    usage: tuple[int | None, int | None] | None = None
-    """Usage and limit of the memory cgroup, bytes."""
     heads: dict[str, PathLine] = field(default_factory=dict)
     """By first words: each line with a path."""
     open_line: PathLine | None = None
     """The last of these lines, or the opener: the next fragment continues it."""
     announced: str | None = None
     """The cause in the announcement of a kill (until 5.0)."""
-    sizes: dict[str, int | None] = field(default_factory=dict)
-    doubtful_sizes: dict[str, int | None] = field(default_factory=dict)
-    """Those of lines that a mount may have printed: they count if no other line has them."""
+    mems_allowed: str | None = None
+    """NUMA nodes of the cpuset (until 4.20)."""
+    memcg: MemcgStatistics = field(default_factory=MemcgStatistics)
+    machine: MemInfo = field(init=False)
+    doubtful_machine: MemInfo = field(init=False)
+    """Of lines that a mount may have printed: they count if no other line has them."""
     table: TaskTable = field(init=False)
 
     def __post_init__(self) -> None:
+        self.machine, self.doubtful_machine = MemInfo(self.page_size), MemInfo(self.page_size)
         self.table = TaskTable(self.page_size)
 
     def count_record(self, now_us: int) -> bool:
@@ -86,7 +91,10 @@ class Report:
         """Return whether the line belongs to this report."""
         text = record.text
         if oom_lines.CPUSET in text and self.opener and text.startswith(f"{self.opener.comm}{oom_lines.CPUSET}"):
-            return True  # until 4.20 this line begins with a process's name, which may look like any other line
+            # Until 4.20 this line begins with a process's name, which may look like any other line.
+            if (line := oom_lines.MEMS_ALLOWED.fullmatch(text)) and not has_mount_level(record):
+                self.mems_allowed = line["nodes"]
+            return True
         if has_mount_level(record):
             return not record.is_fragment and (
                 self._announce(text) or self._line_without_level(record, is_doubtful=True)
@@ -97,19 +105,16 @@ class Report:
             return self._continue(record)
         if text.startswith("["):
             return self.table.read(text)
-        if line := oom_lines.MEMCG_USAGE.fullmatch(text):
-            self.usage = (oom_lines.size(line["usage"]), oom_lines.limit(line["limit"]))
-        else:
-            return self._line_without_level(record, is_doubtful=False) or self._announce(text)
-        return True
+        return self.memcg.read(text) or self._line_without_level(record, is_doubtful=False) or self._announce(text)
 
     def _announce(self, text: str) -> bool:
-        line = oom_lines.ANNOUNCE.fullmatch(text)
+        line = oom_lines.ANNOUNCE.fullmatch(text) if "ill process " in text else None
         if line is not None:
             self.announced = line["cause"]
         return line is not None
 
     def _begin_line(self, line: PathLine) -> bool:
+        self._add_cgroup()
         self.open_line = line
         known = self.heads.get(line.head)
         # Another subsystem's line may begin with the same words: a later line replaces one that does not parse.
@@ -117,6 +122,11 @@ class Report:
         if known is None or (line.head != cgroup_lines.STATS and not known.is_whole):
             self.heads[line.head] = line
         return True
+
+    def _add_cgroup(self) -> None:
+        if self.open_line is not None and self.open_line.head == cgroup_lines.STATS:
+            self.memcg.add_cgroup(self.open_line.text)
+            self.open_line = None
 
     def _continue(self, record: Record) -> bool:
         line = self.open_line
@@ -133,12 +143,10 @@ class Report:
         """
         if is_doubtful and self.opener is None:
             return False
-        if line := oom_lines.CURRENT_TASK.fullmatch(record.text):
+        text = record.text
+        if text.startswith(oom_lines.CURRENT_TASK_BEGINNINGS) and (line := oom_lines.CURRENT_TASK.fullmatch(text)):
             return self._trigger(line, is_doubtful=is_doubtful)
-        if size := oom_lines.machine_size(record.text, self.page_size):
-            name, value = size
-            (self.doubtful_sizes if is_doubtful else self.sizes)[name] = value
-        return size is not None
+        return (self.doubtful_machine if is_doubtful else self.machine).read(text)
 
     def _trigger(self, line: re.Match[str], *, is_doubtful: bool) -> bool:
         if self.opener is None or (self.trigger_pid is not None and (is_doubtful or not self.is_trigger_doubtful)):
@@ -167,6 +175,12 @@ class Report:
             return None  # any user's text may stand in place of the end
         return cgroup_lines.summary_without_end(line.text, comm=comm)
 
+    def nodes(self) -> tuple[str | None, str | None]:
+        """Return (nodemask, mems_allowed), see `Context`."""
+        if cgroup_lines.SUMMARY in self.heads:
+            return cgroup_lines.nodes(self._whole(cgroup_lines.SUMMARY))
+        return self.opener.nodemask if self.opener else None, self.mems_allowed
+
     def task_in(self) -> tuple[str, str] | None:
         """Return (task_memcg, oom_memcg) as kernels before 5.0 print them."""
         return cgroup_lines.task_in(self._whole(cgroup_lines.TASK_IN), oom_memcg=self.stats())
@@ -178,7 +192,17 @@ class Report:
     @property
     def machine_sizes(self) -> dict[str, int | None]:
         """Sizes of the machine's memory and swap, by field of `Context`, bytes."""
-        return {**self.doubtful_sizes, **self.sizes}
+        return {**self.doubtful_machine.sizes, **self.machine.sizes}
+
+    def machine_usage(self) -> MachineUsage:
+        """Return what filled the machine's memory."""
+        mem_info = self.doubtful_machine if self.machine.is_empty else self.machine
+        return mem_info.usage(self.opener.gfp_mask if self.opener else None)
+
+    def memcg_usage(self) -> MemcgUsage:
+        """Return what filled the cgroup whose limit was hit."""
+        self._add_cgroup()
+        return self.memcg.values()
 
     def _whole(self, head: str) -> str:
         line = self.heads.get(head)
@@ -187,7 +211,7 @@ class Report:
     @property
     def is_memcg(self) -> bool:
         """Whether a line was read that only the report of a memory cgroup has."""
-        if self.usage is not None or self.task_in() is not None:
+        if self.memcg.has_usage or self.task_in() is not None:
             return True
         summary = self.summary(None)
         return summary is not None and summary.oom_memcg is not None

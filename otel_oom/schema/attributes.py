@@ -5,9 +5,9 @@ Their order is that of importance: a limit on their number drops them from the e
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
+from otel_oom.schema.attribute import Attribute
 from otel_oom.schema.events import (
     AGENT_KILLED,
     CLOCK_JUMPED,
@@ -18,24 +18,7 @@ from otel_oom.schema.events import (
     UNACCOUNTED,
     UNCONFIRMED,
 )
-
-Kind = Literal["int", "string", "string[]", "double", "bool", "map[]"]
-
-
-@dataclass(frozen=True, slots=True, eq=False)  # compared by identity: cheap as a key
-class Attribute:
-    """An attribute of log records. events: those that can carry it; unit: UCUM, empty for none.
-
-    requirement: required: always present in these events; recommended: if known; opt_in: if the user wants it
-    """
-
-    name: str
-    kind: Kind
-    brief: str
-    unit: str = ""
-    events: tuple[str, ...] = (OOM_KILL,)
-    requirement: Literal["required", "recommended", "opt_in"] = "recommended"
-
+from otel_oom.schema.memory_attributes import MEMORY_ATTRIBUTES
 
 _ALL: Final = tuple(EVENTS)
 _WITH_RECORD: Final = (OOM_KILL, NO_VICTIM, AGENT_KILLED)
@@ -175,4 +158,6 @@ BOOT_ID: Final = Attribute(
     "oom.boot.id", "string", "The boot that it happened in.", events=_ALL, requirement="required"
 )
 
-ATTRIBUTES: Final = tuple(value for value in tuple(globals().values()) if isinstance(value, Attribute))
+_OWN: Final = tuple(value for value in tuple(globals().values()) if isinstance(value, Attribute))
+_MEMORY_AT: Final = _OWN.index(GROUP_ID)
+ATTRIBUTES: Final = (*_OWN[:_MEMORY_AT], *MEMORY_ATTRIBUTES, *_OWN[_MEMORY_AT:])

@@ -12,6 +12,7 @@ from otel_oom.telemetry import container_from_cgroup
 from otel_oom.telemetry.container_from_cgroup import Owner
 from otel_oom.telemetry.event import Event, Scalar, Value, event_attributes
 from otel_oom.telemetry.event_bodies import kill_body
+from otel_oom.telemetry.memory_attributes import memory_attributes
 
 _PID, _COMM, _RSS, _SCORE_ADJ = schema.TOP_TASK_KEYS
 
@@ -89,6 +90,7 @@ def kill_attributes(kill: OomKill, live: LiveFacts, owner: Owner) -> dict[schema
         schema.SWAP_TOTAL: context.swap_total,
         schema.SWAP_FREE: context.swap_free,
         schema.TOP_TASKS: tuple(_task(task) for task in context.top_tasks) or None,
+        **memory_attributes(kill),
         schema.GROUP_ID: kill.group_id,
         schema.REPORT: context.completeness,
         schema.BACKLOG: live.is_backlog or None,
