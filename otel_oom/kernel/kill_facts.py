@@ -50,8 +50,8 @@ def interpret(
     else:
         cgroup, memcg_path = report.task_in() or (None, report.stats())
     context = _context(report, summary, constraint, memcg_path)
-    if scope == "system":  # in a memcg's report these lines come from another show_mem()
-        context = _with_machine(context, report)
+    # In a memcg's report, lines with the machine's memory come from another show_mem().
+    context = _with_machine(context, report) if scope == "system" else replace(context, memcg=report.memcg_usage())
     tgid, user_id = None, line.user_id
     # Until 5.0 the kernel announces a process and may then kill a child of it: a different pid is no thread of it then.
     if summary is not None and (report.announced is None or summary.pid == line.pid):
@@ -61,7 +61,7 @@ def interpret(
 
 
 def _context(report: Report, summary: Summary | None, constraint: str | None, memcg_path: str | None) -> Context:
-    """Return what a report says, without the machine's memory."""
+    """Return what a report says, without what filled the memory."""
     opener = report.opener
     has_end = report.announced is not None if summary is None else summary.pid is not None
     is_whole = opener is not None and opener.order is not None and has_end
@@ -71,7 +71,6 @@ def _context(report: Report, summary: Summary | None, constraint: str | None, me
         memcg_path=_printable(memcg_path),
         memcg_usage=report.memcg.usage,
         memcg_limit=report.memcg.limit,
-        memcg=report.memcg_usage(),
         trigger_comm=_printable(opener.comm) if opener else None,
         trigger_pid=report.trigger_pid,
         trigger_gfp_mask=opener.gfp_mask if opener else None,

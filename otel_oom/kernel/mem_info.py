@@ -50,11 +50,11 @@ _ZONE: Final = re.compile(
     rf"(?:Node (?P<node>\d{{1,5}}) )?(?P<zone>{_ANY_ZONE})"
     rf" free:(?P<free>\d+)kB(?: boost:\d+kB)? min:(?P<min>\d+)kB{_REST}"
 )
-_NODE: Final = re.compile(r"Node \d{1,5}" + _REST)
+_NODE: Final = re.compile(rf"Node \d{{1,5}}(?= [a-z]){_REST}")
 _NODE_CUT: Final = re.compile(
     rf"(?:Node \d{{1,5}}(?: (?:{_ANY_ZONE}))?|{_ANY_ZONE}){_REST}(?: [A-Za-z_()]*[:?]?[\da-zA-Z]*)?(?:\.\.\.)?"
 )
-_HUGE_PAGES_CUT: Final = re.compile(r"Node \d{1,5} hugepages_total=[\w= ]*(?:\.\.\.)?")
+_HUGE_PAGES_CUT: Final = re.compile(r"Node \d{1,5} hugepages_total=\d*(?: \w*(?:=\d*)?)*k?(?:\.\.\.)?")
 _KERNEL_STACK: Final = re.compile(r" kernel_stack:(\d+)kB")
 _ZONE_SIZE: Final = re.compile(r" (?:managed|present):(\d+)kB")  # managed: 3.8+, after present
 _HUGE_PAGES: Final = re.compile(
@@ -71,13 +71,14 @@ class MemInfo:
     sizes: of the whole memory and swap, by field of `Context`, bytes
     """
 
-    __slots__ = ("_counts", "_page_size", "_sums", "_zones", "sizes")
+    __slots__ = ("_counts", "_has_stacks", "_page_size", "_sums", "_zones", "sizes")
 
     def __init__(self, page_size: int) -> None:
         self._page_size = page_size
         self.sizes: dict[str, int | None] = {}
         self._counts: dict[str, int | None] = {}
         self._sums: dict[str, int | None] = {}
+        self._has_stacks: dict[str, bool] = {}
         self._zones: dict[str, tuple[bool, int, Zone]] = {}  # by name: whether it is at its minimum, and its size in kB
 
     @property
@@ -110,7 +111,7 @@ class MemInfo:
 
     def _read_counts(self, text: str) -> None:
         if text.startswith(_FIRST_COUNT):
-            for of_earlier in (self._counts, self._sums, self._zones):
+            for of_earlier in (self._counts, self._sums, self._has_stacks, self._zones):
                 of_earlier.clear()
         counts = {name: oom_lines.number(pages, self._page_size) for name, pages in _COUNT.findall(text.lower())}
         self._counts |= {name: counts[name] for name in _COUNTED & counts.keys()}
@@ -125,14 +126,14 @@ class MemInfo:
         elif line := _ZONE.fullmatch(text):
             free, least = oom_lines.size(line["free"]), oom_lines.size(line["min"])
             self._add("zones_free", free)
-            self._add_kernel_stack(line["rest"])
+            self._add_kernel_stack("zone", line["rest"])
             if free is not None and least is not None:
                 sizes = [oom_lines.number(size) or 0 for size in _ZONE_SIZE.findall(line["rest"])]
                 zone = Zone(None if line["node"] is None else int(line["node"]), line["zone"], free, least)
                 ranked = (free <= least, sizes[-1] if sizes else 0, zone)
                 self._zones[zone.name] = max(self._zones.get(zone.name, ranked), ranked, key=_rank)
         elif line := _NODE.fullmatch(text):
-            self._add_kernel_stack(line["rest"])
+            self._add_kernel_stack("node", line["rest"])
         else:
             # Text that a terminal cut, or a line in pieces: a sum without it would be too low.
             if _NODE_CUT.fullmatch(text):
@@ -144,9 +145,13 @@ class MemInfo:
             return False
         return True
 
-    def _add_kernel_stack(self, rest: str) -> None:
-        if size := _KERNEL_STACK.search(rest):  # of each node from 5.9 on, of each zone before
+    def _add_kernel_stack(self, kind: str, rest: str) -> None:
+        """Add the stacks of a node (5.9+) or of a zone. If not all lines of a kind have them, one of them is cut."""
+        size = _KERNEL_STACK.search(rest)
+        if size:
             self._add("kernel_stack", oom_lines.size(size[1]))
+        if self._has_stacks.setdefault(kind, size is not None) != (size is not None):
+            self._add("kernel_stack", None)
 
     def _add(self, name: str, value: int | None) -> None:
         """Add to a sum. value: None if it is no measurement; then the sum is none either."""
@@ -160,6 +165,8 @@ class MemInfo:
         return oom_lines.int64(active + inactive + (isolated or 0))  # isolated: 2.6.32+
 
     def _deciding_zone(self, gfp_mask: str | None) -> Zone | None:
+        if self._sums.get("zones_free") is None:  # the line of another zone is cut
+            return None
         usable = [self._zones[name] for name in _usable_zones(gfp_mask) if name in self._zones]
         return max(usable, key=_rank)[2] if usable else None
 

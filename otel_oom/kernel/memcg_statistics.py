@@ -83,7 +83,8 @@ class MemcgStatistics:
 
     def add_cgroup(self, text: str) -> None:
         """Take a line that begins with `Memory cgroup stats for`, joined from its pieces."""
-        self._is_incomplete |= not self._add(text)  # from 5.3 on it has no numbers, and there is nothing to add
+        if not self._add(text):  # from 5.3 on it has no numbers, and there is nothing to add
+            self._is_incomplete = True
 
     def _add(self, text: str) -> bool:
         at = text.rfind(": cache:")  # a path may hold these words too: the last ones are the kernel's
