@@ -29,18 +29,7 @@ _CONSTRAINTS = {
     "cpuset": "the memory nodes of a cpuset",
     "memory_policy": "the memory nodes of a memory policy (NUMA)",
 }
-_LETTERS = dict(
-    zip(
-        (
-            *(memory_parts.ANON, memory_parts.SHMEM, memory_parts.UNWRITTEN, memory_parts.CACHE, memory_parts.SLAB),
-            *(memory_parts.SLAB_UNRECLAIMABLE, memory_parts.SLAB_RECLAIMABLE, memory_parts.SOCK, memory_parts.PERCPU),
-            *(memory_parts.PAGETABLES, memory_parts.KERNEL_STACK, memory_parts.KERNEL, memory_parts.HUGEPAGES),
-            *(memory_parts.UNEVICTABLE, memory_parts.OTHER, ""),
-        ),
-        "ATDCSSRNPLXKHUO#",
-        strict=True,
-    )
-)
+_LETTERS = {**dict(zip(KIND_WORDS, "ATDCSRSNPLXKKHUO", strict=True)), "": "#"}
 _COMM_COLUMNS = 15
 _SIZE_COLUMNS = 10
 
@@ -51,17 +40,16 @@ def kill(number: int, found: OomKill, style: Style, page_size: int) -> list[str]
     owner = victim_owner(found, LiveFacts())
     parts = [
         ("why", _memory(found, room)),
-        ("whose limit", _limit(found)),
+        ("whose limit", _limit(found, room)),
         ("whose process", _owner(owner)),
         ("who asked", fold(_trigger(found.context, page_size), room)),
         ("the victim", [line for text in _victim(found) for line in fold(text, room)] + _cgroup(found)),
         ("largest tasks", _tasks(found, style, room)),
         ("not said", fold(_unsaid(found), room)),
     ]
-    title = f"{number}. {kill_body(found, owner, found.cgroup)}"
-    if not style.has_blocks:
-        title = title.replace(TIMES, "x").replace("…", "...")
-    lines = [style.alarm(line) for line in fold(title, style.columns)]
+    sentence = kill_body(found, owner, found.cgroup)
+    sentence = sentence if style.has_blocks else sentence.replace(TIMES, "x").replace("…", "...")
+    lines = [style.alarm(line) for line in fold(f"{number}. {sentence}", style.columns)]
     lines += [style.faint("  " + line) for line in fold(_when(found), style.columns - 2)]
     for label, texts in parts:
         if texts and texts != [""]:
@@ -85,20 +73,19 @@ def _when(found: OomKill) -> str:
     return " · ".join(parts)
 
 
-def _limit(found: OomKill) -> list[str]:
+def _limit(found: OomKill, room: int) -> list[str]:
     context = found.context
     if found.scope == "system":
-        words = _CONSTRAINTS.get(context.constraint or "", "the whole machine's memory")
-        is_known = context.constraint in {None, "none", *_CONSTRAINTS}
-        return [words if is_known else f"{words} ({context.constraint})"]
+        unknown = "" if context.constraint in {None, "none", *_CONSTRAINTS} else f" ({context.constraint})"
+        return fold(_CONSTRAINTS.get(context.constraint or "", "the whole machine's memory") + unknown, room)
     return ["a cgroup's, which is not named" if context.memcg_path is None else f"cgroup {context.memcg_path}"]
 
 
 def _owner(owner: Owner) -> list[str]:
-    runtime = f" ({owner.runtime})" if owner.runtime else ""
     container = owner.container_id or owner.container_name
-    names = (("container", container and container + runtime), ("pod uid", owner.pod_uid), ("unit", owner.unit))
-    return [f"{label} {name}" for label, name in names if name]
+    runtime = f" ({owner.runtime})" if owner.runtime and container else ""
+    names = (("container", container), ("pod uid", owner.pod_uid), ("unit", owner.unit))
+    return [f"{label} {name}{runtime if name is container else ''}" for label, name in names if name]
 
 
 def _memory(found: OomKill, room: int) -> list[str]:
@@ -108,8 +95,9 @@ def _memory(found: OomKill, room: int) -> list[str]:
         text = f"{size(parts.used)} of {size(parts.total)} ({parts.used / parts.total:.0%})"
         columns = min(60, room - width(text) - 1)
         bar = _stacked(parts.sizes or (("", parts.used),), parts.total, columns) + " " if columns > 4 else ""
-        legend = ", ".join(f"{_LETTERS[kind]} {KIND_WORDS[kind]} {size(amount)}" for kind, amount in parts.sizes)
-        lines = [bar + text, *(fold(legend, room) if legend else ())]
+        shown = [(kind, amount) for kind, amount in parts.sizes if 100 * amount >= parts.total]
+        legend = [f"{_LETTERS[kind]} {KIND_WORDS[kind]} {size(amount)}" for kind, amount in shown]
+        lines = [bar + text, *(fold(", ".join(legend), room) if legend else ())]
     elif context.memory_total is not None and found.scope == "system":
         lines = [f"{size(context.memory_total)} of RAM"]
     if context.swap_total is not None and context.swap_free is not None:

@@ -16,10 +16,13 @@ from otel_oom.kernel.oom_kill import OomKill
 
 ANON, SHMEM, UNWRITTEN, CACHE = "anon", "shmem", "unwritten", "cache"
 SLAB_RECLAIMABLE, SLAB_UNRECLAIMABLE, SLAB = "slab_reclaimable", "slab_unreclaimable", "slab"
-SOCK, PERCPU, PAGETABLES, KERNEL_STACK, KERNEL = "sock", "percpu", "pagetables", "kernel_stack", "kernel"
+SOCK, PERCPU, PAGETABLES, KERNEL_STACK = "sock", "percpu", "pagetables", "kernel_stack"
+KERNEL, KERNEL_OTHER = "kernel", "kernel_other"
 HUGEPAGES, UNEVICTABLE, OTHER = "hugepages", "unevictable", "other"
 
-KERNEL_KINDS = frozenset({SLAB_RECLAIMABLE, SLAB_UNRECLAIMABLE, SLAB, SOCK, PERCPU, PAGETABLES, KERNEL_STACK, KERNEL})
+KERNEL_KINDS = frozenset(
+    {SLAB_RECLAIMABLE, SLAB_UNRECLAIMABLE, SLAB, SOCK, PERCPU, PAGETABLES, KERNEL_STACK, KERNEL, KERNEL_OTHER}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +80,7 @@ def _of_memcg(memcg: MemcgUsage) -> dict[str, int]:
             CACHE: _minus(cache, unwritten),
             SOCK: memcg.sock,
             **named,
-            KERNEL: _minus(kernel, sum(size or 0 for size in named.values())),
+            KERNEL_OTHER if any(named.values()) else KERNEL: _minus(kernel, sum(size or 0 for size in named.values())),
         }
     )
 

@@ -38,8 +38,11 @@ def _could_be_swapped(facts: Facts) -> bool:
 
 
 def _has_no_swap(facts: Facts) -> bool:
-    none = facts.context.swap_total if facts.is_system else facts.context.memcg.swap_limit
-    return none == 0 and _could_be_swapped(facts)
+    memcg = facts.context.memcg
+    total = facts.context.swap_total if facts.is_system else memcg.swap_limit
+    # v1 limits memory and swap together.
+    is_memory_alone = memcg.memsw_limit is not None and memcg.memsw_limit == facts.context.memcg_limit
+    return (total == 0 or is_memory_alone) and _could_be_swapped(facts)
 
 
 def _swap(facts: Facts) -> tuple[int | None, int | None]:
@@ -58,7 +61,9 @@ def _is_swap_full(facts: Facts) -> bool:
 
 def _is_memsw_full(facts: Facts) -> bool:
     memcg = facts.context.memcg
-    return bool(memcg.memsw_limit) and (memcg.memsw_usage or 0) >= NEARLY_ALL * (memcg.memsw_limit or 0)
+    if not memcg.memsw_limit or memcg.memsw_limit == facts.context.memcg_limit:
+        return False
+    return (memcg.memsw_usage or 0) >= NEARLY_ALL * memcg.memsw_limit
 
 
 def _is_group_kill(facts: Facts) -> bool:
@@ -104,13 +109,32 @@ def _name(comm: str) -> str:
 
 
 ADDITIONS: Final = (
-    Rule("unkillable", _is_unkillable, _unkillable),
-    Rule("several", _is_group_large, _group),
-    Rule("one", _is_victim_alone, _alone),
-    Rule("no swap", _has_no_swap, lambda facts: "without swap" if facts.is_system else "it may not use swap"),
-    Rule("swap full", _is_swap_full, _swap_full),
-    Rule("memory+swap full", _is_memsw_full, _memsw_full),
-    Rule("group", _is_group_kill, lambda _: "its whole group is killed (memory.oom.group)"),
-    Rule("no report", _is_without_report, lambda _: "no report says more"),
+    Rule(
+        "unkillable",
+        "the largest process, and half of what all hold, has oom_score_adj -1000",
+        _is_unkillable,
+        _unkillable,
+    ),
+    Rule("several", "processes of one name hold half of what all hold", _is_group_large, _group),
+    Rule("one", "else", _is_victim_alone, _alone),
+    Rule(
+        "no swap",
+        "there is no swap, and the largest kind could be swapped out",
+        _has_no_swap,
+        lambda facts: "the machine has no swap" if facts.is_system else "it may not use swap",
+    ),
+    Rule("swap full", "swap is full to 98 %, and the largest kind could be swapped out", _is_swap_full, _swap_full),
+    Rule(
+        "memory+swap full", "the limit of memory and swap together is reached (cgroup v1)", _is_memsw_full, _memsw_full
+    ),
+    Rule(
+        "group", "`memory.oom.group` is set", _is_group_kill, lambda _: "its whole group is killed (memory.oom.group)"
+    ),
+    Rule(
+        "no report",
+        "the kernel printed no report: it prints ten in 5 s",
+        _is_without_report,
+        lambda _: "no report says more",
+    ),
 )
 """All that hold are used, in this order."""

@@ -54,19 +54,24 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """holds: whether the facts carry it; words: a part of the sentence, only called if it holds."""
+    """A condition on the facts, and words.
+
+    name: for tests; when: the condition in words, for docs/parse.md; holds: the condition
+    words: a part of the sentence, only called if it holds
+    """
 
     name: str
+    when: str
     holds: Callable[[Facts], bool]
     words: Callable[[Facts], str]
 
 
 def size(value: int) -> str:
-    """Return bytes with three digits: `498 MiB`, `1.45 GiB`."""
+    """Return bytes with three digits, or four before the next unit: `498 MiB`, `1.45 GiB`, `1020 MiB`."""
     amount, unit = float(value), 0
-    while amount >= 999.5 and unit < len(_UNITS) - 1:
+    while amount >= 1023.5 and unit < len(_UNITS) - 1:
         amount, unit = amount / 1024, unit + 1
-    return f"{amount:.3g} {_UNITS[unit]}"
+    return f"{amount:.0f} {_UNITS[unit]}" if amount >= 99.95 else f"{amount:.3g} {_UNITS[unit]}"
 
 
 def shortened(text: str, most: int) -> str:

@@ -30,7 +30,8 @@ KIND_WORDS: Final = {
     memory_parts.PERCPU: "per-CPU kernel memory",
     memory_parts.PAGETABLES: "page tables",
     memory_parts.KERNEL_STACK: "kernel stacks",
-    memory_parts.KERNEL: "other kernel memory",
+    memory_parts.KERNEL: "kernel memory",
+    memory_parts.KERNEL_OTHER: "other kernel memory",
     memory_parts.HUGEPAGES: "reserved huge pages",
     memory_parts.UNEVICTABLE: "unevictable memory",
     memory_parts.OTHER: "memory that the report does not count",
@@ -46,11 +47,15 @@ def _free_elsewhere(facts: Facts) -> int:
 
 def _are_other_nodes_free(facts: Facts) -> bool:
     free, total = _free_elsewhere(facts), facts.context.memory_total
-    return facts.is_system and bool(total) and free * _MUCH > (total or 0)
+    return bool(total) and free * _MUCH > (total or 0)
+
+
+def _is_bound(facts: Facts) -> bool:
+    return facts.is_system and facts.context.constraint in _NODES
 
 
 def _is_bound_to_full_nodes(facts: Facts) -> bool:
-    return facts.context.constraint in _NODES and _are_other_nodes_free(facts)
+    return _is_bound(facts) and _are_other_nodes_free(facts)
 
 
 def _is_fragmented(facts: Facts) -> bool:
@@ -87,11 +92,14 @@ def _by_hand(facts: Facts) -> str:
 
 
 def _bound_to_full_nodes(facts: Facts) -> str:
+    return f"{_nodes(facts)} are full, while other nodes have {size(_free_elsewhere(facts))} free"
+
+
+def _nodes(facts: Facts) -> str:
+    """Return `the cpuset's NUMA nodes (0-1)`."""
     context = facts.context
     nodes = context.mems_allowed if context.constraint == "cpuset" else context.nodemask
-    named = f" ({shortened(nodes, MAX_NAME_CHARS)})" if nodes else ""
-    whose, free = _NODES[context.constraint or ""], size(_free_elsewhere(facts))
-    return f"{whose}{named} are full, while other nodes have {free} free"
+    return _NODES[context.constraint or ""] + (f" ({shortened(nodes, MAX_NAME_CHARS)})" if nodes else "")
 
 
 def _fragmented(facts: Facts) -> str:
@@ -130,36 +138,71 @@ def _amount(part: tuple[str, int]) -> str:
 
 def _memory(facts: Facts, parts: Parts, if_full: str, else_: str) -> str:
     """Return `its pod's 512 MiB limit is full`, and these words: the second ones if the report prints less usage."""
-    is_full = parts.used >= NEARLY_ALL * parts.total
+    limit = facts.context.memory_total if facts.is_system else facts.context.memcg_limit
+    if limit is None or parts.used < NEARLY_ALL * limit:
+        return f"{_reached(facts)}, with {size(parts.used)} in use{else_}"
     if facts.is_system:
-        used = f"the machine was out of memory, with {size(parts.used)} of {size(parts.total)} in use{else_}"
-        return f"the machine's {size(parts.total)} are full{if_full}" if is_full else used
-    limit = whose_limit(facts).words(facts)
-    return f"{limit} is full{if_full}" if is_full else f"{limit} was reached, with {size(parts.used)} in use{else_}"
+        return f"the machine's {size(limit)} are full{if_full}"
+    return f"{whose_limit(facts).words(facts)} is full{if_full}"
 
 
 def _reached(facts: Facts) -> str:
-    if facts.is_system:
-        return "the machine was out of memory"
-    return f"{whose_limit(facts).words(facts)} was reached"
+    if not facts.is_system:
+        return f"{whose_limit(facts).words(facts)} was reached"
+    return f"{_nodes(facts)} were out of memory" if _is_bound(facts) else "the machine was out of memory"
 
 
 _KERNEL_KINDS: Final = tuple(sorted(memory_parts.KERNEL_KINDS))
 
 CAUSES: Final = (
-    Rule("sysrq", lambda facts: facts.is_sysrq, _by_hand),
-    Rule("nodes full", _is_bound_to_full_nodes, _bound_to_full_nodes),
-    Rule("fragmented", _is_fragmented, _fragmented),
-    Rule("zone full", _is_one_zone_full, _one_zone_full),
-    Rule("anonymous", _is_full_of(memory_parts.ANON), _full),
-    Rule("tmpfs", _is_full_of(memory_parts.SHMEM), _full),
-    Rule("dirty", _is_full_of(memory_parts.UNWRITTEN), _full),
-    Rule("page cache", _is_full_of(memory_parts.CACHE), _full),
-    Rule("kernel", _is_full_of(*_KERNEL_KINDS), _full),
-    Rule("huge pages", _is_full_of(memory_parts.HUGEPAGES), _full),
-    Rule("unevictable", _is_full_of(memory_parts.UNEVICTABLE), _full),
-    Rule("not counted", _is_full_of(memory_parts.OTHER), _full),
-    Rule("mixed", _is_counted, _mixed),
-    Rule("reached", lambda _: True, _reached),
+    Rule("sysrq", "somebody asked for the kill (order -1)", lambda facts: facts.is_sysrq, _by_hand),
+    Rule(
+        "nodes full",
+        "a cpuset or memory policy allows some NUMA nodes only, and a 16th of the RAM is free on others",
+        _is_bound_to_full_nodes,
+        _bound_to_full_nodes,
+    ),
+    Rule(
+        "fragmented",
+        "the allocation is of more than one page, and its memory zone has more than twice its minimum free",
+        _is_fragmented,
+        _fragmented,
+    ),
+    Rule(
+        "zone full",
+        "the memory zone is at its minimum, and a 16th of the RAM is free in others",
+        _is_one_zone_full,
+        _one_zone_full,
+    ),
+    Rule("anonymous", "half of the memory is anonymous", _is_full_of(memory_parts.ANON), _full),
+    Rule("tmpfs", "half of it is tmpfs or shared memory", _is_full_of(memory_parts.SHMEM), _full),
+    Rule(
+        "dirty",
+        "half of it is page cache that is not written yet, or is being written (cgroup)",
+        _is_full_of(memory_parts.UNWRITTEN),
+        _full,
+    ),
+    Rule("page cache", "half of it is other page cache", _is_full_of(memory_parts.CACHE), _full),
+    Rule(
+        "kernel",
+        "half of it is one kind of kernel memory: slab, socket buffers, per-CPU memory, page tables, stacks",
+        _is_full_of(*_KERNEL_KINDS),
+        _full,
+    ),
+    Rule("huge pages", "half of it is reserved for huge pages (machine)", _is_full_of(memory_parts.HUGEPAGES), _full),
+    Rule(
+        "unevictable",
+        "half of it cannot be reclaimed: ramfs, mlock (machine)",
+        _is_full_of(memory_parts.UNEVICTABLE),
+        _full,
+    ),
+    Rule(
+        "not counted",
+        "half of it is none of these (machine): memory of drivers, vmalloc, BPF maps, reserved pages",
+        _is_full_of(memory_parts.OTHER),
+        _full,
+    ),
+    Rule("mixed", "no kind makes up a half", _is_counted, _mixed),
+    Rule("reached", "the report does not say what filled it", lambda _: True, _reached),
 )
 """Exactly one is used: the first one that holds."""

@@ -31,9 +31,9 @@ def _is_pods_limit(facts: Facts) -> bool:
 
 
 def _is_units_limit(facts: Facts) -> bool:
-    """A container has a unit as well, which only its runtime knows by this name."""
+    """The sentence names a unit only if there is no container and no pod."""
     owner = facts.owner
-    if not owner.unit or owner.container_id:
+    if not owner.unit or owner.container_id or owner.container_name or owner.pod_uid:
         return False
     return _limited_name(facts).replace(r"\x5c", "\\").removeprefix("_") == owner.unit
 
@@ -63,12 +63,32 @@ def _limit_of_path(whose: str) -> Callable[[Facts], str]:
 
 
 LIMITS: Final = (
-    Rule("container's limit", _is_containers_limit, _limit_of("its container's")),
-    Rule("pod's limit", _is_pods_limit, _limit_of("its pod's")),
-    Rule("unit's limit", _is_units_limit, _limit_of("its unit's")),
-    Rule("ancestor's limit", _is_ancestors_limit, _limit_of_path("its ancestor cgroup")),
-    Rule("own limit", _is_limit_named, _limit_of_path("its cgroup")),
-    Rule("unnamed limit", lambda _: True, _limit_of("a memory cgroup's")),
+    Rule(
+        "container's limit",
+        "the limit is that of the victim's container",
+        _is_containers_limit,
+        _limit_of("its container's"),
+    ),
+    Rule("pod's limit", "it is that of its pod", _is_pods_limit, _limit_of("its pod's")),
+    Rule(
+        "unit's limit",
+        "it is that of its systemd unit, and there is no container or pod",
+        _is_units_limit,
+        _limit_of("its unit's"),
+    ),
+    Rule(
+        "ancestor's limit",
+        "it is that of another cgroup above the victim's",
+        _is_ancestors_limit,
+        _limit_of_path("its ancestor cgroup"),
+    ),
+    Rule(
+        "own limit",
+        "it is that of the victim's own cgroup, or the report names only one cgroup",
+        _is_limit_named,
+        _limit_of_path("its cgroup"),
+    ),
+    Rule("unnamed limit", "the report does not name the cgroup", lambda _: True, _limit_of("a memory cgroup's")),
 )
 """Of a memory cgroup: exactly one is used, the first one that holds."""
 

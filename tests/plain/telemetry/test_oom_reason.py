@@ -64,8 +64,16 @@ def rules(one: OomKill) -> tuple[str, ...]:
 def test_a_memory_that_is_not_full_is_not_called_full() -> None:
     one = limited("/system.slice/web.service", memcg=memcg(anon=300, file=0), memcg_usage=400 * MIB)
     assert why(one).startswith("its unit's 512 MiB limit was reached, with 400 MiB in use, mostly by anonymous memory")
-    assert why(machine(memory_free=GIB)).startswith("the machine was out of memory, with 1 GiB of 2 GiB in use, mostly")
+    assert why(machine(memory_free=GIB)).startswith("the machine was out of memory, with 1 GiB in use, mostly")
+    bound = machine(memory_free=GIB, constraint="cpuset", mems_allowed="1")
+    assert why(bound).startswith("the cpuset's NUMA nodes (1) were out of memory, with 1 GiB in use, mostly by")
+    assert why(machine(MachineUsage(), constraint="memory_policy", memory_total=None)) == (
+        "the memory policy's NUMA nodes were out of memory, it held 12.4 MiB RSS"
+    )
     assert why(limited(memcg_limit=None)) == "the limit of its cgroup /g was reached, it held 12.4 MiB RSS"
+    assert why(limited(memcg_limit=None, memcg=memcg(anon=400))).startswith(
+        "the limit of its cgroup /g was reached, with 512 MiB in use, mostly by anonymous memory (400 MiB)"
+    )
 
 
 def memcg(**sizes_mib: int) -> MemcgUsage:
@@ -105,8 +113,9 @@ def test_whose_limit(one: OomKill, expected: str) -> None:
         (memcg(anon=40, kernel=460, percpu=440), "limit is full of per-CPU kernel memory (440 MiB)"),
         (memcg(anon=40, kernel=460, pagetables=440), "limit is full of page tables (440 MiB)"),
         (memcg(anon=40, kernel=460, kernel_stack=440), "limit is full of kernel stacks (440 MiB)"),
-        (memcg(anon=40, kernel=460), "limit is full of other kernel memory (460 MiB)"),
-        (memcg(anon=40, kmem_usage=460), "limit is full of other kernel memory (460 MiB)"),
+        (memcg(anon=40, kernel=460), "limit is full of kernel memory (460 MiB)"),
+        (memcg(anon=40, kernel=460, slab=10), "limit is full of other kernel memory (450 MiB)"),
+        (memcg(anon=40, kmem_usage=460), "limit is full of kernel memory (460 MiB)"),
         (
             memcg(anon=250, file=240, shmem=200, kernel=20),
             "limit is full: anonymous memory (250 MiB), tmpfs and shared memory (200 MiB), page cache (40 MiB)",
@@ -209,7 +218,12 @@ SWAP: dict[str, Any] = {"swap_total": GIB, "swap_free": 2 * MIB}
             "24 × gunicorn hold 489 MiB, shared pages counted each time",  # noqa: RUF001
         ),
         (machine(tasks=TASKS), machine(), "one", "it held 12.4 MiB RSS"),
-        (machine(swap_total=GIB, swap_free=GIB), machine(swap_total=0, swap_free=0), "no swap", "without swap"),
+        (
+            machine(swap_total=GIB, swap_free=GIB),
+            machine(swap_total=0, swap_free=0),
+            "no swap",
+            "the machine has no swap",
+        ),
         (
             machine(MachineUsage(anon=MIB, slab_unreclaimable=GIB), swap_total=0, swap_free=0),
             limited(memcg=replace(memcg(anon=400), swap_limit=0)),
@@ -227,6 +241,12 @@ SWAP: dict[str, Any] = {"swap_total": GIB, "swap_free": 2 * MIB}
             limited(memcg=memcg(anon=400, swap_usage=64, swap_limit=64)),
             "swap full",
             "its 64 MiB of swap are full",
+        ),
+        (
+            limited(memcg=memcg(anon=400, memsw_usage=512, memsw_limit=900)),
+            limited(memcg=memcg(anon=400, memsw_usage=512, memsw_limit=512)),
+            "no swap",
+            "it may not use swap",
         ),
         (
             limited(memcg=memcg(anon=400, memsw_usage=512, memsw_limit=900)),
@@ -254,12 +274,13 @@ def test_a_rule_and_what_is_near_to_it(near: OomKill, fires: OomKill, rule: str,
     [
         (0, "0 B"),
         (999, "999 B"),
-        (1000, "0.977 KiB"),
+        (1000, "1000 B"),
         (4096, "4 KiB"),
         (int(12.44 * MIB), "12.4 MiB"),
         (512 * MIB, "512 MiB"),
         (999 * MIB, "999 MiB"),
-        (int(999.6 * MIB), "0.976 GiB"),
+        (int(1023.4 * MIB), "1023 MiB"),
+        (int(1023.6 * MIB), "1 GiB"),
         (int(1.45 * GIB), "1.45 GiB"),
         (2**63 - 1, "8 EiB"),
     ],

@@ -64,6 +64,25 @@ def dirty(mib: int) -> None:
         area[at] = 1
 
 
+def locked(mib: int) -> None:
+    """Pages of a file on the disk, written and locked."""
+    with Path("/var/lib/otel-oom/file").open("w+b") as file:
+        for _ in range(mib):
+            file.write(bytes(MIB))
+            os.fsync(file.fileno())
+        area = mmap.mmap(file.fileno(), mib * MIB)
+    kept.append(area)
+    lock(area, mib * MIB)
+
+
+def lock(area: mmap.mmap, size: int) -> int:
+    """Lock pages in memory; returns their address."""
+    address = ctypes.addressof(ctypes.c_char.from_buffer(area))
+    if LIBC.mlock(ctypes.c_void_p(address), ctypes.c_size_t(size)):
+        raise OSError(ctypes.get_errno(), "mlock")
+    return address
+
+
 def inodes(mib: int) -> None:
     """Empty files in a tmpfs: inodes and directory entries, which stay. Each takes some 1 KiB of slab."""
     for number in range(mib * 1024):
@@ -120,9 +139,7 @@ def fragments(mib: int) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (65536, 65536))
     area = mmap.mmap(-1, mib * MIB, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     area.madvise(mmap.MADV_NOHUGEPAGE)
-    address = ctypes.addressof(ctypes.c_char.from_buffer(area))
-    if LIBC.mlock(ctypes.c_void_p(address), ctypes.c_size_t(mib * MIB)):
-        raise OSError(ctypes.get_errno(), "mlock")
+    address = lock(area, mib * MIB)
     for at in range(0, mib * MIB, 2 * mmap.PAGESIZE):
         page = ctypes.c_void_p(address + at)
         LIBC.munlock(page, ctypes.c_size_t(mmap.PAGESIZE))
@@ -139,7 +156,8 @@ def main() -> None:
     comm, kind, mib, then = sys.argv[1:]
     LIBC.prctl(_PR_SET_NAME, comm.encode(), 0, 0, 0)
     kinds: dict[str, Callable[[int], None]] = {
-        one.__name__: one for one in (anon, workers, tmpfs, dirty, inodes, messages, sockets, percpu, bound, fragments)
+        one.__name__: one
+        for one in (anon, workers, tmpfs, dirty, locked, inodes, messages, sockets, percpu, bound, fragments)
     }
     kinds[kind](int(mib))
     print("filled", flush=True)  # noqa: T201
