@@ -269,6 +269,47 @@ def test_a_terminal_without_utf8_gets_ascii(tmp_path: Path, monkeypatch: pytest.
     assert b"####" in out.buffer.getvalue()
 
 
+def capture(stem: str) -> Path:
+    return next(path for path in CAPTURES if path.stem == stem)
+
+
+@pytest.mark.parametrize("columns", [40, 80, 100, 140])
+def test_what_filled_the_memory_is_a_bar_of_letters(
+    columns: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    command.run([str(capture("v618-cgroup-v1-mixed"))], "text", 4096)
+    out = capsys.readouterr().out
+    (line,) = [line for line in out.splitlines() if line.endswith("48.0 MiB of 48.0 MiB (100%)")]
+    bar = re.findall(r"([A-Z.]+) ", line)[0]
+    assert re.fullmatch(r"A+T+C+K?", bar)
+    assert len(bar) == min(60, columns - 2 - (16 if columns >= 60 else 0) - len(" 48.0 MiB of 48.0 MiB (100%)"))
+    assert abs(bar.count("T") - len(bar) * 16 / 48) < 2
+    legend = " ".join(out.split())
+    for words in ("A anonymous memory 17.3 MiB", "T tmpfs and shared memory 16.0 MiB", "C page cache 14.0 MiB"):
+        assert words in legend
+
+
+def test_paths_and_owners_can_be_copied_whole(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    command.run([str(capture("v618-cgroup-v1-pod"))], "text", 4096)
+    lines = capsys.readouterr().out.splitlines()
+    command.run([str(capture("v618-cgroup-v1-pod"))], "json", 4096)
+    row = json.loads(capsys.readouterr().out.splitlines()[0])
+    for attribute in (schema.CONTAINER_ID, schema.POD_UID, schema.MEMCG_PATH, schema.VICTIM_CGROUP):
+        assert any(line.endswith(row[attribute.name]) for line in lines), attribute
+
+
+def test_a_terminal_without_utf8_gets_a_sentence_in_ascii(monkeypatch: pytest.MonkeyPatch) -> None:
+    out = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", out)
+    command.run([str(capture("v618-storm"))], "text", 4096)
+    assert b"2 x storm hold 9.52" in b" ".join(out.buffer.getvalue().split())
+    assert b"\\xd7" not in out.buffer.getvalue()
+
+
 @pytest.mark.parametrize("columns", [40, 59, 60, 80, 200])
 @pytest.mark.parametrize("path", CAPTURES, ids=lambda path: str(path.stem))
 def test_no_line_is_wider_than_the_terminal(
