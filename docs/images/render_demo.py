@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from html import escape
 
 _SHOWN = {
@@ -50,17 +50,17 @@ def _spans(line: str) -> str:
         return f'<tspan class="name">{escape(line[:start])}</tspan>{escape(line[start:])}'
     if line.startswith("  … "):
         return f'<tspan class="faint">{escape(line)}</tspan>'
-    if re.search(r"received .* after|: 0 -> 1|was OOM-killed", line):
+    if re.search(r"received .* after|: 0 -> 1|^  \S", line):  # indented text is the sentence
         return f'<tspan class="news">{escape(line)}</tspan>'
     return escape(line)
 
 
-def svg(lines: list[str]) -> str:
-    """The picture."""
+def terminal(lines: list[str], spans: Callable[[str], str], title: str) -> str:
+    """The picture. spans: makes SVG of a line."""
     width = round(_COLUMNS * _CHARACTER + 2 * _MARGIN)
     height = _BAR + len(lines) * _LINE + 2 * _MARGIN
     texts = [
-        f'<text x="{_MARGIN}" y="{_BAR + _MARGIN + (number + 1) * _LINE - 6}">{_spans(line)}</text>'
+        f'<text x="{_MARGIN}" y="{_BAR + _MARGIN + (number + 1) * _LINE - 6}">{spans(line)}</text>'
         for number, line in enumerate(lines)
         if line
     ]
@@ -72,7 +72,7 @@ def svg(lines: list[str]) -> str:
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}"',
             f' viewBox="0 0 {width} {height}" role="img" aria-labelledby="title">',
-            '<title id="title">Output of make demo: one OOM kill as it arrives at an OTLP receiver</title>',
+            f'<title id="title">{title}</title>',
             f"<style>{_STYLE}</style>",
             f'<rect width="{width}" height="{height}" rx="10" fill="#1b2129" stroke="#4a5562"/>',
             *buttons,
@@ -84,4 +84,6 @@ def svg(lines: list[str]) -> str:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(svg(list(shortened(["$ make demo", *sys.stdin.read().rstrip("\n").split("\n")]))))
+    printed = ["$ make demo", *sys.stdin.read().rstrip("\n").split("\n")]
+    title = "Output of make demo: one OOM kill as it arrives at an OTLP receiver"
+    sys.stdout.write(terminal(list(shortened(printed)), _spans, title))

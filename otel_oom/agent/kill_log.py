@@ -14,7 +14,9 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Final
 
 from otel_oom import schema
@@ -23,7 +25,7 @@ from otel_oom.telemetry.event import Event
 log = logging.getLogger(__name__)
 
 _MAX_LINES: Final = 10
-_WINDOW_S: Final = 5.0
+_PERIOD_S: Final = 5.0
 
 
 class KillLog:
@@ -32,50 +34,58 @@ class KillLog:
     def __init__(self, *, is_on: bool = True, now_s: Callable[[], float] = time.monotonic) -> None:
         self._is_on = is_on
         self._now_s = now_s
-        self._window_begin_s = float("-inf")
-        self._shown = 0
+        self._shown_s: deque[float] = deque(maxlen=_MAX_LINES)
+        """When the newest lines were logged."""
+        self._muted_s: float | None = None
+        """Since when kills have no line. It lasts a period, so a burst has at most eleven lines whenever it begins."""
         self._hidden = 0
         self._backlog = 0
 
     def add(self, events: Iterable[Event]) -> None:
         """These events are in the spool. Does not raise."""
-        if not self._is_on:
-            return
-        for event in events:
-            if event.name != schema.OOM_KILL:
-                continue
-            is_backlog = bool(event.attributes.get(schema.BACKLOG.name))
-            self._backlog += is_backlog
-            self._end_window()
-            if self._shown < _MAX_LINES and _log(
-                "%s%s%s",
-                event.body,
-                " (before this start)" if is_backlog else "",
-                " (the kernel did not count it)" if event.attributes.get(schema.IS_UNCONFIRMED.name) else "",
-            ):
-                self._shown += 1
-            else:
-                self._hidden += 1
+        if self._is_on:
+            with suppress(Exception):  # no memory: the reader must not pass the same events on again
+                for event in events:
+                    if event.name == schema.OOM_KILL:
+                        self._add(event)
 
     def end_turn(self, *, is_backlog: bool) -> None:
         """The reader has passed on what it read. is_backlog: it still reads what is older than the agent's start."""
-        self._end_window()
+        self._unmute()
         if self._backlog and not is_backlog:
             _log("found %d kill(s) in the kernel log that are older than this start", self._backlog)
             self._backlog = 0
 
     def close(self) -> None:
         """The agent stops: log what was not shown."""
-        self._window_begin_s = float("-inf")
+        self._muted_s = None if self._muted_s is None else float("-inf")
         self.end_turn(is_backlog=False)
 
-    def _end_window(self) -> None:
+    def _add(self, kill: Event) -> None:
+        is_backlog = bool(kill.attributes.get(schema.BACKLOG.name))
+        self._backlog += is_backlog
+        if not self._show(kill, is_backlog=is_backlog):
+            self._muted_s = self._now_s() if self._muted_s is None else self._muted_s
+            self._hidden += 1
+
+    def _show(self, kill: Event, *, is_backlog: bool) -> bool:
+        self._unmute()
         now_s = self._now_s()
-        if now_s - self._window_begin_s < _WINDOW_S:
-            return
-        if self._hidden:
+        is_full = len(self._shown_s) == _MAX_LINES and now_s - self._shown_s[0] < _PERIOD_S
+        is_shown = not (is_full or self._hidden) and _log(
+            "%s%s%s",
+            kill.body,
+            " (before this start)" if is_backlog else "",
+            " (the kernel did not count it)" if kill.attributes.get(schema.IS_UNCONFIRMED.name) else "",
+        )
+        if is_shown:
+            self._shown_s.append(now_s)
+        return is_shown
+
+    def _unmute(self) -> None:
+        if self._muted_s is not None and self._now_s() - self._muted_s >= _PERIOD_S:
             _log("%d more kill(s) within 5 s have no line here; each has its event", self._hidden)
-        self._window_begin_s, self._shown, self._hidden = now_s, 0, 0
+            self._muted_s, self._hidden = None, 0
 
 
 def _log(message: str, *arguments: object) -> bool:

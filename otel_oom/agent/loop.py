@@ -26,7 +26,6 @@ from otel_oom.agent.reconciliation import MIN_SURPLUS_AGE_S
 from otel_oom.agent.trace_opening import NO_TRACE, Trace
 from otel_oom.health import Health
 from otel_oom.kernel.log_source import Clock, Closed, Source
-from otel_oom.kernel.oom_kill import OomKill
 from otel_oom.machine.clock_jumps import ClockJumps
 from otel_oom.machine.fork_detection import ForkDetection
 from otel_oom.machine.identity import MachineIdentity
@@ -124,6 +123,7 @@ class Agent:
         end = self._read()
         is_drained = not isinstance(end, More)
         is_check_due = is_drained and now_s >= self._compare_due_s
+        counted = None
         if is_check_due:
             self._compare_due_s = now_s + _COMPARE_S
             counted = self._kernel_kills()
@@ -133,6 +133,7 @@ class Agent:
             if counted is not None and (surplus := self._reconciliation.compare(counted, now_s)):
                 self._surpluses.append(surplus)
         self._pass_on(now_s, is_check_due=is_check_due)
+        self._event_builder.look_at_counters(self._reader.kill_lines, counted)
         earlier = self._spool.earlier_checkpoint
         if earlier is not None:
             try:
@@ -142,8 +143,7 @@ class Agent:
         self._is_backlog = self._is_backlog and not is_drained
         self._kill_log.end_turn(is_backlog=self._is_backlog)
         if isinstance(end, Closed):
-            wake_sender = self._spool.wake
-            reopen(self._source, end, self._health, wake_sender=wake_sender, is_stopped=lambda: self._is_stopped)
+            reopen(self._source, end, self._health, wake_sender=self._spool.wake, is_stopped=lambda: self._is_stopped)
         elif is_drained and not self._is_stopped:
             self._source.wait(self._compare_due_s - time.monotonic())
 
@@ -225,16 +225,10 @@ class Agent:
             events.append(other_events.clock_jumped_event(self._jumped_s, boot_id, self._wall_ns()))
         if batch.lost:
             events.append(other_events.records_lost_event(batch.lost, boot_id, batch.lost_ns))
-        self._event_builder.begin_batch()
-        for finding in batch.findings:
-            events += self._event_builder.events_of(
-                finding,
-                batch.glances.get(finding.record.sequence),
-                is_backlog=is_backlog,
-                is_unconfirmed=not self._is_confirmed,
-            )
-            if isinstance(finding, OomKill):
-                totals = totals.plus(finding.scope, finding.observed_ns)
+        is_unconfirmed, lines = not self._is_confirmed, self._reader.kill_lines
+        events += self._event_builder.events_of(batch, lines, is_backlog=is_backlog, is_unconfirmed=is_unconfirmed)
+        for kill in batch.kills:
+            totals = totals.plus(kill.scope, kill.observed_ns)
         for surplus in self._surpluses:
             events.append(other_events.surplus_event(surplus, boot_id, self._wall_ns()))
             totals = totals.plus_surplus(surplus)

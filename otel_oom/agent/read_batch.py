@@ -39,3 +39,8 @@ class ReadBatch:
     lost: int = 0
     lost_ns: int = 0
     is_forked: bool = False
+
+    @property
+    def kills(self) -> list[OomKill]:
+        """The kills among the findings."""
+        return [finding for finding in self.findings if isinstance(finding, OomKill)]

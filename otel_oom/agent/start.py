@@ -15,7 +15,8 @@ from otel_oom.agent.kill_log import KillLog
 from otel_oom.agent.log_opening import open_log
 from otel_oom.agent.loop import Agent
 from otel_oom.agent.start_point import StartPoint, find_start_point, load_spool, random_part, read_known_machine
-from otel_oom.agent.trace_opening import NO_TRACE, Trace, open_trace
+from otel_oom.agent.trace_opening import NO_TRACE, open_trace
+from otel_oom.agent.victim_cgroups import VictimCgroups, open_counters
 from otel_oom.cgroupfs.memory_state import MemoryStates, open_memory_states
 from otel_oom.config.settings import Config
 from otel_oom.health import Health
@@ -133,6 +134,7 @@ def _prepare(
 ) -> ReadyAgent:
     point = find_start_point(stored, config, health, wall_ns)
     checkpoint = point.checkpoint
+    counters = open_counters(config.cgroupfs) if source is None else None
     if kernel_kills is None:
         kernel_kills = procfs.oom_kills if source is None else _no_counter
     source = source or Device(
@@ -179,7 +181,7 @@ def _prepare(
         spool,
         health,
         point.machine,
-        _event_builder(config, health, point, trace, memory_states),
+        _event_builder(config, health, point, VictimCgroups(health, trace.find, counters), memory_states),
         forks,
         kernel_kills=kernel_kills,
         source_at=lambda cursor: Device(config.device, from_ring=True, resume_at=cursor or None, clock=wall_ns),
@@ -221,7 +223,11 @@ def _no_counter() -> None:
 
 
 def _event_builder(
-    config: Config, health: Health, point: StartPoint, trace: Trace, memory_states: MemoryStates | None
+    config: Config,
+    health: Health,
+    point: StartPoint,
+    victim_cgroups: VictimCgroups,
+    memory_states: MemoryStates | None,
 ) -> EventBuilder:
     def look_at_victim(kill: OomKill) -> Mapping[str, victim_process.Fact]:
         if not point.sees_host_pids:
@@ -232,7 +238,7 @@ def _event_builder(
         health,
         point.machine.boot_id,
         look_at_victim,
-        trace.find,
+        victim_cgroups,
         memory_states,
         log_epoch_ns=point.checkpoint.log_epoch_ns,
         previous_pid=point.crashed.agent_pid if point.crashed else 0,

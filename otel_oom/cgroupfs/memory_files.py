@@ -135,14 +135,14 @@ V2: Final = (
     MemoryFile("memory.oom.group", switch(schema.MEMCG_OOM_GROUP)),
     MemoryFile("memory.low", size(schema.MEMCG_LOW)),
 )
-"""Of cgroup v2. The most important file comes first, as for v1: the limit."""
+"""Of cgroup v2. The most important files come first, as for v1: the limit, then the counters."""
 
 V1: Final = (
     MemoryFile("memory.limit_in_bytes", size(schema.MEMCG_MAX)),
     MemoryFile("memory.oom_control", counters({b"oom_kill": schema.MEMCG_EVENTS_OOM_KILL})),
     MemoryFile("memory.failcnt", count(schema.MEMCG_FAILCNT)),
     MemoryFile("memory.max_usage_in_bytes", size(schema.MEMCG_PEAK)),
-    MemoryFile("memory.memsw.limit_in_bytes", size(schema.MEMCG_MEMSW_LIMIT)),
+    MemoryFile("memory.memsw.limit_in_bytes", size(schema.MEMCG_MEMSW_MAX)),
     MemoryFile("memory.soft_limit_in_bytes", size(schema.MEMCG_SOFT_LIMIT)),
 )
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from otel_oom import schema
@@ -75,10 +75,9 @@ class MemoryStates:
 
     def _look(self, path: str | None, until_s: float) -> None:
         if path is not None and path not in self._of_cgroups:
-            self._of_cgroups[path] = None  # asked once, also if it fails
             self._of_cgroups[path] = self._look_at(path, until_s)
         if self._of_machine is None and self._now_s() < until_s:
-            self._of_machine = self._read((self._machine,), None, until_s) or {}
+            self._of_machine = _values_of(self._machine) or {}
 
     def _look_at(self, path: str, until_s: float) -> State | None:
         root = open_root(self._hierarchy.mount) if self._hierarchy else None
@@ -89,23 +88,22 @@ class MemoryStates:
             if directory is None:
                 return None
             try:
-                return self._read(self._files, directory, until_s)
+                return self._read(directory, until_s)
             finally:
                 os.close(directory)
         finally:
             os.close(root)
 
-    def _read(self, files: Iterable[MemoryFile], directory: int | None, until_s: float) -> State | None:
-        """Read the files in their order. None: not even the first one can be read."""
-        found: dict[str, Value] | None = None
-        for name, parse in files:
-            text = _read_file(name, directory)
-            if text is None and found is None:
+    def _read(self, directory: int, until_s: float) -> State | None:
+        """Read the files in their order. None: not even the limit can be read, or no time is left for the counters."""
+        found: dict[str, Value] = {}
+        for position, file in enumerate(self._files):
+            values = _values_of(file, directory)
+            if values is None and position == 0:
                 return None
-            found = found or {}
-            found.update((attribute.name, value) for attribute, value in parse(text or b""))
+            found.update(values or {})
             if self._now_s() >= until_s:
-                break
+                return found if position > 0 else None
         return found
 
 
@@ -121,14 +119,16 @@ def open_memory_states(below: str) -> MemoryStates:
     return MemoryStates(hierarchy)
 
 
-def _read_file(name: str, directory: int | None) -> bytes | None:
+def _values_of(file: MemoryFile, directory: int | None = None) -> dict[str, Value] | None:
+    """The values in a file, by attribute name. None: it cannot be read."""
     try:
-        file = os.open(name, _FLAGS, dir_fd=directory)
+        opened = os.open(file.name, _FLAGS, dir_fd=directory)
     except OSError:
         return None
     try:
-        return os.read(file, _FILE_BYTES)
+        text = os.read(opened, _FILE_BYTES)
     except OSError:  # pressure without CONFIG_PSI or with psi=0 (EOPNOTSUPP), a cgroup that was removed (ENODEV)
         return None
     finally:
-        os.close(file)
+        os.close(opened)
+    return {attribute.name: value for attribute, value in file.parse(text)}

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from otel_oom.kernel.oom_lines import TASK_COMM_BYTES, is_comm
+from otel_oom.kernel.oom_lines import NODES, TASK_COMM_BYTES, is_comm
 
 # oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=0,cpuset=/,mems_allowed=0,oom_memcg=/g,task_memcg=/g,task=v,pid=9,uid=0
 # oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),cpuset=/,mems_allowed=0,global_oom,task_memcg=/,task=v,pid=9,uid=0
@@ -26,6 +26,9 @@ from otel_oom.kernel.oom_lines import TASK_COMM_BYTES, is_comm
 SUMMARY: Final = "oom-kill:constraint="
 _SUMMARY_WITHOUT_END: Final = re.compile(r"oom-kill:constraint=(?P<constraint>\w+),(?P<middle>.*)")
 _SUMMARY: Final = re.compile(rf"{_SUMMARY_WITHOUT_END.pattern},pid= *(?P<pid>\d{{1,10}}),uid= *(?P<user_id>\d{{1,10}})")
+_NODES: Final = re.compile(
+    rf"nodemask=(?:\(null\)|(?P<nodemask>{NODES}))(?:,cpuset=.*,mems_allowed=(?P<mems_allowed>{NODES}))?"
+)
 _LIMIT: Final = ",oom_memcg="
 _GLOBAL: Final = ",global_oom,task_memcg="
 _TASK_MEMCG: Final = ",task_memcg="
@@ -110,6 +113,18 @@ def summary_without_end(text: str, *, comm: str | None = None) -> Summary | None
         oom_memcg=oom_memcg,
         task_memcg=fits[0] if len(fits) == 1 and fits[0].startswith("/") else None,
     )
+
+
+def nodes(text: str) -> tuple[str | None, str | None]:
+    """Return (nodemask, mems_allowed) of an `oom-kill:` line: NUMA nodes of a memory policy, and of the cpuset.
+
+    None: no policy, no cpusets, or the line names no cgroup. Only a path shows where the name of the cpuset ends.
+    """
+    head = _SUMMARY_WITHOUT_END.fullmatch(text)
+    middle = "" if head is None else head["middle"]
+    paths = [at for at in (middle.find(_LIMIT + "/"), middle.find(_GLOBAL + "/")) if at >= 0]
+    found = _NODES.fullmatch(middle, 0, min(paths)) if paths else None
+    return (None, None) if found is None else (found["nodemask"], found["mems_allowed"])
 
 
 def task_in(text: str, *, oom_memcg: str | None = None) -> tuple[str, str] | None:

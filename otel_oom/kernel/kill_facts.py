@@ -8,12 +8,15 @@ Rules:
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from otel_oom.kernel import cgroup_lines, oom_lines
 from otel_oom.kernel.cgroup_lines import Summary
+from otel_oom.kernel.kill_context import Context
 from otel_oom.kernel.kill_line import KillLine
 from otel_oom.kernel.kmsg_record import Record
 from otel_oom.kernel.oom_kill import OomKill
-from otel_oom.kernel.oom_report import Context, Report
+from otel_oom.kernel.oom_report import Report
 from otel_oom.kernel.text_escapes import printable
 from otel_oom.schema import Scope
 
@@ -46,30 +49,49 @@ def interpret(
         cgroup, memcg_path = summary.task_memcg, summary.oom_memcg
     else:
         cgroup, memcg_path = report.task_in() or (None, report.stats())
-    opener = report.opener
-    has_end = report.announced is not None if summary is None else summary.pid is not None
-    is_whole = opener is not None and opener.order is not None and has_end
-    usage, limit = report.usage or (None, None)
-    sizes = report.machine_sizes if scope == "system" else {}  # in a memcg's report they come from another show_mem()
-    context = Context(
-        completeness="full" if is_whole else "partial",
-        constraint=constraint,
-        memcg_path=_printable(memcg_path),
-        memcg_usage=usage,
-        memcg_limit=limit,
-        trigger_comm=_printable(opener.comm) if opener else None,
-        trigger_pid=report.trigger_pid,
-        trigger_gfp_mask=opener.gfp_mask if opener else None,
-        trigger_order=opener.order if opener else None,
-        top_tasks=tuple(task for _, _, task in sorted(report.tasks, reverse=True)),
-        **sizes,
-    )
+    context = _context(report, summary, constraint, memcg_path)
+    # In a memcg's report, lines with the machine's memory come from another show_mem().
+    context = _with_machine(context, report) if scope == "system" else replace(context, memcg=report.memcg_usage())
     tgid, user_id = None, line.user_id
     # Until 5.0 the kernel announces a process and may then kill a child of it: a different pid is no thread of it then.
     if summary is not None and (report.announced is None or summary.pid == line.pid):
         tgid = None if summary.pid == line.pid else summary.pid
         user_id = summary.user_id if user_id is None else user_id
     return OomKill(record, observed_ns, boot_id, line, scope, context, tgid, user_id, _printable(cgroup))
+
+
+def _context(report: Report, summary: Summary | None, constraint: str | None, memcg_path: str | None) -> Context:
+    """Return what a report says, without what filled the memory."""
+    opener = report.opener
+    has_end = report.announced is not None if summary is None else summary.pid is not None
+    is_whole = opener is not None and opener.order is not None and has_end
+    return Context(
+        completeness="full" if is_whole else "partial",
+        constraint=constraint,
+        memcg_path=_printable(memcg_path),
+        memcg_usage=report.memcg.usage,
+        memcg_limit=report.memcg.limit,
+        trigger_comm=_printable(opener.comm) if opener else None,
+        trigger_pid=report.trigger_pid,
+        trigger_gfp_mask=opener.gfp_mask if opener else None,
+        trigger_order=opener.order if opener else None,
+        top_tasks=report.table.top_tasks(),
+        tasks=report.table.totals(),
+    )
+
+
+def _with_machine(context: Context, report: Report) -> Context:
+    sizes, (nodemask, mems_allowed) = report.machine_sizes, report.nodes()
+    return replace(
+        context,
+        memory_total=sizes.get("memory_total"),
+        memory_free=sizes.get("memory_free"),
+        swap_total=sizes.get("swap_total"),
+        swap_free=sizes.get("swap_free"),
+        machine=report.machine_usage(),
+        nodemask=nodemask,
+        mems_allowed=mems_allowed,
+    )
 
 
 def _printable(text: str | None) -> str | None:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from otel_oom import schema
+from otel_oom.kernel.kill_context import Context
 from otel_oom.kernel.kill_line import KillLine
 from otel_oom.kernel.kmsg_record import Record
-from otel_oom.kernel.oom_report import Context
 from otel_oom.kernel.text_escapes import printable
 from otel_oom.schema import Scope
 from otel_oom.uuid5 import uuid5
@@ -56,6 +56,15 @@ class OomKill:
         """Resident memory in bytes: anonymous, file and shared pages together."""
         parts = [part for part in (self.line.rss_anon, self.line.rss_file, self.line.rss_shmem) if part is not None]
         return sum(parts) if parts else None
+
+    @property
+    def share_of_limit(self) -> float | None:
+        """The victim's `rss` divided by the limit of the cgroup. It is above 1 if other cgroups pay for a part of it.
+
+        None: an OOM of the machine, or the report does not give both.
+        """
+        limit = self.context.memcg_limit
+        return self.rss / limit if self.scope == "cgroup" and self.rss is not None and limit else None
 
     @property
     def uid(self) -> str:

@@ -1,7 +1,7 @@
 r"""The lines of an OOM report as named patterns, each under a sample and the kernels that print it. No I/O.
 
-Source: mm/oom_kill.c, mm/memcontrol.c and mm/show_mem.c (before 6.4: lib/show_mem.c, mm/page_alloc.c).
-The kill line is in `kill_line`, lines with cgroup paths are in `cgroup_lines`.
+Source: mm/oom_kill.c. The kill line is in `kill_line`, lines with cgroup paths are in `cgroup_lines`, the memory of the
+cgroup in `memcg_statistics`, that of the machine in `mem_info`.
 
 Rules:
 - All patterns read text as `kmsg_record.Record.text` holds it: ASCII, one line, other bytes as `\xNN`.
@@ -68,6 +68,8 @@ CAUSE: Final = (
     rf"|{'|'.join(map(re.escape, POLICY_CAUSES))})"
 )
 
+NODES: Final = r"\d{1,5}(?:[,-]\d{1,5})*"  # of NUMA: `0-1,3`
+
 # python3 invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0, oom_score_adj=0                              (5.0+)
 # java invoked oom-killer: gfp_mask=0x6000c0(GFP_KERNEL), nodemask=(null), order=0, oom_score_adj=936      (4.15-4.20)
 # java invoked oom-killer: gfp_mask=0x14000c0(GFP_KERNEL), nodemask=(null),  order=0, oom_score_adj=936    (4.11-4.14)
@@ -77,7 +79,8 @@ CAUSE: Final = (
 # sed invoked oom-killer: gfp_mask=0x201da, order=0, oom_adj=0, oom_score_adj=0                  (2.6.36-3.6, RHEL 6)
 # sed invoked oom-killer: gfp_mask=0x201da, order=0, oom_adj=0         (2.6.32-2.6.35; before that: oomkilladj=0)
 # x invoked oom-killer: gfp_mask=0x0(), order=0, oom_score_adj=0\x0aoom_policy=default    (proposed with BPF's policies)
-_INVOKED: Final = r"(?P<comm>.{0,60}) invoked oom-killer: gfp_mask=(?P<gfp_mask>0x[0-9a-f]+(?:\([^)]*\))?),(?: nodemask=[^ ]*{comma})?"
+_INVOKED: Final = r"(?P<comm>.{0,60}) invoked oom-killer: gfp_mask=(?P<gfp_mask>0x[0-9a-f]+(?:\([^)]*\))?),(?: nodemask=(?P<nodemask>[^ ]*){comma})?"
+_NODES: Final = re.compile(NODES)
 _OPENER: Final = re.compile(
     _INVOKED.replace("{comma}", ",") + r" +order=(?P<order>-?\d{1,5})(?:, oom\w+=-?\d+)+(?:(?:\\x0a| )oom\w+=[^\s\\]+)*"
 )
@@ -92,6 +95,7 @@ _OPENER_CUT: Final = re.compile(
 # Pid: 31995, comm: java Not tainted 2.6.32-504.el6.x86_64 #1                                              (until 3.8)
 # The kernel takes `\x01` and a digit or `c` at the start of a line as its own level: an opener loses them, this line
 # keeps them. Source: printk_parse_prefix() in kernel/printk/printk.c
+CURRENT_TASK_BEGINNINGS: Final = ("CPU: ", "Pid: ")
 CURRENT_TASK: Final = re.compile(
     r"(?:CPU: \d+ (?:UID: \d+ )?PID: (?P<pid>\d{1,10}) Comm: |Pid: (?P<old_pid>\d{1,10}), comm: )"
     r"(?P<levels>(?:\\x01[0-7c])*)(?P<rest>.*)"
@@ -101,9 +105,7 @@ AFTER_CURRENT_COMM: Final = re.compile(rf" (?:Kdump: loaded )?(?:Not tainted|Tai
 
 # asker cpuset=/ mems_allowed=0                                         (2.6.33-4.20; the first word is a process's name)
 CPUSET: Final = " cpuset="
-
-# memory: usage 12288kB, limit 12288kB, failcnt 82                                                                (all)
-MEMCG_USAGE: Final = re.compile(r"memory: usage (?P<usage>\d+)kB, limit (?P<limit>\d+)kB, failcnt \d+")
+MEMS_ALLOWED: Final = re.compile(rf".* mems_allowed=(?P<nodes>{NODES})")  # behind the name of the cpuset
 
 # [  pid  ]   uid  tgid total_vm      rss rss_anon rss_file rss_shmem pgtables_bytes swapents oom_score_adj name  (6.8+)
 # [  pid  ]   uid  tgid total_vm      rss pgtables_bytes swapents oom_score_adj name                          (4.19-6.7)
@@ -113,20 +115,6 @@ MEMCG_USAGE: Final = re.compile(r"memory: usage (?P<usage>\d+)kB, limit (?P<limi
 # [ pid ]   uid  tgid total_vm      rss cpu oom_adj oom_score_adj name                            (2.6.36-3.6, RHEL 6)
 # [ pid ]   uid  tgid total_vm      rss cpu oom_adj name                                               (2.6.32-2.6.35)
 TABLE_HEADER: Final = re.compile(r"\[ *pid *\] +(?P<columns>(?=\w)[\w ]+ name)")
-
-# active_anon:661 inactive_anon:38157 … free:482 free_pcp:198 free_cma:0             (all; one record, \x0a between lines)
-#  free:12929 slab_reclaimable:1635 slab_unreclaimable:1919     (its third or last line, in a text without \x0a escapes)
-# Read to its end: a process named `free:9 a` begins other lines, such as `free:9 a[7]: segfault at 0`.
-_COUNTS: Final = r"(?:(?: |\\x0a ?)[a-z_]+:\d+)*"
-FREE_PAGES: Final = re.compile(
-    rf"(?:[Aa]ctive_anon:\d+{_COUNTS}\\x0a)? ?free:(?P<pages>\d+){_COUNTS}(?: [a-z_]*:?|\.\.\.|\\x0a)?"
-)
-# 65406 pages RAM                                                                                                 (all)
-# 65406 pages of RAM                                                                                  (arm, until 3.x)
-RAM_PAGES: Final = re.compile(r"(?P<pages>\d+) pages (?:of )?RAM")
-# Free swap  = 0kB                                                                                                (all)
-# Total swap = 0kB
-SWAP: Final = re.compile(r"(?P<which>Free|Total) swap +=\s*(?P<kb>\d+)kB")
 
 # Memory cgroup out of memory: Kill process 2110 (python3) score 1000 or sacrifice child               (2.6.36-5.0, RHEL)
 # Out of memory: kill process 20273 (httpd) score 1285879 or a child                                      (until 2.6.35)
@@ -160,6 +148,11 @@ def number(digits: str | None, unit: int = 1) -> int | None:
     return value if digits and len(digits) < 20 and (value := int(digits) * unit) <= INT64_MAX else None
 
 
+def int64(value: int | None) -> int | None:
+    """Return a sum, None for more than INT64_MAX."""
+    return value if value is not None and value <= INT64_MAX else None
+
+
 def size(kib: str | None) -> int | None:
     """Return a size in bytes, None as `number`. kib: the kernel prints KiB as `kB`."""
     return number(kib, 1024)
@@ -175,24 +168,18 @@ def limit(digits: str) -> int | None:
     return None if kb is None or kb >= 2**52 or kb == 8589934588 else kb * 1024
 
 
-def machine_size(text: str, page_size: int) -> tuple[str, int | None] | None:
-    """Return a size in a line of Mem-Info, bytes, and its name: a field of `oom_report.Context`."""
-    if line := SWAP.fullmatch(text):
-        return f"swap_{line['which'].lower()}", size(line["kb"])
-    if line := RAM_PAGES.fullmatch(text):
-        return "memory_total", number(line["pages"], page_size)
-    if line := FREE_PAGES.fullmatch(text):
-        return "memory_free", number(line["pages"], page_size)
-    return None
-
-
 @dataclass(frozen=True, slots=True)
 class Opener:
-    """The line that begins a report. comm: still escaped; order: None if the end of the line is missing."""
+    """The line that begins a report.
+
+    comm: still escaped; order: None if the end of the line is missing
+    nodemask: NUMA nodes of a memory policy (4.9-4.20); None: no policy, or not printed
+    """
 
     comm: str
     gfp_mask: str
     order: int | None
+    nodemask: str | None = None
 
 
 def parse_opener(text: str) -> Opener | None:
@@ -203,7 +190,10 @@ def parse_opener(text: str) -> Opener | None:
     if line is None or not is_comm(line["comm"]):
         return None
     order = line["order"]
-    return Opener(line["comm"], line["gfp_mask"], None if order is None else int(order))
+    nodemask = line["nodemask"]
+    if nodemask is not None and _NODES.fullmatch(nodemask) is None:  # `(null)`
+        nodemask = None
+    return Opener(line["comm"], line["gfp_mask"], None if order is None else int(order), nodemask)
 
 
 @functools.lru_cache(maxsize=4)  # one kernel prints one header

@@ -11,56 +11,22 @@ Rules:
 
 from __future__ import annotations
 
-import heapq
 import re
 from dataclasses import dataclass, field, replace
-from typing import Final, Literal
+from typing import Final
 
 from otel_oom.kernel import cgroup_lines, oom_lines
 from otel_oom.kernel.chosen_text import has_mount_level
 from otel_oom.kernel.kmsg_record import Record
+from otel_oom.kernel.mem_info import MemInfo
+from otel_oom.kernel.memcg_statistics import MemcgStatistics
+from otel_oom.kernel.memory_usage import MachineUsage, MemcgUsage
 from otel_oom.kernel.oom_lines import Opener
 from otel_oom.kernel.path_line import BEGINNINGS, CONTINUATIONS, PathLine
-from otel_oom.kernel.text_escapes import printable
+from otel_oom.kernel.task_table import TaskTable
 
-Completeness = Literal["full", "partial", "suppressed"]
-
-TOP_TASKS: Final = 5
 _MAX_SILENT_RECORDS: Final = 5_000
 _MAX_SILENT_US: Final = 10_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """A row of the task table. rss: bytes; score_adj: 0 if the kernel prints none (until 2.6.35)."""
-
-    pid: int
-    comm: str
-    rss: int
-    score_adj: int
-
-
-@dataclass(frozen=True, slots=True)
-class Context:
-    """The circumstances of a kill, as its report gives them. Sizes are bytes. None: the kernel did not print it.
-
-    memcg_limit: None also if the cgroup has no limit of its own (the kernel prints its largest number)
-    """
-
-    completeness: Completeness
-    constraint: str | None = None
-    memcg_path: str | None = None
-    memcg_usage: int | None = None
-    memcg_limit: int | None = None
-    trigger_comm: str | None = None
-    trigger_pid: int | None = None
-    trigger_gfp_mask: str | None = None
-    trigger_order: int | None = None
-    memory_total: int | None = None
-    memory_free: int | None = None
-    swap_total: int | None = None
-    swap_free: int | None = None
-    top_tasks: tuple[Task, ...] = ()
 
 
 @dataclass(slots=True)
@@ -82,22 +48,23 @@ class Report:
     trigger_pid: int | None = None
     is_trigger_doubtful: bool = False
     """Whether a mount may have printed its line."""
-    usage: tuple[int | None, int | None] | None = None
-    """Usage and limit of the memory cgroup, bytes."""
     heads: dict[str, PathLine] = field(default_factory=dict)
     """By first words: each line with a path."""
     open_line: PathLine | None = None
     """The last of these lines, or the opener: the next fragment continues it."""
     announced: str | None = None
     """The cause in the announcement of a kill (until 5.0)."""
-    row_pattern: re.Pattern[str] | None = None
-    """The pattern of the task table's rows, None before its header."""
-    row_count: int = 0
-    tasks: list[tuple[int, int, Task]] = field(default_factory=list)
-    """The largest tasks, as a heap."""
-    sizes: dict[str, int | None] = field(default_factory=dict)
-    doubtful_sizes: dict[str, int | None] = field(default_factory=dict)
-    """Those of lines that a mount may have printed: they count if no other line has them."""
+    mems_allowed: str | None = None
+    """NUMA nodes of the cpuset (until 4.20)."""
+    memcg: MemcgStatistics = field(default_factory=MemcgStatistics)
+    machine: MemInfo = field(init=False)
+    doubtful_machine: MemInfo = field(init=False)
+    """Of lines that a mount may have printed: they count if no other line has them."""
+    table: TaskTable = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.machine, self.doubtful_machine = MemInfo(self.page_size), MemInfo(self.page_size)
+        self.table = TaskTable(self.page_size)
 
     def count_record(self, now_us: int) -> bool:
         """Count a record, and return whether it is too late for this report, or of another boot."""
@@ -124,7 +91,10 @@ class Report:
         """Return whether the line belongs to this report."""
         text = record.text
         if oom_lines.CPUSET in text and self.opener and text.startswith(f"{self.opener.comm}{oom_lines.CPUSET}"):
-            return True  # until 4.20 this line begins with a process's name, which may look like any other line
+            # Until 4.20 this line begins with a process's name, which may look like any other line.
+            if (line := oom_lines.MEMS_ALLOWED.fullmatch(text)) and not has_mount_level(record):
+                self.mems_allowed = line["nodes"]
+            return True
         if has_mount_level(record):
             return not record.is_fragment and (
                 self._announce(text) or self._line_without_level(record, is_doubtful=True)
@@ -133,25 +103,18 @@ class Report:
             return self._begin_line(new)
         if record.is_fragment or text.startswith(CONTINUATIONS):
             return self._continue(record)
-        if self.row_pattern is not None and text.startswith("["):
-            row = self.row_pattern.fullmatch(text)
-            return row is not None and self._task(row)
-        if line := oom_lines.MEMCG_USAGE.fullmatch(text):
-            self.usage = (oom_lines.size(line["usage"]), oom_lines.limit(line["limit"]))
-        elif line := oom_lines.TABLE_HEADER.fullmatch(text):
-            pattern = oom_lines.row_pattern(tuple(line["columns"].split()))
-            self.row_pattern = pattern if "rss" in pattern.groupindex else None
-        else:
-            return self._line_without_level(record, is_doubtful=False) or self._announce(text)
-        return True
+        if text.startswith("["):
+            return self.table.read(text)
+        return self.memcg.read(text) or self._line_without_level(record, is_doubtful=False) or self._announce(text)
 
     def _announce(self, text: str) -> bool:
-        line = oom_lines.ANNOUNCE.fullmatch(text)
+        line = oom_lines.ANNOUNCE.fullmatch(text) if "ill process " in text else None
         if line is not None:
             self.announced = line["cause"]
         return line is not None
 
     def _begin_line(self, line: PathLine) -> bool:
+        self._add_cgroup()
         self.open_line = line
         known = self.heads.get(line.head)
         # Another subsystem's line may begin with the same words: a later line replaces one that does not parse.
@@ -159,6 +122,11 @@ class Report:
         if known is None or (line.head != cgroup_lines.STATS and not known.is_whole):
             self.heads[line.head] = line
         return True
+
+    def _add_cgroup(self) -> None:
+        if self.open_line is not None and self.open_line.head == cgroup_lines.STATS:
+            self.memcg.add_cgroup(self.open_line.text)
+            self.open_line = None
 
     def _continue(self, record: Record) -> bool:
         line = self.open_line
@@ -175,12 +143,10 @@ class Report:
         """
         if is_doubtful and self.opener is None:
             return False
-        if line := oom_lines.CURRENT_TASK.fullmatch(record.text):
+        text = record.text
+        if text.startswith(oom_lines.CURRENT_TASK_BEGINNINGS) and (line := oom_lines.CURRENT_TASK.fullmatch(text)):
             return self._trigger(line, is_doubtful=is_doubtful)
-        if size := oom_lines.machine_size(record.text, self.page_size):
-            name, value = size
-            (self.doubtful_sizes if is_doubtful else self.sizes)[name] = value
-        return size is not None
+        return (self.doubtful_machine if is_doubtful else self.machine).read(text)
 
     def _trigger(self, line: re.Match[str], *, is_doubtful: bool) -> bool:
         if self.opener is None or (self.trigger_pid is not None and (is_doubtful or not self.is_trigger_doubtful)):
@@ -191,19 +157,6 @@ class Report:
         self.trigger_pid, self.is_trigger_doubtful = int(line["pid"] or line["old_pid"]), is_doubtful
         if not is_doubtful:
             self.opener = replace(self.opener, comm=line["levels"] + comm)
-        return True
-
-    def _task(self, row: re.Match[str]) -> bool:
-        rss = oom_lines.number(row["rss"], self.page_size)
-        if rss is None or not oom_lines.is_comm(row["name"]):
-            return False
-        self.row_count += 1
-        if len(self.tasks) == TOP_TASKS and rss <= self.tasks[0][0]:  # of equal tasks the first ones stay
-            return True
-        score_adj = oom_lines.number(row["oom_score_adj"]) if "oom_score_adj" in row.re.groupindex else None
-        task = Task(pid=int(row["pid"]), comm=printable(row["name"]), rss=rss, score_adj=score_adj or 0)
-        keep = heapq.heappush if len(self.tasks) < TOP_TASKS else heapq.heapreplace
-        keep(self.tasks, (rss, -self.row_count, task))  # Task is never compared
         return True
 
     def summary(self, comm: str | None) -> cgroup_lines.Summary | None:
@@ -222,6 +175,12 @@ class Report:
             return None  # any user's text may stand in place of the end
         return cgroup_lines.summary_without_end(line.text, comm=comm)
 
+    def nodes(self) -> tuple[str | None, str | None]:
+        """Return (nodemask, mems_allowed), see `Context`."""
+        if cgroup_lines.SUMMARY in self.heads:
+            return cgroup_lines.nodes(self._whole(cgroup_lines.SUMMARY))
+        return self.opener.nodemask if self.opener else None, self.mems_allowed
+
     def task_in(self) -> tuple[str, str] | None:
         """Return (task_memcg, oom_memcg) as kernels before 5.0 print them."""
         return cgroup_lines.task_in(self._whole(cgroup_lines.TASK_IN), oom_memcg=self.stats())
@@ -233,7 +192,17 @@ class Report:
     @property
     def machine_sizes(self) -> dict[str, int | None]:
         """Sizes of the machine's memory and swap, by field of `Context`, bytes."""
-        return {**self.doubtful_sizes, **self.sizes}
+        return {**self.doubtful_machine.sizes, **self.machine.sizes}
+
+    def machine_usage(self) -> MachineUsage:
+        """Return what filled the machine's memory."""
+        mem_info = self.doubtful_machine if self.machine.is_empty else self.machine
+        return mem_info.usage(self.opener.gfp_mask if self.opener else None)
+
+    def memcg_usage(self) -> MemcgUsage:
+        """Return what filled the cgroup whose limit was hit."""
+        self._add_cgroup()
+        return self.memcg.values()
 
     def _whole(self, head: str) -> str:
         line = self.heads.get(head)
@@ -242,7 +211,7 @@ class Report:
     @property
     def is_memcg(self) -> bool:
         """Whether a line was read that only the report of a memory cgroup has."""
-        if self.usage is not None or self.task_in() is not None:
+        if self.memcg.has_usage or self.task_in() is not None:
             return True
         summary = self.summary(None)
         return summary is not None and summary.oom_memcg is not None

@@ -15,7 +15,7 @@ from otel_oom.kernel.oom_kill import OomKill
 from otel_oom.parse.text_record import record_of
 from otel_oom.printable_text import printable_json
 from otel_oom.telemetry.event import Attributes, without_unknown
-from otel_oom.telemetry.kill_event import LiveFacts, kill_attributes
+from otel_oom.telemetry.kill_event import LiveFacts, kill_attributes, victim_owner
 
 _AS_SEEN = LiveFacts()
 _ENCODER = json.JSONEncoder(ensure_ascii=False, check_circular=False)
@@ -24,7 +24,7 @@ _ENCODER = json.JSONEncoder(ensure_ascii=False, check_circular=False)
 def attributes(kill: OomKill) -> Attributes:
     """The attributes of a kill that was found in a text."""
     record = record_of(kill)
-    values = kill_attributes(kill, _AS_SEEN)
+    values = kill_attributes(kill, _AS_SEEN, victim_owner(kill, _AS_SEEN))
     if not record.has_sequence:
         del values[schema.KMSG_SEQUENCE]
     if not record.line.has_clock:

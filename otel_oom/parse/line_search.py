@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from otel_oom.kernel import oom_lines
-from otel_oom.kernel.oom_report import TOP_TASKS
+from otel_oom.kernel.memcg_statistics import STATISTIC_NAMES
 from otel_oom.parse.structured_lines import parse_line
 
 _COMMON: Final = b"ill"  # in most markers: one search for it is faster than one search for each marker
@@ -41,7 +41,13 @@ _BEGINNING: Final = 64 << 10
 
 # What the lines of a report hold that `Report.read` reads, and what continues them.
 _REPORT: Final = (
-    re.compile(rb":(?:(?<=CPU:|Pid:) |(?<=memory:) usage |(?<=ctive_anon:)|(?<=free:))"),
+    re.compile(
+        rb":(?:(?<=CPU:|Pid:) | usage |(?<=ctive_anon:)|(?<=tive_file:)|(?<=evictable:)|(?<=reclaimable:)|(?<=mapped:)"
+        rb"|(?<=pagetables:)|(?<=free:))"
+    ),
+    re.compile(rb"Node (?=\d)"),
+    re.compile(rb" mems_allowed="),
+    re.compile(b"(?<![0-9A-Za-z_])(?:%s) (?=[0-9])" % b"|".join(name.encode() for name in STATISTIC_NAMES)),
     re.compile(rb"cgroup stats for "),
     re.compile(rb"Task in "),
     re.compile(rb"wap (?<= swap )"),
@@ -54,10 +60,6 @@ _REPORT_OF_RECORDS: Final = (*_REPORT, re.compile(rb",c[,;]"), re.compile(rb",\+
 _REPORT_IN_JSON: Final = (*_REPORT_OF_RECORDS, re.compile(rb"MESSAGE"))
 """In JSON: also every line with a message, because journald writes some messages as lists of numbers."""
 _HEADER: Final = re.compile(rb"pid(?<=[\[ ]pid) *\] +\w[\w ]* name\b")
-
-_DIGITS: Final = b"0123456789 "
-_SIGNS_OF_A_WRITER: Final = (b"<", b";", b'"')  # of `<3>`, /dev/kmsg, JSON: a number in such a prefix says who wrote it
-_DIGITS_OF_A_SIZE: Final = 15  # in pages: no address space has more
 
 
 def marker_lines(data: bytes, begin: int, end: int) -> list[int]:
@@ -79,11 +81,7 @@ def _groups_near(data: bytes, places: Iterable[int], end: int) -> Iterator[int]:
 
 
 class ReportLines:
-    """Finds the lines that matter in consecutive pieces of one report.
-
-    Of the rows of its task table, only the five largest matter (the first of equals first), and the last one, which
-    shows how far the report has come.
-    """
+    """Finds the lines that matter in consecutive pieces of one report."""
 
     def __init__(self) -> None:
         self._row: re.Pattern[bytes] | None = None
@@ -98,11 +96,9 @@ class ReportLines:
             places.append(header.start())
             if self._row is None and (columns := _columns(data, header.start())):  # as `Report`: the first one counts
                 self._row, table = _row_pattern(columns), header.end()
-        rows = [] if self._row is None else list(self._row.finditer(data, table, end))
-        # Another line among the rows may change what they mean.
-        if rows and not any(rows[0].start() < place < rows[-1].start() for place in places):
-            rows = _largest(rows)
-        return _line_starts(data, begin, [*places, *(row.start() for row in rows)])
+        if self._row is not None:
+            places += [row.start() for row in self._row.finditer(data, table, end)]
+        return _line_starts(data, begin, places)
 
 
 def _line_starts(data: bytes, begin: int, places: Iterable[int]) -> list[int]:
@@ -122,15 +118,3 @@ def _columns(data: bytes, place: int) -> tuple[str, ...]:
 def _row_pattern(columns: tuple[str, ...]) -> re.Pattern[bytes] | None:
     """A row under these columns; None if none of them is a size."""
     return re.compile(oom_lines.row_pattern(columns).pattern.encode()) if "rss" in columns else None
-
-
-def _largest(rows: list[re.Match[bytes]]) -> list[re.Match[bytes]]:
-    """The rows that matter; all of them where the bytes alone do not show which these are."""
-    data = rows[0].string
-    prefixes = {data[data.rfind(b"\n", 0, row.start()) + 1 : row.start()].translate(None, _DIGITS) for row in rows}
-    if len(prefixes) > 1 or any(sign in next(iter(prefixes)) for sign in _SIGNS_OF_A_WRITER):
-        return rows  # rows of user space must not take the place of the kernel's
-    largest = sorted(rows, key=lambda row: int(row["rss"]), reverse=True)[:TOP_TASKS]
-    if len(largest[0]["rss"]) > _DIGITS_OF_A_SIZE:
-        return rows  # a counter that wrapped is no size
-    return [*largest, rows[-1]]

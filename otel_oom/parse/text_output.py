@@ -1,17 +1,26 @@
-"""A kill explained for people: victim, trigger, limit, fullness, the largest tasks, and what is not known.
+"""A kill explained for people: why, whose, trigger, limit, the largest tasks, and what is not known.
 
 Rules:
+- The first lines are the sentence that the agent sends as the body of its event.
 - Only facts of the text. Facts that it does not hold are listed as not said.
+- Paths and ids are not folded, so that they can be copied whole: a terminal breaks them itself.
 - A process chooses its name, so names are printable (`text_escapes.printable`), and cannot break the layout.
 """
 
 from __future__ import annotations
 
+from otel_oom.kernel.kill_context import Context
 from otel_oom.kernel.oom_kill import OomKill
-from otel_oom.kernel.oom_report import Context, Task
+from otel_oom.kernel.task_table import Task
 from otel_oom.parse import text_layout
 from otel_oom.parse.text_layout import Style, entry, fold, padded, size, width
 from otel_oom.parse.text_record import record_of
+from otel_oom.telemetry import memory_parts
+from otel_oom.telemetry.container_from_cgroup import Owner
+from otel_oom.telemetry.event_bodies import kill_body
+from otel_oom.telemetry.kill_event import LiveFacts, victim_owner
+from otel_oom.telemetry.reason_additions import TIMES
+from otel_oom.telemetry.what_was_full import KIND_WORDS
 
 NOTE = "Text proves nothing about who wrote it: anyone who could write to this log could write these lines."
 NOTE_KMSG = "These records carry facility 0, which only the kernel can write; that the capture is whole is not proved."
@@ -20,6 +29,7 @@ _CONSTRAINTS = {
     "cpuset": "the memory nodes of a cpuset",
     "memory_policy": "the memory nodes of a memory policy (NUMA)",
 }
+_LETTERS = {**dict(zip(KIND_WORDS, "ATDCSRSNPLXKKHUO", strict=True)), "": "#"}
 _COMM_COLUMNS = 15
 _SIZE_COLUMNS = 10
 
@@ -27,16 +37,19 @@ _SIZE_COLUMNS = 10
 def kill(number: int, found: OomKill, style: Style, page_size: int) -> list[str]:
     """The lines for one kill. number: of the kill in its text, from 1 on."""
     room = text_layout.room(style)
+    owner = victim_owner(found, LiveFacts())
     parts = [
-        ("whose limit", fold(_limit(found), room)),
-        ("how full", _fullness(found, style, room)),
+        ("why", _memory(found, room)),
+        ("whose limit", _limit(found, room)),
+        ("whose process", _owner(owner)),
         ("who asked", fold(_trigger(found.context, page_size), room)),
-        ("the victim", [line for text in _victim(found) for line in fold(text, room)]),
+        ("the victim", [line for text in _victim(found) for line in fold(text, room)] + _cgroup(found)),
         ("largest tasks", _tasks(found, style, room)),
         ("not said", fold(_unsaid(found), room)),
     ]
-    title = f"{number}. {_comm(found.comm)} was killed: pid {found.pid}{_resident(found)}"
-    lines = [style.alarm(line) for line in fold(title, style.columns)]
+    sentence = kill_body(found, owner, found.cgroup)
+    sentence = sentence if style.has_blocks else sentence.replace(TIMES, "x").replace("…", "...")
+    lines = [style.alarm(line) for line in fold(f"{number}. {sentence}", style.columns)]
     lines += [style.faint("  " + line) for line in fold(_when(found), style.columns - 2)]
     for label, texts in parts:
         if texts and texts != [""]:
@@ -46,10 +59,6 @@ def kill(number: int, found: OomKill, style: Style, page_size: int) -> list[str]
 
 def _comm(comm: str | None) -> str:
     return "a process" if comm is None else comm or "(a process without a name)"
-
-
-def _resident(found: OomKill) -> str:
-    return "" if found.rss is None else f", {size(found.rss)} resident"
 
 
 def _when(found: OomKill) -> str:
@@ -64,40 +73,46 @@ def _when(found: OomKill) -> str:
     return " · ".join(parts)
 
 
-def _limit(found: OomKill) -> str:
+def _limit(found: OomKill, room: int) -> list[str]:
     context = found.context
     if found.scope == "system":
-        return _CONSTRAINTS.get(context.constraint or "", "the whole machine's memory") + (
-            f" ({context.constraint})" if context.constraint not in {None, "none", *_CONSTRAINTS} else ""
-        )
-    return "a cgroup's, which is not named" if context.memcg_path is None else f"cgroup {context.memcg_path}"
+        unknown = "" if context.constraint in {None, "none", *_CONSTRAINTS} else f" ({context.constraint})"
+        return fold(_CONSTRAINTS.get(context.constraint or "", "the whole machine's memory") + unknown, room)
+    return ["a cgroup's, which is not named" if context.memcg_path is None else f"cgroup {context.memcg_path}"]
 
 
-def _fullness(found: OomKill, style: Style, room: int) -> list[str]:
-    context = found.context
-    if context.memcg_usage is not None and context.memcg_limit is not None:
-        return [_gauge(context.memcg_usage, context.memcg_limit, style, room)]
-    lines = []
-    if context.memory_total is not None and context.memory_free is not None:
-        lines.append(_gauge(context.memory_total - context.memory_free, context.memory_total, style, room))
-    elif context.memory_total is not None:
-        lines.append(f"{size(context.memory_total)} of RAM")
+def _owner(owner: Owner) -> list[str]:
+    container = owner.container_id or owner.container_name
+    runtime = f" ({owner.runtime})" if owner.runtime and container else ""
+    names = (("container", container), ("pod uid", owner.pod_uid), ("unit", owner.unit))
+    return [f"{label} {name}{runtime if name is container else ''}" for label, name in names if name]
+
+
+def _memory(found: OomKill, room: int) -> list[str]:
+    """What filled the memory: a bar with a letter for each kind, and what the letters mean."""
+    context, lines = found.context, []
+    if parts := memory_parts.memory_parts(found):
+        text = f"{size(parts.used)} of {size(parts.total)} ({parts.used / parts.total:.0%})"
+        columns = min(60, room - width(text) - 1)
+        bar = _stacked(parts.sizes or (("", parts.used),), parts.total, columns) + " " if columns > 4 else ""
+        shown = [(kind, amount) for kind, amount in parts.sizes if 100 * amount >= parts.total]
+        legend = [f"{_LETTERS[kind]} {KIND_WORDS[kind]} {size(amount)}" for kind, amount in shown]
+        lines = [bar + text, *(fold(", ".join(legend), room) if legend else ())]
+    elif context.memory_total is not None and found.scope == "system":
+        lines = [f"{size(context.memory_total)} of RAM"]
     if context.swap_total is not None and context.swap_free is not None:
-        lines += fold(
-            f"swap: {size(context.swap_total - context.swap_free)} of {size(context.swap_total)}"
-            if context.swap_total
-            else "no swap",
-            room,
-        )
+        swap = f"swap: {size(context.swap_total - context.swap_free)} of {size(context.swap_total)}"
+        lines += fold(swap if context.swap_total else "no swap", room)
     return lines
 
 
-def _gauge(used: int, total: int, style: Style, room: int) -> str:
-    text = f"{size(used)} of {size(total)}"
-    share = used / total if total else 1.0
-    text += f" ({share:.0%})"
-    bar = min(30, room - width(text) - 1)
-    return text if bar < 5 else f"{style.bar(share, bar)} {text}"
+def _stacked(sizes: tuple[tuple[str, int], ...], total: int, columns: int) -> str:
+    """A bar of exactly so many columns. The dots at its end are free memory."""
+    bar, amount = "", 0
+    for kind, part in sizes:
+        amount += part
+        bar += _LETTERS[kind] * (min(columns, round(amount / total * columns)) - len(bar))
+    return bar.ljust(columns, ".")
 
 
 def _trigger(context: Context, page_size: int) -> str:
@@ -130,9 +145,12 @@ def _victim(found: OomKill) -> list[str]:
     lines = [
         ", ".join(f"{size(value)} {name}" for name, value in sizes if value is not None),
         ", ".join(filter(None, facts)),
-        f"in cgroup {found.cgroup}" if found.cgroup not in {None, found.context.memcg_path} else "",
     ]
     return [line for line in lines if line]
+
+
+def _cgroup(found: OomKill) -> list[str]:
+    return [f"in cgroup {found.cgroup}"] if found.cgroup not in {None, found.context.memcg_path} else []
 
 
 def _tasks(found: OomKill, style: Style, room: int) -> list[str]:

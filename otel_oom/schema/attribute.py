@@ -1,4 +1,4 @@
-"""What the table says of one attribute of log records."""
+"""What an attribute of log records is: name, type, unit, meaning, and the events that carry it."""
 
 from __future__ import annotations
 

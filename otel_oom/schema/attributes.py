@@ -20,6 +20,7 @@ from otel_oom.schema.events import (
     UNACCOUNTED,
     UNCONFIRMED,
 )
+from otel_oom.schema.memory_attributes import MEMORY_ATTRIBUTES
 
 _ALL: Final = tuple(EVENTS)
 _WITH_RECORD: Final = (OOM_KILL, NO_VICTIM, AGENT_KILLED)
@@ -79,7 +80,8 @@ VICTIM_CGROUP: Final = Attribute("oom.victim.cgroup", "string", "The victim's cg
 VICTIM_CGROUP_SOURCE: Final = Attribute(
     "oom.victim.cgroup_source",
     "string",
-    "How that is known: `report`: the kernel printed it; `tracefs`: its trace event; `proc`: /proc/PID/cgroup.",
+    "How that is known: `report`: the kernel printed it; `tracefs`: its trace event; `proc`: /proc/PID/cgroup; "
+    "`counter`: the kill counters of all cgroups.",
 )
 MEMCG_PATH: Final = Attribute("oom.memcg.path", "string", "The cgroup whose limit was hit (kernel: oom_memcg).")
 MEMCG_USAGE: Final = Attribute("oom.memcg.usage", "int", "Memory charged to that cgroup.", "By")
@@ -169,4 +171,5 @@ BOOT_ID: Final = Attribute(
 )
 
 _OWN: Final = tuple(value for value in tuple(globals().values()) if isinstance(value, Attribute))
-ATTRIBUTES: Final = (*_OWN, *CGROUP_ATTRIBUTES)
+_MEMORY_AT: Final = _OWN.index(GROUP_ID)
+ATTRIBUTES: Final = (*_OWN[:_MEMORY_AT], *MEMORY_ATTRIBUTES, *_OWN[_MEMORY_AT:], *CGROUP_ATTRIBUTES)

@@ -13,8 +13,8 @@ from otel_oom.schema.attribute import Attribute
 MEMCG_READ_FROM: Final = Attribute(
     "oom.memcg.read_from",
     "string",
-    "Whose files the values below were read from, right after the kill: `limit`: the cgroup in `oom.memcg.path`;"
-    " `victim`: the one in `oom.victim.cgroup`.",
+    "Whose files the `oom.memcg.*` values below were read from, right after the kill: `limit`: the cgroup in"
+    " `oom.memcg.path`; `victim`: the one in `oom.victim.cgroup`.",
 )
 MEMCG_MAX: Final = Attribute(
     "oom.memcg.max", "int", "memory.max (v1: memory.limit_in_bytes); absent: that cgroup has no limit of its own.", "By"
@@ -69,8 +69,8 @@ PRESSURE_SOME_AVG60: Final = Attribute(
     "oom.memory.pressure.some.avg60", "double", "Machine: at least one task, last 60 s.", "%"
 )
 MEMCG_SWAP_MAX: Final = Attribute("oom.memcg.swap.max", "int", "memory.swap.max; absent: no limit of its own.", "By")
-MEMCG_MEMSW_LIMIT: Final = Attribute(
-    "oom.memcg.memsw.limit",
+MEMCG_MEMSW_MAX: Final = Attribute(
+    "oom.memcg.memsw.max",
     "int",
     "v1, memory.memsw.limit_in_bytes: limit of memory and swap together; absent: none of its own.",
     "By",

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 from otel_oom import schema
 from otel_oom.kernel.oom_kill import OomKill
-from otel_oom.kernel.oom_report import Task
+from otel_oom.kernel.task_table import Task
 from otel_oom.telemetry import container_from_cgroup
+from otel_oom.telemetry.container_from_cgroup import Owner
 from otel_oom.telemetry.event import Event, Scalar, Value, event_attributes
 from otel_oom.telemetry.event_bodies import kill_body
+from otel_oom.telemetry.memory_attributes import memory_attributes
 
 _PID, _COMM, _RSS, _SCORE_ADJ = schema.TOP_TASK_KEYS
 
@@ -25,7 +27,7 @@ class LiveFacts:
     is_from_trace: the kernel log lost the kill line, and its text comes from the kernel's trace
     process: facts from /proc about the victim, by attribute name
     memory: state of its cgroup and of the machine after the kill, by attribute name
-    cgroup: path of the victim's cgroup, printable; cgroup_source: `tracefs` or `proc`
+    cgroup: path of the victim's cgroup, printable; cgroup_source: `tracefs`, `proc` or `counter`
     cgroup_tail: `UNKNOWN_PARENTS` and its last names, where the path is not known
     """
 
@@ -42,18 +44,24 @@ class LiveFacts:
 
 def kill_event(kill: OomKill, live: LiveFacts) -> Event:
     """Return the `system_oom_kill` event of one kill."""
-    attributes = event_attributes(schema.OOM_KILL, kill.uid, kill.boot_id, kill_attributes(kill, live))
+    owner = victim_owner(kill, live)
+    attributes = event_attributes(schema.OOM_KILL, kill.uid, kill.boot_id, kill_attributes(kill, live, owner))
     attributes.update(live.process or {})
     attributes.update(live.memory or {})
-    return Event(schema.OOM_KILL, kill.observed_ns, kill_body(kill), attributes)
+    body = kill_body(kill, owner, kill.cgroup or live.cgroup)
+    return Event(schema.OOM_KILL, kill.observed_ns, body, attributes)
 
 
-def kill_attributes(kill: OomKill, live: LiveFacts) -> dict[schema.Attribute, Value | None]:
-    """Return the event's values. None: unknown."""
+def victim_owner(kill: OomKill, live: LiveFacts) -> Owner:
+    """Return the owner of the victim's cgroup."""
+    # The cgroup whose limit was hit is the victim's or one above it. So its owner is the victim's owner as well.
+    return container_from_cgroup.owner(kill.cgroup or live.cgroup or kill.context.memcg_path or live.cgroup_tail or "")
+
+
+def kill_attributes(kill: OomKill, live: LiveFacts, owner: Owner) -> dict[schema.Attribute, Value | None]:
+    """Return the event's values. None: unknown. owner: see `victim_owner`."""
     context = kill.context
     cgroup = kill.cgroup or live.cgroup
-    # The cgroup whose limit was hit is the victim's or one above it. So its owner is the victim's owner as well.
-    owner = container_from_cgroup.owner(cgroup or context.memcg_path or live.cgroup_tail or "")
     return {
         schema.SCOPE: kill.scope,
         schema.CONSTRAINT: context.constraint,
@@ -87,6 +95,7 @@ def kill_attributes(kill: OomKill, live: LiveFacts) -> dict[schema.Attribute, Va
         schema.SWAP_TOTAL: context.swap_total,
         schema.SWAP_FREE: context.swap_free,
         schema.TOP_TASKS: tuple(_task(task) for task in context.top_tasks) or None,
+        **memory_attributes(kill),
         schema.GROUP_ID: kill.group_id,
         schema.REPORT: context.completeness,
         schema.BACKLOG: live.is_backlog or None,

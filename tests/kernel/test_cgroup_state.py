@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,25 @@ def test_the_values_are_those_of_the_kernels_files(receiver: OtlpReceiver, tmp_p
         pressure = {name: value for name, value in record.items() if name.startswith("oom.memory.pressure.")}
         assert len(pressure) == 4
         assert all(0 <= value <= 100 for value in pressure.values())
+
+
+def test_a_limit_above_the_victims_cgroup_is_the_one_that_is_read(receiver: OtlpReceiver, tmp_path: Path) -> None:
+    """On v1 that cgroup does not count the kill: its counter is of its own processes alone."""
+    with real_kills.sandbox(24) as made, AgentProcess(tmp_path, receiver.settings):
+        directory = made.processes.parent
+        child = directory / "child"
+        child.mkdir()
+        try:
+            real_kills.await_reports()
+            command = [str(real_kills.oomer()), str(child / "cgroup.procs"), "1", "1", "64"]
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+            (record,) = eventually(lambda: records(receiver))
+        finally:
+            child.rmdir()
+        assert record["oom.memcg.path"] == real_kills.printed_path(made)
+        assert (record["oom.memcg.read_from"], record["oom.memcg.max"]) == ("limit", 24 << 20)
+        is_v2 = (directory / "memory.max").exists()
+        assert record["oom.memcg.events.oom_kill"] == counter(directory, "oom_kill") == int(is_v2)
 
 
 def test_another_path_without_a_cgroup_filesystem_gives_the_kill_alone(receiver: OtlpReceiver, tmp_path: Path) -> None:

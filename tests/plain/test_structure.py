@@ -28,7 +28,7 @@ MAY_IMPORT = {
     "kernel": {"errors", "printable_text", "schema", "uuid5"},
     "cgroupfs": {"kernel", "schema"},
     "victim_trace": {"cgroupfs", "kernel"},
-    "telemetry": {"kernel", "schema", "totals"},
+    "telemetry": {"kernel", "printable_text", "schema", "totals"},
     "config": {"errors", "printable_text", "schema"},
     "health": {"kernel", "rate_limited_log", "schema", "totals"},
     "machine": {"errors", "kernel", "schema", "totals", "uuid5"},

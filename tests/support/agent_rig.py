@@ -18,6 +18,8 @@ from otel_oom.agent.event_builder import EventBuilder
 from otel_oom.agent.log_opening import open_log
 from otel_oom.agent.loop import Agent
 from otel_oom.agent.trace_opening import NO_TRACE, Trace
+from otel_oom.agent.victim_cgroups import VictimCgroups
+from otel_oom.cgroupfs.counted_cgroups import CountedCgroups
 from otel_oom.cgroupfs.memory_state import MemoryStates
 from otel_oom.health import Health
 from otel_oom.kernel.log_source import Clock
@@ -69,6 +71,7 @@ class Rig:
     traced: Callable[[OomKill], TracedCgroup | None] = lambda _: None
     trace: Trace = NO_TRACE
     memory_states: MemoryStates | None = None
+    counted_cgroups: CountedCgroups | None = None
     reads_backlog: bool = False
     checkpoint: Checkpoint | None = None
     previous_pid: int = 0
@@ -102,7 +105,7 @@ class Rig:
                 self.health,
                 IDENTITY.boot_id,
                 self.look,
-                self.traced,
+                VictimCgroups(self.health, self.traced, self.counted_cgroups),
                 self.memory_states,
                 log_epoch_ns=self.spool.checkpoint.log_epoch_ns,
                 previous_pid=self.previous_pid,

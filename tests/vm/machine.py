@@ -39,7 +39,7 @@ class Guest:
 
     spool: an ext4 image that is mounted where the agent keeps its spool; generation: id of a VM generation, for 6.12
     snapshot: a file that `save` wrote, by a guest of the same kernel and memory
-    boot_options: more of the kernel's command line
+    boot_options: more of the kernel's command line; more_options: more of QEMU's
     """
 
     def __init__(
@@ -52,6 +52,7 @@ class Guest:
         generation: str | None = None,
         snapshot: Path | None = None,
         boot_options: str = "",
+        more_options: tuple[str, ...] = (),
     ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self._monitor_path = directory / "monitor"
@@ -70,6 +71,7 @@ class Guest:
             *("-nic", f"user,model=virtio-net-pci,hostfwd=tcp:127.0.0.1:{self._port}-:7"),
             *(("-device", f"vmgenid,guid={generation}") if generation else ()),
             *(("-incoming", f"exec:cat {snapshot}") if snapshot else ()),
+            *more_options,
         ]
         self._is_resumed = snapshot is not None
         self._open = ExitStack()

@@ -75,11 +75,26 @@ def test_500_kills_have_eleven_lines(caplog: pytest.LogCaptureFixture) -> None:
 
 def test_a_storm_without_end_has_eleven_lines_in_five_seconds(caplog: pytest.LogCaptureFixture) -> None:
     world = World()
-    for _ in range(200):
+    for _ in range(100):
         world.log.add([event()])
-        world.now_s += 0.1
-    assert [line for line in caplog.messages if "more kill" in line] == [MORE % 40] * 3
-    assert len(caplog.messages) == 4 * 10 + 3
+        world.now_s += 0.25
+    shown = ["java was OOM-killed"] * 10
+    assert caplog.messages == [*[*shown, MORE % 20] * 3, *shown]
+
+
+@pytest.mark.parametrize("before_s", [0.0, 0.125, 4.875, 4.9375, 5.0])
+def test_a_burst_has_eleven_lines_whenever_it_begins(before_s: float, caplog: pytest.LogCaptureFixture) -> None:
+    world = World()
+    world.passes(60.0)
+    world.log.add([event("a kill before")])
+    world.passes(before_s)
+    for _ in range(500):
+        world.log.add([event("burst")])
+        world.passes(1 / 1024)
+    world.passes(60.0)
+    assert caplog.messages.count("burst") <= 10
+    (more,) = [line for line in caplog.messages if "more" in line]
+    assert more == MORE % (500 - caplog.messages.count("burst"))
 
 
 def test_a_stop_does_not_forget_the_number(caplog: pytest.LogCaptureFixture) -> None:

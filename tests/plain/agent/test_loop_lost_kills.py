@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import pytest
 from support import klog
@@ -13,6 +14,9 @@ from support.waiting import eventually
 
 from otel_oom import schema
 from otel_oom.agent.reconciliation import Reconciliation
+from otel_oom.cgroupfs import memory_files
+from otel_oom.cgroupfs.memory_files import MemoryFile
+from otel_oom.cgroupfs.memory_state import MemoryStates
 from otel_oom.kernel.kill_facts import interpret
 from otel_oom.kernel.log_source import Lost
 from otel_oom.kernel.oom_kill import OomKill
@@ -110,20 +114,25 @@ def test_they_are_delivered_if_the_counter_has_all_of_them(
 
 
 @pytest.mark.parametrize("is_backlog", [True, False])
-def test_the_record_says_where_its_text_comes_from(later: Callable[[Rig, float], None], *, is_backlog: bool) -> None:
-    """Its victim is not looked up in /proc: the pid may be another process by now."""
+def test_the_record_says_where_its_text_comes_from(
+    later: Callable[[Rig, float], None], tmp_path: Path, *, is_backlog: bool
+) -> None:
+    """Its victim is not looked up in /proc: the pid may be another process by now. Nor is the cgroup."""
     rig = rig_with(Trace(LostKills((lost_kill(1, is_backlog=is_backlog),), 1)), counted=1)
     rig.look = lambda _: {schema.PARENT_PID.name: 9}
+    (tmp_path / "pressure").write_text("some avg10=1.00\n")
+    rig.memory_states = MemoryStates(None, MemoryFile(str(tmp_path / "pressure"), memory_files.MACHINE.parse))
     with rig.running():
         later(rig, 5.0)
     (event,) = kills_of(rig)
     names = (
         *(schema.IS_FROM_TRACE, schema.REPORT, schema.RECORD_ORIGINAL, schema.KMSG_TIMESTAMP),
         *(schema.VICTIM_CGROUP_SOURCE, schema.UNIT, schema.KMSG_SEQUENCE, schema.KMSG_SKEW, schema.PARENT_PID),
+        schema.PRESSURE_SOME_AVG10,
     )
     assert [event.attributes.get(one.name) for one in names] == [
         *(True, "suppressed", klog.killed(1), 0.005),
-        *("tracefs", "a.service", None, None, None),
+        *("tracefs", "a.service", None, None, None, None),
     ]
     assert event.attributes.get(schema.BACKLOG.name, False) == is_backlog
     assert event.observed_ns == 7

@@ -62,7 +62,7 @@ OF_V1 = {
     "oom.memcg.events.oom_kill": 1,
     "oom.memcg.failcnt": 14,
     "oom.memcg.peak": 20971520,
-    "oom.memcg.memsw.limit": 20971520,
+    "oom.memcg.memsw.max": 20971520,
 }
 LIMIT, VICTIM = {"oom.memcg.read_from": "limit"}, {"oom.memcg.read_from": "victim"}
 
@@ -259,8 +259,7 @@ def test_what_comes_after_the_time_of_a_look_is_left_out(tree: Tree) -> None:
     assert tree.states(clock).of("/a", "/a") == LIMIT | {
         name: value for name, value in OF_V2.items() if name == "oom.memcg.max" or "events" in name
     }
-    slower = SlowFiles(1.0)
-    assert tree.states(slower).of("/a", "/a") == LIMIT | {"oom.memcg.max": 52428800}
+    assert tree.states(SlowFiles(1.0)).of("/a", "/a") == {}, "without the counters it may be another cgroup"
 
 
 def test_a_batch_has_a_time_too(tree: Tree) -> None:

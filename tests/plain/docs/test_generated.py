@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support import figures
+from support import figures, reason_table
 from support.attack_table import table as attackers
 from support.documents import DOCUMENTS, ROOT, name, region
 from support.fault_table import stderr_table, table
@@ -32,6 +32,9 @@ GENERATED: dict[str, tuple[str, Callable[[], str]]] = {
     "python variables": ("docs/configuration.md", settings_tables.python_variables),
     "refused variables": ("docs/configuration.md", settings_tables.refused_variables),
     "variables without meaning": ("docs/configuration.md", settings_tables.variables_without_meaning),
+    "limits": ("docs/parse.md", reason_table.TABLES["limits"]),
+    "causes": ("docs/parse.md", reason_table.TABLES["causes"]),
+    "additions": ("docs/parse.md", reason_table.TABLES["additions"]),
     "figures": ("docs/performance.md", figures.tables),
 }
 

@@ -4,8 +4,10 @@ import pytest
 from support import klog
 from support.klog import Line
 
+from otel_oom.kernel.kill_context import Context
+from otel_oom.kernel.memory_usage import MachineUsage, MemcgUsage, Zone
 from otel_oom.kernel.oom_kill import NoVictim
-from otel_oom.kernel.oom_report import Context, Task
+from otel_oom.kernel.task_table import Task, TaskGroup, TaskTotals
 
 EXITING = "Memory cgroup out of memory: OOM victim 100 (vic) is already exiting. Skip killing the task"
 VIC = Task(pid=100, comm="vic", rss=3182 * 4096, score_adj=-5)
@@ -23,6 +25,13 @@ def test_a_whole_memcg_report() -> None:
         trigger_gfp_mask="0xcc0(GFP_KERNEL)",
         trigger_order=0,
         top_tasks=(VIC, Task(pid=99, comm="asker", rss=300 * 4096, score_adj=-5)),
+        tasks=TaskTotals(
+            count=2,
+            rss=3482 * 4096,
+            groups=(TaskGroup("vic", 1, 3182 * 4096), TaskGroup("asker", 1, 300 * 4096)),
+            unkillable_rss=0,
+        ),
+        memcg=MemcgUsage(swap_usage=0, swap_limit=0, anon=12546048, file=0, kernel=36864),
     )
     (kill,) = klog.kills(klog.memcg_report())
     assert expected == kill.context
@@ -53,6 +62,14 @@ def test_a_whole_system_report_in_pages_of_the_machine(page_size: int) -> None:
         swap_total=1048572 * 1024,
         swap_free=24 * 1024,
         top_tasks=(Task(100, "vic", 3182 * page_size, -5),),
+        tasks=TaskTotals(1, 3182 * page_size, (TaskGroup("vic", 1, 3182 * page_size),), unkillable_rss=0),
+        mems_allowed="0",
+        machine=MachineUsage(
+            anon=(661 + 38157) * page_size,
+            slab_reclaimable=2294 * page_size,
+            zone=Zone(node=0, name="DMA", free=532 * 1024, min=144 * 1024),
+            zones_free=532 * 1024,
+        ),
     )
     assert ("system", "/y", expected) == (kill.scope, kill.cgroup, kill.context)
 

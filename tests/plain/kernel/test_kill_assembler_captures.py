@@ -28,12 +28,13 @@ def shown(finding: Finding) -> dict[str, Any]:
     if isinstance(finding, OomKill):
         del fields["boot_id"], fields["line"]
         line = {key: value for key, value in asdict(finding.line).items() if key not in {"cause", "user_id"}}
-        fields |= line | {"comm": finding.comm, "uid": finding.uid, "context": said(asdict(finding.context))}
+        fields |= line | {"comm": finding.comm, "uid": finding.uid, "context": asdict(finding.context)}
     return said(fields)
 
 
 def said(fields: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in fields.items() if value not in (None, ())}
+    known = {key: said(value) if isinstance(value, dict) else value for key, value in fields.items()}
+    return {key: value for key, value in known.items() if value not in (None, (), {})}
 
 
 def test_there_are_captures() -> None:

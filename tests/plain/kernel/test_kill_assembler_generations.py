@@ -9,7 +9,7 @@ from support import klog
 from support.klog import Line, fragment
 
 from otel_oom.kernel.oom_kill import NoVictim, OomKill
-from otel_oom.kernel.oom_report import Task
+from otel_oom.kernel.task_table import Task
 
 KIB = 1024
 PAGE = 4096

@@ -8,7 +8,8 @@ from support.klog import LOST, Line, fragment, late
 
 from otel_oom.kernel import kmsg_record, oom_lines
 from otel_oom.kernel.kill_assembler import Assembler
-from otel_oom.kernel.oom_report import Context, Report
+from otel_oom.kernel.kill_context import Context
+from otel_oom.kernel.oom_report import Report
 
 REPORTS: list[list[Line]] = [[*klog.memcg_report()], [*klog.system_report()]]
 FOREIGN: list[Line] = [

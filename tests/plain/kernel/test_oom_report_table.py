@@ -7,7 +7,8 @@ import pytest
 from support import klog
 
 from otel_oom.kernel.kmsg_record import Record
-from otel_oom.kernel.oom_report import Report, Task
+from otel_oom.kernel.oom_report import Report
+from otel_oom.kernel.task_table import Task
 
 NEWEST = klog.TABLE.replace("rss ", "rss rss_anon rss_file rss_shmem ")
 HEAD = Record(4, 1, 1, "-", "head")
@@ -84,7 +85,7 @@ def test_rows_cost_linear_time_and_no_memory() -> None:
         for _ in range(times):
             for row in rows:
                 report.read(row)
-        assert len(report.tasks) == 5
+        assert len(report.table.top_tasks()) == 5
         return time.process_time() - begin
 
     read(1)

@@ -9,6 +9,7 @@ import io
 import json
 import lzma
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -52,6 +53,10 @@ QUIET = b"[    1.000000] nothing of note\n"
 CAPTURE = next(path for path in CAPTURES if path.stem == "v61-system")
 
 
+#: a line with a path or an id, which is not folded
+COPIED = re.compile(r" +(?:whose limit +|whose process +)?(?:in cgroup /|cgroup /|container |pod uid |unit )")
+
+
 class Terminal(io.TextIOWrapper):
     def __init__(self) -> None:
         super().__init__(io.BytesIO(), encoding="utf-8", write_through=True)
@@ -73,10 +78,11 @@ def test_text_for_people(tmp_path: Path, capsys: pytest.CaptureFixture[str], mon
     monkeypatch.setenv("COLUMNS", "80")
     assert command.run([file(tmp_path, "log", LOG)], "text", 4096) == 0
     assert capsys.readouterr().out.splitlines() == [
-        "1. java was killed: pid 7, 8.0 MiB resident",
+        "1. java (pid 7, cgroup /a/b) was OOM-killed: the 12 MiB limit of its ancestor",
+        "cgroup /a was reached, it held 8 MiB RSS",
         "  line 8 · 37.411555 s after the boot",
+        "  why             ##################.................. 6.0 MiB of 12.0 MiB (50%)",
         "  whose limit     cgroup /a",
-        "  how full        ███████████████                6.0 MiB of 12.0 MiB (50%)",
         "  who asked       java (pid 7) for 1 page (4.0 KiB), 0xcc0(GFP_KERNEL)",
         "  the victim      8.0 MiB anonymous, 0 B file, 0 B shared, 64.0 KiB page tables,",
         "                  35.2 MiB address space",
@@ -259,8 +265,49 @@ def test_a_terminal_without_utf8_gets_ascii(tmp_path: Path, monkeypatch: pytest.
     out = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     monkeypatch.setattr(sys, "stdout", out)
     command.run([file(tmp_path, "log", LOG.replace(b"(java)", "(jäva)".encode()))], "text", 4096)
-    assert b"j\\xe4va was killed" in out.buffer.getvalue()
+    assert b"j\\xe4va (pid 7, cgroup /a/b) was OOM-killed" in out.buffer.getvalue()
     assert b"####" in out.buffer.getvalue()
+
+
+def capture(stem: str) -> Path:
+    return next(path for path in CAPTURES if path.stem == stem)
+
+
+@pytest.mark.parametrize("columns", [40, 80, 100, 140])
+def test_what_filled_the_memory_is_a_bar_of_letters(
+    columns: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    command.run([str(capture("v618-cgroup-v1-mixed"))], "text", 4096)
+    out = capsys.readouterr().out
+    (line,) = [line for line in out.splitlines() if line.endswith("48.0 MiB of 48.0 MiB (100%)")]
+    bar = re.findall(r"([A-Z.]+) ", line)[0]
+    assert re.fullmatch(r"A+T+C+K?", bar)
+    assert len(bar) == min(60, columns - 2 - (16 if columns >= 60 else 0) - len(" 48.0 MiB of 48.0 MiB (100%)"))
+    assert abs(bar.count("T") - len(bar) * 16 / 48) < 2
+    legend = " ".join(out.split())
+    for words in ("A anonymous memory 17.3 MiB", "T tmpfs and shared memory 16.0 MiB", "C page cache 14.0 MiB"):
+        assert words in legend
+
+
+def test_paths_and_owners_can_be_copied_whole(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    command.run([str(capture("v618-cgroup-v1-pod"))], "text", 4096)
+    lines = capsys.readouterr().out.splitlines()
+    command.run([str(capture("v618-cgroup-v1-pod"))], "json", 4096)
+    row = json.loads(capsys.readouterr().out.splitlines()[0])
+    for attribute in (schema.CONTAINER_ID, schema.POD_UID, schema.MEMCG_PATH, schema.VICTIM_CGROUP):
+        assert any(line.endswith(row[attribute.name]) for line in lines), attribute
+
+
+def test_a_terminal_without_utf8_gets_a_sentence_in_ascii(monkeypatch: pytest.MonkeyPatch) -> None:
+    out = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", out)
+    command.run([str(capture("v618-storm"))], "text", 4096)
+    assert b"2 x storm hold 9.52" in b" ".join(out.buffer.getvalue().split())
+    assert b"\\xd7" not in out.buffer.getvalue()
 
 
 @pytest.mark.parametrize("columns", [40, 59, 60, 80, 200])
@@ -271,8 +318,9 @@ def test_no_line_is_wider_than_the_terminal(
     monkeypatch.setenv("COLUMNS", str(columns))
     command.run([str(path)], "text", 4096)
     out = capsys.readouterr().out
-    assert "was killed" in " ".join(out.split())
-    assert max(width(line) for line in out.splitlines()) <= columns
+    assert "was OOM-killed" in " ".join(out.split())
+    folded = [line for line in out.splitlines() if not COPIED.match(line)]
+    assert max(width(line) for line in folded) <= columns
     assert out.replace("\n", "").isprintable()
 
 
