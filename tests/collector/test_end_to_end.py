@@ -179,4 +179,5 @@ def test_all_that_arrives_is_in_the_schema(collector: Collector, tmp_path: Path)
         assert point.start_time_unix_nano < point.time_unix_nano
     page = collector.prometheus()
     for metric in schema.METRICS:
-        assert any(sample.name == metric.prometheus_name for sample in page.samples), metric.name
+        is_there = any(sample.name == metric.prometheus_name for sample in page.samples)
+        assert is_there or metric is schema.TRACE_OVERWRITTEN, metric.name  # a machine may have no trace ring

@@ -24,7 +24,8 @@ pytestmark = pytest.mark.timeout(900)
 class Storm:
     """kernel, limit of a container, kills at a time, number of kills (kills_short: in the short form).
 
-    source: of the cgroup where there is no report; least: the share of these kills that have one
+    source: `tracefs`, or `proc` where tracefs is not mounted: then from /proc, or from the counters of cgroups
+    least: the share of the kills without a report that have a cgroup
     is_v1: the memory controller is in a cgroup v1; is_long: it runs in the long form alone
     """
 
@@ -45,9 +46,12 @@ class Storm:
 
 STORMS = (
     Storm("6.12", "tracefs", 8, 8, 1.0, kills_short=100, is_long=False),
-    Storm("6.1", "proc", 64, 1, 0.95, kills_short=60, is_long=False),
+    Storm("6.1", "proc", 8, 8, 0.0, kills_short=100, is_long=False),
     *(Storm("6.12", "tracefs", limit, parallel, 1.0) for limit, parallel in ((8, 1), (64, 1), (64, 8))),
-    *(Storm("6.1", "proc", limit, parallel, least) for limit, parallel, least in ((8, 1, 0), (8, 8, 0), (64, 8, 0.95))),
+    *(
+        Storm("6.1", "proc", limit, parallel, least)
+        for limit, parallel, least in ((8, 1, 0), (64, 1, 0.95), (64, 8, 0.95))
+    ),
     *(Storm("6.12", "proc", limit, 8, 0.0) for limit in (8, 64)),
     *(Storm(kernel, "proc", limit, 8, 0.0, is_v1=True) for kernel in ("6.1", "6.12") for limit in (8, 64)),
 )
@@ -67,10 +71,11 @@ def test_every_victim_has_its_owner_or_none(tmp_path: Path, storm: Storm, capsys
         kills = stage.await_received(containers.storm(number, parallel=storm.parallel))
         found = sources(kills)
         without_report = len(kills) - found["report"]
+        assert without_report, "this machine is so slow that the kernel printed all reports"
         with capsys.disabled():
-            share = found[storm.source] / without_report
+            share = 1 - found["none"] / without_report
             print(f"\n| {storm} | {len(kills)} kills | {dict(found)} | {share:.1%} of those without a report |")  # noqa: T201
         assert containers.wrong(kills) == []
-        assert set(found) <= {"report", storm.source, "none"}
+        assert ("tracefs" in found, "proc" in found) == (storm.source == "tracefs", storm.source == "proc")
         assert share >= storm.least
         assert stage.counted == len(kills)

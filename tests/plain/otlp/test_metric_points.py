@@ -33,6 +33,7 @@ def test_every_metric_of_the_table_is_exported_as_it_says(*, is_delta: bool) -> 
     world = MetricWorld(is_delta=is_delta)
     world.health.is_durable = True
     world.health.clock_compared(0.25)
+    world.health.trace_ring_read(2)
     metrics = exported(world)
     assert set(metrics) == {metric.name for metric in schema.METRICS}
     for metric in schema.METRICS:
@@ -51,7 +52,9 @@ def test_every_metric_of_the_table_is_exported_as_it_says(*, is_delta: bool) -> 
 
 def test_what_is_not_known_is_absent() -> None:
     world = MetricWorld()
-    assert not {schema.SPOOL_DURABLE.name, schema.CLOCK_OFFSET.name} & set(exported(world))
+    assert not {one.name for one in (schema.SPOOL_DURABLE, schema.CLOCK_OFFSET, schema.TRACE_OVERWRITTEN)} & set(
+        exported(world)
+    )
     assert schema.KERNEL_KILLS.name in exported(world)
     world.kernel_kills = None
     assert schema.KERNEL_KILLS.name not in exported(world), "it cannot be read at the moment"

@@ -141,7 +141,8 @@ def test_equal_lines_of_two_kills_have_two_uids() -> None:
 
 def test_a_kill_whose_line_came_is_not_lost() -> None:
     clock = Clock()
-    trace = VictimTrace(Ring([traced(), LINE]), Paths(), clock_s=clock)
+    earlier = replace(traced(), time_ns=LINE_NS - 20_000_000)  # the kernel marked it while it was already exiting
+    trace = VictimTrace(Ring([earlier, traced(), LINE]), Paths(), clock_s=clock)
     assert trace.find(killed()) is not None
     trace.log_lost(is_backlog=False)
     clock.now_s += MIN_AGE_S
