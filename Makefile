@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
 OTHERS := plain fuzz kernel crash faults disk collector packaging
 SOURCES := pyproject.toml README.md $(shell find otel_oom -type f -not -name '*.pyc')
 
-.PHONY: demo help test test-vm test-others plain check lint types coverage collector tables docs crash outage peers fuzz mutants bench clean FORCE
+.PHONY: demo help test test-vm test-others plain check lint types coverage collector tables docs crash storms outage peers fuzz mutants bench clean FORCE
 
 demo: $(VENV)/demo.stamp ## show one OOM kill and its record; the first run makes .venv (1 to 2 minutes)
 	@$(BIN)/otel-oom demo
@@ -61,6 +61,9 @@ docs: $(VENV)/test.stamp ## build the documents as a site, in build/site
 
 crash: $(VENV)/test.stamp ## run the long crash tests: 200 SIGKILLs and pauses of 60 s, both protocols (12 min)
 	OTEL_OOM_CRASHES=200 OTEL_OOM_PAUSE_S=60 $(BIN)/python -m pytest -q tests/crash
+
+storms: $(VENV)/test.stamp ## run all storms of kills in guests: both kernels, cgroup v1 and v2, small and large victims (30 min)
+	OTEL_OOM_STORMS=all $(BIN)/python -m pytest -q tests/vm/test_storm.py
 
 outage: $(VENV)/test.stamp ## run the long outage test: 10,000 events, ten minutes without a collector
 	OTEL_OOM_OUTAGE_S=600 $(BIN)/python -m pytest -q tests/faults/test_outage.py

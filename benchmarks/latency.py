@@ -4,6 +4,9 @@ All ways end in one OTLP/HTTP receiver in this process and take their turns reco
 strikes all of them alike. Emitting begins where a ready-made record is handed over: to the SDK's logger, to the agent's
 spool. The agent's ways are shown from the read of a recorded kill line as well: with the parsing and a look at /proc.
 
+One agent also reads the state of a real cgroup for each kill: that of this process. Its last rows are ratios to the
+agent without it.
+
     python benchmarks/latency.py [RECORDS]
 """
 
@@ -17,6 +20,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from opentelemetry._logs import SeverityNumber
 from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
@@ -24,6 +28,8 @@ from opentelemetry.sdk._logs import LoggerProvider, LogRecordProcessor
 from opentelemetry.sdk._logs.export import BatchLogRecordProcessor, SimpleLogRecordProcessor
 
 from otel_oom.agent import start
+from otel_oom.cgroupfs.cgroup_mounts import MemoryHierarchy, mounts_of_this_process
+from otel_oom.cgroupfs.memory_state import MemoryStates, State
 from otel_oom.config.settings import load_config
 from otel_oom.demo.otlp_receiver import Receiver
 from otel_oom.kernel.recorded_log import RecordedLog
@@ -34,6 +40,7 @@ from otel_oom.telemetry.event import Event
 
 _WITH = "otel-oom with the spool"
 _WITHOUT = "otel-oom --spool none"
+_STATE = "otel-oom --spool none, with the cgroup's state"
 _SIMPLE = "SimpleLogRecordProcessor"
 
 
@@ -65,8 +72,37 @@ class Moments:
     written: list[float] = field(default_factory=list)
 
 
+class OwnCgroup(MemoryStates):
+    """Reads the cgroup of this process in place of the recorded one, and notes the processor time that it takes."""
+
+    def __init__(self, hierarchy: MemoryHierarchy) -> None:
+        super().__init__(hierarchy)
+        self.took_ms: list[float] = []
+        self._path = own_cgroup(hierarchy)
+
+    def of(self, limit: str | None, victim: str | None) -> State:
+        """The state of this process's cgroup, whatever cgroup the recording names."""
+        assert limit
+        assert victim
+        began_ns = time.thread_time_ns()
+        state = super().of(self._path, None)
+        self.took_ms.append((time.thread_time_ns() - began_ns) / 1e6)
+        return state
+
+
+def own_cgroup(hierarchy: MemoryHierarchy) -> str:
+    """The path of this process in the hierarchy, from /proc/self/cgroup."""
+    for line in Path("/proc/self/cgroup").read_text().splitlines():
+        _, controllers, path = line.split(":", 2)
+        if ("memory" in controllers.split(",")) if hierarchy.version == 1 else not controllers:
+            return path
+    raise LookupError("/proc/self/cgroup")
+
+
 @contextmanager
-def agent(endpoint: str, spool: str, moments: Moments) -> Iterator[Callable[[], None]]:
+def agent(
+    endpoint: str, spool: str, moments: Moments, memory_states: MemoryStates | None = None
+) -> Iterator[Callable[[], None]]:
     """An agent that reads a recording. As beside a real kernel it reads the counter, which has each kill."""
     feed = RecordedLog()
     played = 0
@@ -81,7 +117,10 @@ def agent(endpoint: str, spool: str, moments: Moments) -> Iterator[Callable[[], 
         feed.play()
 
     made = start.prepare(
-        load_config({"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint}, spool=spool), source=feed, kernel_kills=kernel_kills
+        load_config({"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint}, spool=spool),
+        source=feed,
+        kernel_kills=kernel_kills,
+        memory_states=memory_states,
     )
     put, saved = made.spool.put, made.spool.saved
 
@@ -107,7 +146,9 @@ def agent(endpoint: str, spool: str, moments: Moments) -> Iterator[Callable[[], 
 
 def main(records: int) -> None:
     """Measure and print."""
-    moments = {_WITH: Moments(), _WITHOUT: Moments()}
+    moments = {_WITH: Moments(), _WITHOUT: Moments(), _STATE: Moments()}
+    hierarchy = mounts_of_this_process().memory
+    states = OwnCgroup(hierarchy) if hierarchy else None
     with ExitStack() as stack:
         receiver = stack.enter_context(Receiver())
         endpoint = f"{receiver.endpoint}/v1/logs"
@@ -115,9 +156,11 @@ def main(records: int) -> None:
         ways = {
             _WITH: stack.enter_context(agent(receiver.endpoint, directory, moments[_WITH])),
             _WITHOUT: stack.enter_context(agent(receiver.endpoint, "none", moments[_WITHOUT])),
-            _SIMPLE: stock(SimpleLogRecordProcessor(OTLPLogExporter(endpoint=endpoint))),
-            "BatchLogRecordProcessor": stock(BatchLogRecordProcessor(OTLPLogExporter(endpoint=endpoint))),
         }
+        if states is not None:
+            ways[_STATE] = stack.enter_context(agent(receiver.endpoint, "none", moments[_STATE], states))
+        ways[_SIMPLE] = stock(SimpleLogRecordProcessor(OTLPLogExporter(endpoint=endpoint)))
+        ways["BatchLogRecordProcessor"] = stock(BatchLogRecordProcessor(OTLPLogExporter(endpoint=endpoint)))
         took_ms: dict[str, list[float]] = {}
         durable_ms: list[float] = []
         for turn in range(records + 5):
@@ -136,11 +179,17 @@ def main(records: int) -> None:
                     took_ms.setdefault(f"{way}, from the kill line", []).append((ended - began) * 1e3)
                 durable_ms += [(moment.written[0] - began) * 1e3] if moment.written else []
     print(f"{records} records each, one at a time, OTLP/HTTP to a receiver in the same process: emit to receipt\n")
-    print(f"{'':<44}{'p50 ms':>8}{'p99 ms':>8}{'p50 ratio':>11}{'p99 ratio':>11}")
+    print(f"{'':<68}{'p50 ms':>8}{'p99 ms':>8}{'p50 ratio':>11}{'p99 ratio':>11}")
     simple = _p50_p99(took_ms[_SIMPLE])
     for way, samples in took_ms.items():
         p50, p99 = _p50_p99(samples)
-        print(f"{way:<44}{p50:>8.2f}{p99:>8.2f}{p50 / simple[0]:>11.2f}{p99 / simple[1]:>11.2f}")
+        print(f"{way:<68}{p50:>8.2f}{p99:>8.2f}{p50 / simple[0]:>11.2f}{p99 / simple[1]:>11.2f}")
+    if states is not None:
+        for ending in ("", ", from the kill line"):
+            p50, p99 = _p50_p99(took_ms[_STATE + ending])
+            p50_without, p99_without = _p50_p99(took_ms[_WITHOUT + ending])
+            print(f"the cgroup's state{ending}: {p50 / p50_without:.2f} of p50, {p99 / p99_without:.2f} of p99")
+        print("its look alone, processor time: p50 {:.2f} ms, p99 {:.2f} ms".format(*_p50_p99(states.took_ms)))
     print(f"\non disk after: p50 {statistics.median(durable_ms):.1f} ms, at most {max(durable_ms):.1f} ms")
 
 

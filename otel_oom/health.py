@@ -40,6 +40,8 @@ class Health:
         """Number of clock jumps and forks. The machine may have slept, so connections are opened again."""
         self.clock_offset_s: float | None = None
         """This machine's wall clock minus the collector's, seconds. None: it sent no time since the start or a jump."""
+        self.trace_overwritten: int | None = None
+        """Events of the kernel's trace ring that were overwritten before they were read. None: there is no ring."""
         self._log = RateLimitedLog()
         self._failing: set[str] = set()
 
@@ -47,6 +49,25 @@ class Health:
         """Records were overwritten before the read."""
         self.records["lost"] += count
         self._log.log("lost", logging.WARNING, "%d records of the kernel log were overwritten before the read", count)
+
+    def kills_found_in_trace(self, count: int) -> None:
+        """Kill lines that the log lost are in the kernel's trace."""
+        self._log.log(
+            "found in trace", logging.WARNING, "%d kill(s) that the kernel log lost are in the kernel's trace", count
+        )
+
+    def trace_ring_read(self, overwritten: int) -> None:
+        """The trace ring was read. overwritten: events that were lost in it, since it was made."""
+        newly = overwritten - (self.trace_overwritten or 0)
+        self.trace_overwritten = overwritten
+        if newly > 0:
+            self._log.log(
+                "trace",
+                logging.WARNING,
+                "%d events of the kernel's trace ring were overwritten before the read: kills of that time have no"
+                " cgroup from it; write a larger size to /sys/kernel/tracing/instances/otel-oom/buffer_size_kb",
+                newly,
+            )
 
     def record_malformed(self, malformed: Malformed) -> None:
         """The device returned bytes that are not a record."""

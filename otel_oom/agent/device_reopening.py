@@ -7,7 +7,7 @@ from typing import Final
 
 from otel_oom.errors import OtelOomError
 from otel_oom.health import Health
-from otel_oom.kernel.device import Closed, Source
+from otel_oom.kernel.log_source import Closed, Source
 
 _REOPEN_S: Final = 5.0
 

@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from otel_oom.agent.reader import Reader
 from otel_oom.health import Health
-from otel_oom.kernel.device import Source
+from otel_oom.kernel.log_source import Source
 from otel_oom.machine.identity import MachineIdentity
 from otel_oom.spool.checkpoint import Checkpoint
 from otel_oom.totals import ResourceIdentity

@@ -9,12 +9,13 @@ from dataclasses import dataclass, replace
 from otel_oom.agent.reader import Reader
 from otel_oom.agent.reconciliation import Reconciliation
 from otel_oom.health import Health
-from otel_oom.kernel.device import Clock, Source
+from otel_oom.kernel.log_source import Clock, Source
 from otel_oom.machine.identity import MachineIdentity
 from otel_oom.machine.victim_cgroup import Look, no_glance
 from otel_oom.spool.checkpoint import Checkpoint
 from otel_oom.spool.spool import Spool
 from otel_oom.totals import Totals
+from otel_oom.victim_trace.victim_trace import LostKills
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +23,25 @@ class OpenLog:
     """The kernel log, open where this agent begins to read.
 
     began_at: sequence of the first record that this agent reads, None where records are not numbered
+    is_resumed: the comparison with the kernel's counter began before this start
     """
 
     source: Source
     reader: Reader
     reconciliation: Reconciliation
     began_at: int | None
+    is_resumed: bool
+
+    def add_lost_kills(self, lost: LostKills, counted: int | None) -> bool:
+        """Add kills whose lines the log lost, if the kernel's counter has all of them. Returns whether it has.
+
+        counted: that counter, None where it does not count
+        """
+        if not lost.lines or not self.reconciliation.confirms(counted, lost.lines):
+            return False
+        self.reconciliation.add_lines(lost.lines)
+        self.reader.batch.findings.extend(lost.kills)
+        return True
 
     def checkpoint(self, before: Checkpoint, totals: Totals) -> Checkpoint:
         """The checkpoint after all that was read. totals: of all that was read."""
@@ -77,6 +91,6 @@ def open_log(
         # one, because the kernel kills under its `oom_lock`.
         lowerings = counted - counted_before + 1
     reconciliation = Reconciliation(base, lines=begin.lines, surplus=begin.totals.surplus, lowerings=lowerings)
-    log = OpenLog(source, reader, reconciliation, reader.next_sequence)
+    log = OpenLog(source, reader, reconciliation, reader.next_sequence, is_resumed=not is_read_now)
     spool.begin(log.checkpoint(begin, begin.totals))
     return log

@@ -17,13 +17,15 @@ from typing import Final
 
 from otel_oom.agent.device_reopening import reopen
 from otel_oom.agent.event_builder import EventBuilder
+from otel_oom.agent.kill_log import KillLog
 from otel_oom.agent.late_spool import read_missed
 from otel_oom.agent.log_opening import OpenLog
-from otel_oom.agent.reader import BurstEnd, More, ReadBatch, Reader
+from otel_oom.agent.read_batch import BurstEnd, More, ReadBatch
+from otel_oom.agent.reader import Reader
 from otel_oom.agent.reconciliation import MIN_SURPLUS_AGE_S
+from otel_oom.agent.trace_opening import NO_TRACE, Trace
 from otel_oom.health import Health
-from otel_oom.kernel.device import Clock, Closed, Source
-from otel_oom.kernel.oom_kill import OomKill
+from otel_oom.kernel.log_source import Clock, Closed, Source
 from otel_oom.machine.clock_jumps import ClockJumps
 from otel_oom.machine.fork_detection import ForkDetection
 from otel_oom.machine.identity import MachineIdentity
@@ -43,6 +45,7 @@ class Agent:
     kernel_kills: the kernel's counter, None without; wall_ns: the clock of all stamps
     source_at: the same log from a record on, to catch up with a spool that is found late
     reads_backlog: the log is read from before this agent's start
+    trace: of kill lines that the log may lose
     """
 
     def __init__(
@@ -56,8 +59,10 @@ class Agent:
         *,
         kernel_kills: Callable[[], int | None],
         source_at: Callable[[int], Source],
+        kill_log: KillLog | None = None,
         reads_backlog: bool = False,
         wall_ns: Clock = time.time_ns,
+        trace: Trace = NO_TRACE,
     ) -> None:
         self._kernel_log = kernel_log
         self._source = kernel_log.source
@@ -70,7 +75,9 @@ class Agent:
         self._forks = forks
         self._kernel_kills = kernel_kills
         self._source_at = source_at
+        self._kill_log = kill_log or KillLog()
         self._wall_ns = wall_ns
+        self._trace = trace
         self._clocks = ClockJumps(wall_ns, time.monotonic_ns)
         self._is_backlog = reads_backlog
         self._compare_due_s = 0.0
@@ -116,12 +123,17 @@ class Agent:
         end = self._read()
         is_drained = not isinstance(end, More)
         is_check_due = is_drained and now_s >= self._compare_due_s
+        counted = None
         if is_check_due:
             self._compare_due_s = now_s + _COMPARE_S
             counted = self._kernel_kills()
+            lost = self._trace.take_lost(self._machine.boot_id, self._wall_ns())
+            if self._kernel_log.add_lost_kills(lost, counted):
+                self._health.kills_found_in_trace(len(lost.kills))
             if counted is not None and (surplus := self._reconciliation.compare(counted, now_s)):
                 self._surpluses.append(surplus)
         self._pass_on(now_s, is_check_due=is_check_due)
+        self._event_builder.look_at_counters(self._reader.kill_lines, counted)
         earlier = self._spool.earlier_checkpoint
         if earlier is not None:
             try:
@@ -129,9 +141,9 @@ class Agent:
             finally:
                 self._spool.earlier_taken()
         self._is_backlog = self._is_backlog and not is_drained
+        self._kill_log.end_turn(is_backlog=self._is_backlog)
         if isinstance(end, Closed):
-            wake_sender = self._spool.wake
-            reopen(self._source, end, self._health, wake_sender=wake_sender, is_stopped=lambda: self._is_stopped)
+            reopen(self._source, end, self._health, wake_sender=self._spool.wake, is_stopped=lambda: self._is_stopped)
         elif is_drained and not self._is_stopped:
             self._source.wait(self._compare_due_s - time.monotonic())
 
@@ -145,6 +157,7 @@ class Agent:
                 self._pass_on(time.monotonic(), is_check_due=False)
         finally:
             self._publish_read()
+            self._kill_log.close()
 
     def _read(self) -> BurstEnd:
         """One burst, its kill lines reconciled even where it fails on the way."""
@@ -169,7 +182,10 @@ class Agent:
 
     def _pass_on(self, now_s: float, *, is_check_due: bool) -> None:
         """Put what was read into the spool under the identity of that time. After a fork the identity may change."""
-        is_forked = self._publish_read().is_forked
+        batch = self._publish_read()
+        if batch.lost:
+            self._trace.log_lost(is_backlog=self._is_backlog)
+        is_forked = batch.is_forked
         if is_forked:
             self._health.forked()
             self._spool.wake()
@@ -209,15 +225,10 @@ class Agent:
             events.append(other_events.clock_jumped_event(self._jumped_s, boot_id, self._wall_ns()))
         if batch.lost:
             events.append(other_events.records_lost_event(batch.lost, boot_id, batch.lost_ns))
-        for finding in batch.findings:
-            events += self._event_builder.events_of(
-                finding,
-                batch.glances.get(finding.record.sequence),
-                is_backlog=is_backlog,
-                is_unconfirmed=not self._is_confirmed,
-            )
-            if isinstance(finding, OomKill):
-                totals = totals.plus(finding.scope, finding.observed_ns)
+        is_unconfirmed, lines = not self._is_confirmed, self._reader.kill_lines
+        events += self._event_builder.events_of(batch, lines, is_backlog=is_backlog, is_unconfirmed=is_unconfirmed)
+        for kill in batch.kills:
+            totals = totals.plus(kill.scope, kill.observed_ns)
         for surplus in self._surpluses:
             events.append(other_events.surplus_event(surplus, boot_id, self._wall_ns()))
             totals = totals.plus_surplus(surplus)
@@ -230,3 +241,4 @@ class Agent:
         self._spool.put(events, replace(after, base=base, carried_over=None))
         self._reconciliation.add_carried_over(carried_over)  # after the put: if it fails, all of this is done again
         self._surpluses, self._is_confirmed, self._jumped_s = [], True, 0.0
+        self._kill_log.add(events)

@@ -15,50 +15,23 @@ Rules:
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
-from typing import Final, Literal, TypeAlias
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final, Literal
 
+from otel_oom.agent.read_batch import BurstEnd, Drained, More, ReadBatch
 from otel_oom.health import Health
 from otel_oom.kernel import kmsg_record, oom_lines, vm_fork_line
-from otel_oom.kernel.device import Closed, Item, Lost, Reading, Source
 from otel_oom.kernel.kill_assembler import Assembler
-from otel_oom.kernel.oom_kill import Finding, Forged, NoVictim, OomKill, Repeat
+from otel_oom.kernel.log_source import Item, Lost, Reading, Skipped, Source
+from otel_oom.kernel.oom_kill import Finding, Forged, OomKill, Repeat
 from otel_oom.machine.identity import MachineIdentity
-from otel_oom.machine.victim_cgroup import Glance, Look, no_glance
+from otel_oom.machine.victim_cgroup import Look, no_glance
 
 _VM_FORK: Final = vm_fork_line.VM_FORK.encode()
+_WORDS: Final = (*oom_lines.WORDS_OF_MARKERS, _VM_FORK)
+"""A record without any of these matters only while a report is open."""
 _BURST: Final = 1_000  # records: in a flood that never ends, findings are passed on after each burst
-
-
-@dataclass(frozen=True, slots=True)
-class More:
-    """A burst ended before the log did: there may be more to read."""
-
-
-@dataclass(frozen=True, slots=True)
-class Drained:
-    """All that the log holds was read."""
-
-
-BurstEnd: TypeAlias = More | Drained | Closed
-
-
-@dataclass(frozen=True, slots=True)
-class ReadBatch:
-    """What reading brought.
-
-    claims: kill lines with an unknown cause: kills if the kernel's counter has them
-    glances: what /proc had of the victim, by the sequence of the kill line
-    lost: records that were overwritten before they were read; lost_ns: when the last loss was seen, wall clock ns
-    is_forked: the last record reports a fork of the virtual machine
-    """
-
-    findings: list[OomKill | NoVictim] = field(default_factory=list)
-    claims: list[OomKill] = field(default_factory=list)
-    glances: dict[int, Glance] = field(default_factory=dict)
-    lost: int = 0
-    lost_ns: int = 0
-    is_forked: bool = False
 
 
 class Reader:
@@ -145,15 +118,19 @@ class Reader:
         if self.batch.is_forked:  # not passed on yet
             return More()
         try:
-            for _ in range(_BURST):
+            left = _BURST
+            while left > 0:
+                left -= 1
                 ahead, self._ahead = self._ahead, None
-                reading = ahead or self._source.read()
-                if isinstance(reading, Item):
-                    sequence = kmsg_record.sequence_of(reading.raw)
-                    if (sequence or 0) >= self._until:
+                reading = ahead or self._source.read(self._words)
+                if isinstance(reading, Skipped):
+                    self._health.records["read"] += reading.count
+                    left -= reading.count
+                elif isinstance(reading, Item):
+                    if self._until < math.inf and (kmsg_record.sequence_of(reading.raw) or 0) >= self._until:
                         return Drained()
                     self._health.records["read"] += 1
-                    self._feed(reading, sequence)
+                    self._feed(reading)
                     if _VM_FORK in reading.raw and self._is_fork(reading):
                         self.batch = replace(self.batch, is_forked=True)
                         return More()
@@ -177,6 +154,11 @@ class Reader:
         finally:
             self._source.close()
 
+    @property
+    def _words(self) -> Sequence[bytes]:
+        """The words without which the source may skip a record. Where reading has an end, each record is looked at."""
+        return () if self._assembler.is_open or self._until < math.inf else _WORDS
+
     def _lose(self, lost: Lost) -> None:
         self._assembler.lost()
         if count := self._uncounted_in(lost):
@@ -194,18 +176,26 @@ class Reader:
             return False
         return vm_fork_line.is_vm_fork(record)
 
-    def _feed(self, item: Item, sequence: int | None) -> None:
-        has_marker = oom_lines.OOM_MARKER.search(item.raw) is not None
-        if not has_marker and not self._assembler.is_open and sequence is not None:
+    def _feed(self, item: Item) -> None:
+        if not self._assembler.is_open and not self._begins_something(item.raw):
             return
-        if not self._assembler.is_open and sequence is not None and (killed := oom_lines.KILLED_PID.search(item.raw)):
-            self._note_victim(sequence, int(killed[1]))
         try:
-            findings = self._interpret(item, has_marker=has_marker)
+            findings = self._interpret(item)
         except Exception as error:  # noqa: BLE001 the next record is read
             self._health.record_failed(item.raw, error)
-            findings = self._interpret_alone(item, has_marker=has_marker)
+            findings = self._interpret_alone(item)
         self._add(findings)
+
+    def _begins_something(self, raw: bytes) -> bool:
+        """Whether a record matters while no report is open. A victim's cgroup is read at once."""
+        sequence = kmsg_record.sequence_of(raw)
+        if sequence is None:
+            return True  # it is malformed, and counted as such
+        if oom_lines.OOM_MARKER.search(raw) is None:
+            return False
+        if killed := oom_lines.KILLED_PID.search(raw):
+            self._note_victim(sequence, int(killed[1]))
+        return True
 
     def _note_victim(self, sequence: int, pid: int) -> None:
         try:
@@ -214,23 +204,23 @@ class Reader:
         except Exception as error:  # noqa: BLE001 the kill is delivered without the cgroup
             self._health.bug("the look at a victim in /proc", error)
 
-    def _interpret_alone(self, item: Item, *, has_marker: bool) -> tuple[Finding, ...]:
+    def _interpret_alone(self, item: Item) -> tuple[Finding, ...]:
         """Interpret a record again, without the report before it: the failure may lie in the report."""
         held = self._assembler.release_held()
         self._assembler = Assembler(self._machine.boot_id, self._machine.page_size)
         try:
-            return (*held, *self._interpret(item, has_marker=has_marker))
+            return (*held, *self._interpret(item))
         except Exception as error:  # noqa: BLE001 the record is counted already; the reconciliation shows a missed kill
             self._health.bug("the reading of a kill line", error)
             return held
 
-    def _interpret(self, item: Item, *, has_marker: bool) -> tuple[Finding, ...]:
+    def _interpret(self, item: Item) -> tuple[Finding, ...]:
         record = kmsg_record.parse(item.raw)
         if isinstance(record, kmsg_record.Malformed):
             self._health.record_malformed(record)
             return ()
         if record.facility != kmsg_record.FACILITY_KERNEL:
-            if has_marker and record.sequence >= self._first_uncounted:
+            if record.sequence >= self._first_uncounted and oom_lines.OOM_MARKER.search(item.raw):
                 self._health.record_refused(record)
             return ()
         return self._assembler.feed(record, item.observed_ns)

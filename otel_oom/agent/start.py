@@ -11,12 +11,17 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from otel_oom import __version__, schema
 from otel_oom.agent import warm_up
 from otel_oom.agent.event_builder import EventBuilder
+from otel_oom.agent.kill_log import KillLog
 from otel_oom.agent.log_opening import open_log
 from otel_oom.agent.loop import Agent
 from otel_oom.agent.start_point import StartPoint, find_start_point, load_spool, random_part, read_known_machine
+from otel_oom.agent.trace_opening import NO_TRACE, open_trace
+from otel_oom.agent.victim_cgroups import VictimCgroups, open_counters
+from otel_oom.cgroupfs.memory_state import MemoryStates, open_memory_states
 from otel_oom.config.settings import Config
 from otel_oom.health import Health
-from otel_oom.kernel.device import Clock, Device, Source
+from otel_oom.kernel.device import Device
+from otel_oom.kernel.log_source import Clock, Source
 from otel_oom.kernel.oom_kill import OomKill
 from otel_oom.machine import procfs, victim_process
 from otel_oom.machine.fork_detection import ForkDetection
@@ -26,8 +31,6 @@ from otel_oom.machine.victim_cgroup import glance, no_glance, sees_host_cgroups
 from otel_oom.otlp import build_sender
 from otel_oom.otlp.sender import Sender
 from otel_oom.spool.spool import Spool
-from otel_oom.victim_trace.traced_cgroups import TracedCgroup, open_traced_cgroups
-from otel_oom.victim_trace.tracefs_setup import Unavailable
 
 if TYPE_CHECKING:
     from otel_oom.spool.sqlite_store import Stored
@@ -84,6 +87,7 @@ def prepare(
     source: Source | None = None,
     kernel_kills: KernelKills | None = None,
     wall_ns: Clock = time.time_ns,
+    memory_states: MemoryStates | None = None,
     reads_trace: bool = False,
 ) -> ReadyAgent:
     """Prepare an agent that reads the device of the settings, with this kernel's counter, or the given source.
@@ -91,6 +95,7 @@ def prepare(
     reads_trace: it takes victims out of the kernel's trace ring, which one agent of a machine can do
     kernel_kills: the counter of the kernel whose log `source` is; None: /proc/vmstat for the device, no counter for a
     given source
+    memory_states: of the cgroups that the log names; None: of this machine for the device, none for a given source
 
     1. The spool is loaded first: its checkpoint says where in the kernel log to begin.
     2. The start point is decided before the log is opened: the device is opened at the checkpoint.
@@ -107,7 +112,8 @@ def prepare(
     health = Health()
     writer, stored = load_spool(config)
     try:
-        return _prepare(config, health, writer, stored, source, kernel_kills, wall_ns, reads_trace=reads_trace)
+        states = memory_states or (open_memory_states(config.cgroupfs) if source is None else None)
+        return _prepare(config, health, writer, stored, source, kernel_kills, wall_ns, states, reads_trace=reads_trace)
     except BaseException:
         if writer is not None:
             writer.stop(_LAST_WRITES_S)
@@ -122,11 +128,13 @@ def _prepare(
     source: Source | None,
     kernel_kills: KernelKills | None,
     wall_ns: Clock,
+    memory_states: MemoryStates | None,
     *,
     reads_trace: bool,
 ) -> ReadyAgent:
     point = find_start_point(stored, config, health, wall_ns)
     checkpoint = point.checkpoint
+    counters = open_counters(config.cgroupfs) if source is None else None
     if kernel_kills is None:
         kernel_kills = procfs.oom_kills if source is None else _no_counter
     source = source or Device(
@@ -167,17 +175,20 @@ def _prepare(
         random_part=random_part if stored is None or is_always else str,
         now_s=time.monotonic(),
     )
+    trace = open_trace(health, is_resumed=kernel_log.is_resumed) if reads_trace else NO_TRACE
     agent = Agent(
         kernel_log,
         spool,
         health,
         point.machine,
-        _event_builder(config, health, point, reads_trace=reads_trace),
+        _event_builder(config, health, point, VictimCgroups(health, trace.find, counters), memory_states),
         forks,
         kernel_kills=kernel_kills,
         source_at=lambda cursor: Device(config.device, from_ring=True, resume_at=cursor or None, clock=wall_ns),
+        kill_log=KillLog(is_on=config.log.shows_kills),
         reads_backlog=point.reads_backlog,
         wall_ns=wall_ns,
+        trace=trace,
     )
     sender = build_sender.build(
         config,
@@ -211,7 +222,13 @@ def _no_counter() -> None:
     """The counter of a kernel that does not count."""
 
 
-def _event_builder(config: Config, health: Health, point: StartPoint, *, reads_trace: bool) -> EventBuilder:
+def _event_builder(
+    config: Config,
+    health: Health,
+    point: StartPoint,
+    victim_cgroups: VictimCgroups,
+    memory_states: MemoryStates | None,
+) -> EventBuilder:
     def look_at_victim(kill: OomKill) -> Mapping[str, victim_process.Fact]:
         if not point.sees_host_pids:
             return {}
@@ -221,22 +238,8 @@ def _event_builder(config: Config, health: Health, point: StartPoint, *, reads_t
         health,
         point.machine.boot_id,
         look_at_victim,
-        _open_trace() if reads_trace else _no_trace,
+        victim_cgroups,
+        memory_states,
         log_epoch_ns=point.checkpoint.log_epoch_ns,
         previous_pid=point.crashed.agent_pid if point.crashed else 0,
     )
-
-
-def _open_trace() -> Callable[[OomKill], TracedCgroup | None]:
-    cgroups = open_traced_cgroups()
-    if isinstance(cgroups, Unavailable):
-        log.info(
-            "kills without a report get their cgroup from /proc, which has it for some of them: %s", cgroups.reason
-        )
-        return _no_trace
-    log.info("kills without a report get their cgroup from the kernel's trace events")
-    return cgroups.find
-
-
-def _no_trace(_kill: OomKill) -> None:
-    """No trace ring is read."""

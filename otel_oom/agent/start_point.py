@@ -11,7 +11,7 @@ from uuid import uuid4
 from otel_oom.config.settings import Config
 from otel_oom.errors import NoSpoolError, SpoolHeldError
 from otel_oom.health import Health
-from otel_oom.kernel.device import Clock
+from otel_oom.kernel.log_source import Clock
 from otel_oom.machine import procfs
 from otel_oom.machine.identity import MachineIdentity, read_machine_identity
 from otel_oom.spool.checkpoint import Checkpoint, resume

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from otel_oom.kernel import kmsg_record
-from otel_oom.kernel.device import Item
 from otel_oom.kernel.kill_assembler import Assembler
+from otel_oom.kernel.log_source import Item
 from otel_oom.kernel.oom_kill import Finding, OomKill
 from otel_oom.kernel.recorded_log import RecordedLog
 from otel_oom.kernel.text_escapes import escape

@@ -112,7 +112,7 @@ def parser() -> argparse.ArgumentParser:
         "Watches the kernel log and reports every kill until it is stopped. A flag wins over its variable.",
         _RUN_EPILOG,
     )
-    for item in options.OWN:
+    for item in options.WITH_FLAG:
         text = f"{item.meaning} ({'; '.join(filter(None, (item.variable, _default(item))))})"
         if item.metavar:
             run.add_argument(item.flag, metavar=item.metavar, help=text)

@@ -10,7 +10,8 @@ Rules:
 - At most 256 lines wait. While they wait, later lines are dropped and counted; the next line says how many.
 - A write that fails (closed stderr, no reader, full disk) drops the line, and is no error.
 - Every line passes the redaction (`redaction`) and is printable (`printable_text`). Only faulthandler and gRPC's C core
-  write to stderr by themselves.
+  write to stderr by themselves. The writing thread does both: a line costs the thread that logs less than 50 µs.
+- The form of a line is `log_format`'s, from `use_format` on; before it is text for people.
 - A message is one line. The lines of a traceback follow it, indented. So no text in a message can begin a second one.
 """
 
@@ -22,11 +23,14 @@ import os
 import select
 import sys
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from queue import SimpleQueue
 from typing import Final, TextIO
 
+from otel_oom.cli.log_format import Entry, FormatName, LineFormat, as_text, choose_format
 from otel_oom.printable_text import printable_text
 
 log = logging.getLogger(__name__)
@@ -44,7 +48,8 @@ class LogOutput(logging.Handler):
         super().__init__()
         self._redact = redact
         self._stderr = stderr
-        self._lines: SimpleQueue[tuple[int, str] | None] = SimpleQueue()
+        self._format: LineFormat = as_text
+        self._lines: SimpleQueue[Entry | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._dropped = 0
         self._level_before = logging.WARNING
@@ -64,6 +69,10 @@ class LogOutput(logging.Handler):
         logging.captureWarnings(capture=False)
         threading.excepthook, sys.unraisablehook = self._hooks_before
         self.close()
+
+    def use_format(self, name: FormatName, environment: Mapping[str, str]) -> None:
+        """From now on the lines have this form, see `log_format`."""
+        self._format = choose_format(name, self._stderr, environment)
 
     def write_in_background(self) -> None:
         """From now on a thread of its own writes. What Python itself would write to stderr is logged too."""
@@ -85,27 +94,30 @@ class LogOutput(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Write or queue one record. It does not raise."""
         try:
-            text = self._text(record)
+            entry = _raw_entry(record)
+            if len(entry.message) + len(entry.traceback) > _MAX_CHARACTERS:
+                entry = self._clean(entry)  # cut only after the redaction, which finds whole secrets
         except Exception as error:  # noqa: BLE001 a library may log arguments that do not fit
-            text = f"a log line of {record.name} cannot be formatted: {type(error).__name__}"
+            message = f"a log line of {record.name} cannot be formatted: {type(error).__name__}"
+            entry = Entry(record.levelno, record.created, message)
         if self._thread is None:
-            self._write(record.levelno, text)
+            self._write(entry)
         elif self._dropped or self._lines.qsize() >= _MAX_LINES:
             self._dropped += 1  # until all waiting lines are written: so the number stands where lines are missing
         else:
-            self._lines.put((record.levelno, text[:_MAX_CHARACTERS]))
+            self._lines.put(entry)
 
-    def _text(self, record: logging.LogRecord) -> str:
-        """The message in one line, and the traceback below it."""
-        trace = _FORMATTER.formatException(record.exc_info) if record.exc_info else ""
-        below = [f"\n  {printable_text(line)}" for line in self._redact(trace).split("\n") if line]
-        return "".join([printable_text(self._redact(record.getMessage()).rstrip("\n")), *below])
+    def _clean(self, entry: Entry) -> Entry:
+        """The entry without secrets, of bounded length, with the message in one printable line."""
+        message = printable_text(self._redact(entry.message).rstrip("\n"))[:_MAX_CHARACTERS]
+        trace = "\n".join(map(printable_text, self._redact(entry.traceback).split("\n")))
+        return replace(entry, message=message, traceback=trace[: _MAX_CHARACTERS - len(message)])
 
     def _write_queued(self) -> None:
         lost = 0
-        while (line := self._lines.get()) is not None:
+        while (entry := self._lines.get()) is not None:
             lost = self._say_lost(lost)
-            lost += not self._write(*line)
+            lost += not self._write(entry)
             if self._lines.empty():
                 lost = self._say_dropped(lost)
         self._say_dropped(lost)
@@ -122,14 +134,17 @@ class LogOutput(logging.Handler):
     def _say_lost(self, lost: int) -> int:
         """Write how many lines are missing here. Returns how many lost lines are not reported yet."""
         text = f"{lost} log line(s) are missing here: stderr did not take them"
-        return 0 if lost and self._write(logging.WARNING, text) else lost
+        return 0 if lost and self._write(Entry(logging.WARNING, time.time(), text)) else lost
 
-    def _write(self, level: int, text: str) -> bool:
-        """Write a line to stderr; returns whether it was written.
+    def _write(self, entry: Entry) -> bool:
+        """Write an entry to stderr; returns whether it was written.
 
         It does not use Python's buffer: what the buffer holds after a failure would fail again at the exit.
         """
-        line = f"otel-oom: {logging.getLevelName(level).lower()}: {text}\n"
+        try:
+            line = self._format(self._clean(entry))
+        except Exception:  # noqa: BLE001 no memory: the line is lost, and the thread goes on
+            return False
         try:
             fd = self._stderr.fileno()
         except OSError:  # a text buffer without a descriptor, as in tests
@@ -146,6 +161,11 @@ class LogOutput(logging.Handler):
             except OSError:
                 return False
         return True
+
+
+def _raw_entry(record: logging.LogRecord) -> Entry:
+    trace = _FORMATTER.formatException(record.exc_info) if record.exc_info else ""
+    return Entry(record.levelno, record.created, record.getMessage(), trace)
 
 
 def trace_crashes() -> None:

@@ -8,11 +8,18 @@ import os
 import signal
 import sys
 from contextlib import suppress
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from otel_oom.cli.log_output import LogOutput, trace_crashes
+from otel_oom.cli.run_lines import SpoolState, spool_line, stop_lines, version_line
 from otel_oom.cli.sdk_warnings import replace_sdk_warnings
 from otel_oom.config import options
+from otel_oom.config.flags import with_flags
+from otel_oom.config.log_settings import read_log_settings
+
+if TYPE_CHECKING:
+    from otel_oom.agent.start import ReadyAgent
+    from otel_oom.config.settings import Config
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +38,9 @@ def run(arguments: argparse.Namespace, output: LogOutput) -> int:
 
     for number in stops:
         signal.signal(number, stop_starting)
+    flags = {setting.name: getattr(arguments, setting.name) for setting in options.WITH_FLAG}
+    # Before all other lines, also those of a failure.
+    output.use_format(read_log_settings(with_flags(os.environ, flags)).format, os.environ)
     from otel_oom.machine import memory_protection, process_limits
 
     os.umask(0o077)  # the spool is for this user alone; under an inherited 0777 this user could not open it
@@ -42,10 +52,9 @@ def run(arguments: argparse.Namespace, output: LogOutput) -> int:
     from otel_oom.config.settings import load_config
 
     replace_sdk_warnings()
-    flags = {setting.name: getattr(arguments, setting.name) for setting in options.OWN}
     settings = load_config(os.environ, is_root=os.geteuid() == 0, **flags)
-    logging.getLogger("otel_oom").setLevel(settings.log_level)
-    logging.getLogger("opentelemetry").setLevel(max(settings.log_level, logging.INFO))
+    logging.getLogger("otel_oom").setLevel(settings.log.level)
+    logging.getLogger("opentelemetry").setLevel(max(settings.log.level, logging.INFO))
     process_limits.check_threads(uses_grpc="grpc" in {settings.logs.protocol, settings.metrics.protocol})
     for warning in settings.warnings:
         log.warning("%s", warning)
@@ -72,12 +81,27 @@ def run(arguments: argparse.Namespace, output: LogOutput) -> int:
         return 0
     # Another thread may receive the signal, or it may come just before the wait for the log: it must end that wait.
     signal.set_wakeup_fd(agent.wake_fd, warn_on_full_buffer=False)
+    log.info("%s", version_line(os.getpid()))
+    log.info("%s", spool_line(_spool_state(settings, agent)))
     log.info("watching %s; logs go to %s, metrics to %s", settings.device, settings.logs.where, settings.metrics.where)
     agent.run()
+    has_delivered_totals = agent.sender.has_delivered_totals
+    for line in stop_lines(
+        _spool_state(settings, agent), agent.sender.delivered, has_delivered_totals=has_delivered_totals
+    ):
+        log.log(logging.ERROR if line.is_loss else logging.INFO, "%s", line.text)
     log.info("stopped")
     if agent.sender.is_alive():
         _exit_without_cleanup(output)
     return 0
+
+
+def _spool_state(settings: Config, agent: ReadyAgent) -> SpoolState:
+    checkpoint = agent.spool.checkpoint
+    counted = [checkpoint.totals] + ([checkpoint.carried_over] if checkpoint.carried_over else [])
+    kills = sum(sum(totals.kills.values()) for totals in counted)
+    directory = str(settings.spool) if settings.spool else None
+    return SpoolState(directory, agent.health.is_durable is True, len(agent.spool), kills)
 
 
 def _exit_without_cleanup(output: LogOutput) -> NoReturn:

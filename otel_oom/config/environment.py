@@ -2,7 +2,8 @@
 
 Rules:
 - An empty variable is an unset one (environment variable specification).
-- A value that is not valid stops the start, or is a warning and the default applies: `Setting.invalid` says which.
+- A value that is not valid stops the start, or is a warning and the default applies: `Setting.invalid` says which. A
+  flag is given to this agent alone, so an invalid one always stops the start.
 - A message names what the user has written: the flag or the variable.
 """
 
@@ -60,13 +61,13 @@ class Environment(dict[str, str]):
 
         problem, remedy: for the message about an invalid value; signal: `logs` or `metrics`, where they can differ
 
-        An invalid value is a warning, or an error where `Setting.invalid` is STOPS. Raises: UsageError.
+        An invalid value is a warning, or an error for a flag and where `Setting.invalid` is STOPS. Raises: UsageError.
         """
         names = [name for name in setting.variables(signal) if name in self]
         for place, name in enumerate(names):
             if is_valid(self[name]):
                 return self[name]
-            if setting.invalid == STOPS:
+            if setting.invalid == STOPS or self.is_flag(setting):
                 raise UsageError(f"{self.written(setting, name)} {problem}", remedy)
             default = setting.default or setting.default_note.replace("`", "")
             instead = next(iter(names[place + 1 :]), default)

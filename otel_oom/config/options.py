@@ -14,6 +14,7 @@ from __future__ import annotations
 from typing import Final
 
 from otel_oom.config.setting import STOPS, Setting
+from otel_oom.config.standard_variables import STANDARD
 
 DEVICE: Final = Setting(
     "OTEL_OOM_DEVICE",
@@ -79,6 +80,47 @@ COMMAND_LINE: Final = Setting(
     STOPS,
     flag="--command-line",
 )
+CGROUPFS: Final = Setting(
+    "OTEL_OOM_CGROUPFS",
+    "/",
+    "where to look for the host's cgroup filesystem: mounts at this path or below it; in a container, the path at which"
+    " the host's /sys/fs/cgroup is mounted",
+    STOPS,
+    flag="--cgroupfs",
+    metavar="PATH",
+)
+LOG_KILLS: Final = Setting(
+    "OTEL_OOM_LOG_KILLS",
+    "true",
+    "write one line for each kill to standard error, at most 10 in 5 s; a line then says how many more there were",
+    STOPS,
+    flag="--log-kills",
+)
+LOG_FORMAT: Final = Setting(
+    "OTEL_OOM_LOG_FORMAT",
+    "auto",
+    "form of the agent's lines on standard error: `text`; `json`, one object a line, with the time (RFC 3339, UTC);"
+    " `auto`: with the priorities of sd-daemon(3) if standard error is the journal's, else `text`",
+    STOPS,
+    flag="--log-format",
+    metavar="FORMAT",
+    choices=("auto", "text", "json"),
+)
 
 #: Settings of otel-oom alone, in the order of the help.
-OWN: Final = (DEVICE, FROM_RING, SPOOL, SPOOL_REQUIRED, OOM_SCORE_ADJ, IDENTITY_FILE, FORK_IDENTITY, COMMAND_LINE)
+OWN: Final = (
+    DEVICE,
+    FROM_RING,
+    SPOOL,
+    SPOOL_REQUIRED,
+    OOM_SCORE_ADJ,
+    IDENTITY_FILE,
+    FORK_IDENTITY,
+    COMMAND_LINE,
+    CGROUPFS,
+    LOG_KILLS,
+    LOG_FORMAT,
+)
+
+#: All settings with a flag, in the order of the help.
+WITH_FLAG: Final = (*OWN, *(item for item in STANDARD if item.flag))

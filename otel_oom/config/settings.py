@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final, Literal, cast
+from typing import Literal, cast
 
 from otel_oom.config import options, unknown_variables
 from otel_oom.config.attribute_limits import AttributeLimits, read_limits
 from otel_oom.config.environment import Environment, is_true, number, seconds, variable_and_value, word
+from otel_oom.config.flags import with_flags
+from otel_oom.config.log_settings import LogSettings, read_log_settings
 from otel_oom.config.otlp_export import ExportSettings, read_export
 from otel_oom.config.resource_attributes import chosen_attributes
 from otel_oom.config.standard_variables import (
-    LOG_LEVEL,
     METRIC_EXPORT_INTERVAL,
     METRIC_EXPORT_TIMEOUT,
     SDK_DISABLED,
@@ -23,18 +24,6 @@ from otel_oom.config.variables_without_effect import CONFIG_FILES, ENTITIES
 from otel_oom.errors import UsageError
 
 ForkIdentity = Literal["changed", "always"]
-
-#: The level of Python's logging for each word of OTEL_LOG_LEVEL.
-_LEVELS: Final = {
-    "none": 60,
-    "fatal": 50,
-    "error": 40,
-    "warn": 30,
-    "warning": 30,
-    "info": 20,
-    "debug": 10,
-    "trace": 5,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +36,12 @@ class Config:
     oom_score_adj: of the agent itself
     identity_file: its text distinguishes copies of this machine
     fork_identity: take a new identity after a fork of the machine: if the machine identity changed, or always
+    cgroupfs: path at or below which the cgroup filesystems are looked for
     heartbeat_s: time between two exports of unchanged metrics, seconds
     is_delta: counters are exported as increases since the last export
     resource_attributes: those that the user chose, by name
     limits: of the attributes of a log record
-    log_level: of the agent's own lines, as a number of Python's logging
+    log: of the agent's own lines
     warnings: log lines for the start
     """
 
@@ -63,13 +53,14 @@ class Config:
     identity_file: Path | None
     fork_identity: ForkIdentity
     with_command_line: bool
+    cgroupfs: str
     heartbeat_s: float
     is_delta: bool
     logs: ExportSettings
     metrics: ExportSettings
     resource_attributes: Mapping[str, str]
     limits: AttributeLimits
-    log_level: int
+    log: LogSettings
     warnings: tuple[str, ...]
 
 
@@ -80,9 +71,7 @@ def load_config(environment: Mapping[str, str], *, is_root: bool = True, **flags
 
     Raises: UsageError; KeyError for an unknown flag.
     """
-    variables = {setting.name: setting.variable for setting in options.OWN}
-    values = {variables[name]: value for name, value in flags.items()}
-    env = Environment(environment, {name: str(value) for name, value in values.items() if value not in {None, ""}})
+    env = with_flags(environment, flags)
     _refuse_configuration_file(env)
     spool = _spool(env, is_root=is_root)
     is_required = is_true(env, options.SPOOL_REQUIRED)
@@ -102,13 +91,14 @@ def load_config(environment: Mapping[str, str], *, is_root: bool = True, **flags
         identity_file=_identity_file(env),
         fork_identity=cast("ForkIdentity", word(env, options.FORK_IDENTITY)),
         with_command_line=is_true(env, options.COMMAND_LINE),
+        cgroupfs=env.value(options.CGROUPFS, _is_absolute, "is not an absolute path", "write it as /a/directory"),
         heartbeat_s=seconds(env, METRIC_EXPORT_INTERVAL),
         is_delta=word(env, TEMPORALITY) == "delta" and metrics.exporter == "otlp",
         logs=logs,
         metrics=replace(metrics, timeout_s=min(metrics.timeout_s, limit_ms / 1000)) if limit_ms else metrics,
         resource_attributes=chosen_attributes(env),
         limits=read_limits(env),
-        log_level=_LEVELS[word(env, LOG_LEVEL)],
+        log=read_log_settings(env),
         warnings=(),
     )
     warnings = (

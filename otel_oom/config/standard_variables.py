@@ -160,8 +160,11 @@ LOG_LEVEL: Final = Setting(
     "OTEL_LOG_LEVEL",
     "info",
     "the least severe lines that the agent writes to standard error: `trace`, `debug`, `info`, `warn`, `error`, `fatal`"
-    " or `none`. With the last two, the exit code alone says why a start failed",
+    " or `none`. With the last two, the exit code alone says why a start failed. The flag `--log-level` overrides it;"
+    " if the flag is invalid, the exit code is 2",
     WARNS,
+    flag="--log-level",
+    metavar="LEVEL",
     choices=("none", "fatal", "error", "warn", "warning", "info", "debug", "trace"),
 )
 

@@ -5,6 +5,7 @@ The last line is a command that can be copied as it is.
 
 from __future__ import annotations
 
+import logging
 import os
 import queue
 import shlex
@@ -24,7 +25,8 @@ from otel_oom.config.settings import load_config
 from otel_oom.demo.kill_sandbox import LIMIT_MIB, NoSandboxError, Sandbox
 from otel_oom.demo.otlp_receiver import Received, Receiver, plain
 from otel_oom.errors import NoDeviceError, NoPermissionError
-from otel_oom.kernel.device import Device, Source
+from otel_oom.kernel.device import Device
+from otel_oom.kernel.log_source import Source
 from otel_oom.kernel.recorded_log import RecordedLog
 from otel_oom.printable_text import printable_text
 
@@ -37,6 +39,7 @@ _FEWEST_COLUMNS: Final = 40
 def run() -> int:
     """Show one kill on its way. Returns the exit code: 0 if it arrived, else 1."""
     with ExitStack() as stack:
+        stack.enter_context(_no_info_lines())
         receiver = stack.enter_context(Receiver())
         # The exporters read the environment themselves: they must find this receiver, whatever the user has set.
         stack.enter_context(_environment(OTEL_EXPORTER_OTLP_ENDPOINT=receiver.endpoint))
@@ -51,6 +54,18 @@ def run() -> int:
         _print(f"No real kill here: {why_not}. A RECORDED one is played instead.")
         recording = RecordedLog()
         return _show_one(receiver, kill=recording.play, source=recording)
+
+
+@contextmanager
+def _no_info_lines() -> Iterator[None]:
+    """The demo shows itself what the agent of `otel-oom run` logs at level info."""
+    log = logging.getLogger("otel_oom")
+    before = log.level
+    log.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        log.setLevel(before)
 
 
 def _try_device() -> None:

@@ -6,6 +6,7 @@ Rules:
   from it, for more precision, would bring back the error that this agent exists to prevent.
 - Every loss is counted exactly, except before the first record. The sequence numbers of one boot have no gaps, so a gap
   is the number of records that were overwritten before the read (EPIPE), or too long (EINVAL consumes the record).
+- Records without any of the caller's words are skipped in one loop, at little more than the time of their reads.
 - Waiting is poll(2) on the device and on a pipe of this process. There is no polling by timer.
 - A hang-up or an error is a result (`Closed`): the caller logs it and opens the device again.
 
@@ -19,77 +20,20 @@ import os
 import select
 import stat
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Final, Protocol, TypeAlias
+from typing import Final
 
 from otel_oom.errors import NoDeviceError, NoPermissionError
 from otel_oom.kernel.kmsg_record import sequence_of
+from otel_oom.kernel.log_source import Clock, Closed, Item, Lost, Reading, Skipped
 
 RECORD_BYTES: Final = 8192  # CONSOLE_EXT_LOG_MAX: the longest record that any kernel formats
+_MAX_SKIPPED: Final = 1_000  # in a flood that never ends, the caller has its turn after each thousand
+_AT_ONCE: Final = 16  # records are stamped at most some 20 µs after their read
+_LOSSES: Final = frozenset({errno.EPIPE, errno.EINVAL})
 _KMSG: Final = os.makedev(1, 11)  # Documentation/admin-guide/devices.txt: 1 char, 11 = /dev/kmsg
-
-Clock: TypeAlias = Callable[[], int]
-"""Wall clock in ns since the Unix epoch."""
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One record as read. observed_ns: wall clock right after the read."""
-
-    raw: bytes
-    observed_ns: int
-
-
-@dataclass(frozen=True, slots=True)
-class Lost:
-    """`count` records were overwritten before the read, or too long for the buffer.
-
-    observed_ns: wall clock when the gap was read; first: sequence of the first lost record, None if unknown
-    """
-
-    count: int
-    observed_ns: int
-    first: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Closed:
-    """The device cannot be read any more. reason: for a log line."""
-
-    reason: str
-
-
-Reading: TypeAlias = Item | Lost | Closed | None
-"""None: there is nothing to read at the moment."""
-
-
-class Source(Protocol):
-    """The agent's input: the device, or a recording of it."""
-
-    @property
-    def next_sequence(self) -> int | None:
-        """Sequence of the record that `read` returns next. None: records have no numbers, or none was read yet."""
-
-    def open(self) -> None:
-        """Open it at the first record to read. Raises: NoPermissionError, NoDeviceError."""
-
-    def read(self) -> Reading:
-        """Return the next record, the loss before it, None if there is nothing to read, or `Closed`."""
-
-    def wait(self, timeout_s: float) -> None:
-        """Sleep until there is something to read, `wake` is called, or the time is over."""
-
-    def wake(self) -> None:
-        """End a `wait`, from any thread or signal handler."""
-
-    @property
-    def wake_fd(self) -> int:
-        """A file descriptor: one byte written to it ends a `wait`. -1: there is none."""
-
-    def close(self) -> None:
-        """Release all file descriptors."""
 
 
 class Device:
@@ -117,6 +61,8 @@ class Device:
         self._end: int | None = None  # sequence after the last record that was read since `open`
         self._overrun = False
         self._after_lost: Item | None = None
+        self._unchecked: deque[Item] = deque()
+        """Records that were read and not returned yet, and whose sequence was not looked at."""
         self._poll = select.poll()
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._poll.register(self._wake_read, select.POLLIN)
@@ -149,25 +95,16 @@ class Device:
             ) from error
         self._poll.register(self._fd, select.POLLIN)
 
-    def read(self) -> Reading:  # noqa: D102 see Source
+    def read(self, words: Sequence[bytes] = ()) -> Reading:  # noqa: D102 see Source
         if self._after_lost is not None:
-            item, self._after_lost = self._after_lost, None
-            return item
-        if self._fd < 0:
-            return Closed(self._closed_reason)  # each time: a caller that ignored the first one would wait for ever
+            after_lost, self._after_lost = self._after_lost, None
+            return after_lost
         while True:
-            try:
-                raw = self._read_raw()
-            except OSError as error:
-                return self._closed(error.strerror or str(error))
-            if raw is None:
-                if self._end is not None and self._next_sequence is not None:
-                    self._next_sequence = min(self._next_sequence, self._end)  # the place is beyond the log's end
-                return None
-            item = Item(raw, self._clock())
-            if not raw:
-                return self._closed("end of file: not a kernel log device")
-            sequence = sequence_of(raw)
+            is_unchecked = bool(self._unchecked)
+            item = self._unchecked.popleft() if is_unchecked else self._read_item()
+            if not isinstance(item, Item):
+                return item
+            sequence = sequence_of(item.raw)
             if sequence is None:
                 return item  # not a record: the parser reports it
             self._end = sequence + 1
@@ -180,7 +117,9 @@ class Device:
             if lost:
                 self._after_lost = item
                 return Lost(lost, item.observed_ns, expected)
-            return item
+            if not words or is_unchecked or any(word in item.raw for word in words):
+                return item
+            return self._skip(words, sequence)
 
     def wait(self, timeout_s: float) -> None:  # noqa: D102 see Source
         for fd, events in self._poll.poll(max(0, timeout_s) * 1000):
@@ -213,6 +152,51 @@ class Device:
                 self._next_sequence = sequence + 1
         self._overrun = False
 
+    def _skip(self, words: Sequence[bytes], sequence: int) -> Skipped:
+        """Skip the record that was read last, and those after it as long as none holds a word."""
+        read, fd = os.read, self._fd
+        count, last = 1, b""
+        while count < _MAX_SKIPPED and not self._unchecked and self._fd >= 0:
+            raws: list[bytes] = []
+            try:
+                while len(raws) < _AT_ONCE:
+                    raws.append(read(fd, RECORD_BYTES))
+            except BlockingIOError:
+                pass
+            except OSError as error:
+                if error.errno in _LOSSES:
+                    self._overrun = True
+                else:
+                    self._closed(error.strerror or str(error))  # the next `read` returns the reason
+            now_ns = self._clock()
+            text = b"".join(raws)
+            if any(word in text for word in words):
+                self._unchecked.extend(Item(raw, now_ns) for raw in raws)
+            elif raws:
+                count, last = count + len(raws), raws[-1]
+            if len(raws) < _AT_ONCE:
+                break
+        if last:
+            # A gap without an error is found at the next record: as many are missing as the numbers went further.
+            last_sequence = sequence_of(last)
+            self._end = None if last_sequence is None else last_sequence + 1
+            self._next_sequence = None if self._end is None else min(self._end, sequence + count)
+        return Skipped(count)
+
+    def _read_item(self) -> Item | Closed | None:
+        if self._fd < 0:
+            return Closed(self._closed_reason)  # each time: a caller that ignored the first one would wait for ever
+        try:
+            raw = self._read_raw()
+        except OSError as error:
+            return self._closed(error.strerror or str(error))
+        if raw is None:
+            if self._end is not None and self._next_sequence is not None:
+                self._next_sequence = min(self._next_sequence, self._end)  # the place is beyond the log's end
+            return None
+        item = Item(raw, self._clock())
+        return item if raw else self._closed("end of file: not a kernel log device")
+
     def _read_raw(self) -> bytes | None:
         """Return one record, or None if there is nothing to read at the moment. Raises: OSError."""
         while True:
@@ -221,7 +205,7 @@ class Device:
             except BlockingIOError:  # noqa: PERF203 one try for each read
                 return None
             except OSError as error:
-                if error.errno not in {errno.EPIPE, errno.EINVAL}:
+                if error.errno not in _LOSSES:
                     raise
                 self._overrun = True  # the next record's sequence gives the number of lost records
 

@@ -25,7 +25,9 @@ FACILITY_KERNEL: Final = 0
 _UNESCAPED: Final = re.compile(r"[^ -~]")
 _NUMBER_DIGITS: Final = 18  # fits OTLP's int64; as µs it is 30,000 years
 # ASCII digits only: int() never sees a sign, a blank or an underscore.
-_NUMBERS: Final = re.compile(rb"(?:[0-9]{1,%d},){3}" % _NUMBER_DIGITS)
+_NUMBER: Final = b"([0-9]{1,%d})," % _NUMBER_DIGITS
+_RECORD: Final = re.compile(_NUMBER * 3 + rb"([^,;]*)((?:,[^;]*)?);([^\n]*)")
+"""Three numbers, the flags, other fields, and the text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,11 @@ class Record:
     flags: str
     text: str
     caller: str | None = None
+
+    @property
+    def has_sequence(self) -> bool:
+        """Whether `sequence` is the kernel's number."""
+        return True
 
     @property
     def original(self) -> str:
@@ -74,21 +81,30 @@ class Malformed:
 
 def parse(raw: bytes) -> Record | Malformed:
     """Parse the bytes of one read(2) of /dev/kmsg. Raises nothing."""
-    head, semicolon, body = raw.partition(b";")
+    found = _RECORD.match(raw)
+    if found is None:
+        return Malformed(_fault(raw), raw[:80])
+    priority, sequence, monotonic_us, flags, fields, text = found.groups()
+    caller = _caller(fields) if fields else None
+    return Record(int(priority), int(sequence), int(monotonic_us), _ascii(flags), _ascii(text), caller)
+
+
+def _fault(raw: bytes) -> str:
+    """Why a record could not be parsed: for a log line."""
+    head, semicolon, _ = raw.partition(b";")
     if not semicolon:
-        return Malformed("no ';' after the header", raw[:80])
-    columns = head.split(b",")
-    if len(columns) < 4:
-        return Malformed("fewer than four header fields", raw[:80])
-    if not _NUMBERS.match(head):
-        return Malformed("priority, sequence and timestamp must be numbers", raw[:80])
-    priority, sequence, monotonic_us = map(int, columns[:3])
+        return "no ';' after the header"
+    if head.count(b",") < 3:
+        return "fewer than four header fields"
+    return "priority, sequence and timestamp must be numbers"
+
+
+def _caller(fields: bytes) -> str | None:
     caller = None
-    for column in columns[4:]:
-        if column.startswith(b"caller="):
-            caller = _ascii(column[len(b"caller=") :])
-    text = body.partition(b"\n")[0]
-    return Record(priority, sequence, monotonic_us, _ascii(columns[3]), _ascii(text), caller)
+    for field in fields.split(b","):
+        if field.startswith(b"caller="):
+            caller = _ascii(field[len(b"caller=") :])
+    return caller
 
 
 def sequence_of(raw: bytes) -> int | None:

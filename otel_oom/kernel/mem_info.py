@@ -19,6 +19,7 @@ Rules:
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import Final
 
@@ -43,7 +44,14 @@ _SIMPLE: Final = ("shmem", "unevictable", "slab_reclaimable", "slab_unreclaimabl
 _COUNTED: Final = {*_SIMPLE, *(name for names in _LISTS.values() for name in names)}
 _ZONES: Final = ("DMA", "DMA32", "Normal", "HighMem", "Movable")  # an allocation may use its own zone and those before
 _NODE_BEGINNINGS: Final = ("Node ", *(f"{zone} free:" for zone in _ZONES))
-_BEGINNINGS: Final = ("Free swap", "Total swap", *map(str, range(10)), *_NODE_BEGINNINGS, *_COUNTS_BEGIN)
+_BEGINNINGS: Final = {
+    first: tuple(words)
+    for first, words in itertools.groupby(
+        sorted(("Free swap", "Total swap", *map(str, range(10)), *_NODE_BEGINNINGS, *_COUNTS_BEGIN)),
+        key=lambda words: words[0],
+    )
+}
+"""First words of all lines, by first character: most other lines differ in it."""
 _REST: Final = r"(?P<rest>(?: [A-Za-z_()]+(?:: ?\d+(?:[kK]B)?|\? (?:yes|no)))*) *"
 _ANY_ZONE: Final = "|".join(_ZONES)
 _ZONE: Final = re.compile(
@@ -88,7 +96,8 @@ class MemInfo:
 
     def read(self, text: str) -> bool:
         """Take a line, and return whether it is one of these lines."""
-        if not text.startswith(_BEGINNINGS):
+        beginnings = _BEGINNINGS.get(text[:1])
+        if beginnings is None or not text.startswith(beginnings):
             return False
         if text.startswith(_NODE_BEGINNINGS):
             return self._node_line(text)
@@ -119,31 +128,41 @@ class MemInfo:
             self.sizes["memory_free"] = counts["free"]
 
     def _node_line(self, text: str) -> bool:
-        if line := _HUGE_PAGES.fullmatch(text):
-            size = oom_lines.size(line["size"])
-            for name in ("total", "free"):
-                self._add(f"hugepages_{name}", None if size is None else oom_lines.number(line[name], size))
-        elif line := _ZONE.fullmatch(text):
-            free, least = oom_lines.size(line["free"]), oom_lines.size(line["min"])
-            self._add("zones_free", free)
-            self._add_kernel_stack("zone", line["rest"])
-            if free is not None and least is not None:
-                sizes = [oom_lines.number(size) or 0 for size in _ZONE_SIZE.findall(line["rest"])]
-                zone = Zone(None if line["node"] is None else int(line["node"]), line["zone"], free, least)
-                ranked = (free <= least, sizes[-1] if sizes else 0, zone)
-                self._zones[zone.name] = max(self._zones.get(zone.name, ranked), ranked, key=_rank)
+        if "*" in text:  # Node 0 DMA: 1*4kB (U) 0*8kB … = 532kB
+            return False
+        if "=" in text:
+            return self._huge_pages(text)
+        if line := _ZONE.fullmatch(text):
+            self._add_zone(line)
         elif line := _NODE.fullmatch(text):
             self._add_kernel_stack("node", line["rest"])
-        else:
+        elif _NODE_CUT.fullmatch(text):
             # Text that a terminal cut, or a line in pieces: a sum without it would be too low.
-            if _NODE_CUT.fullmatch(text):
-                self._add("zones_free", None)
-                self._add("kernel_stack", None)
-            elif _HUGE_PAGES_CUT.fullmatch(text):
-                self._add("hugepages_total", None)
-                self._add("hugepages_free", None)
+            self._add("zones_free", None)
+            self._add("kernel_stack", None)
+        else:
             return False
         return True
+
+    def _huge_pages(self, text: str) -> bool:
+        line = _HUGE_PAGES.fullmatch(text)
+        if line is None and _HUGE_PAGES_CUT.fullmatch(text) is None:
+            return False
+        size = None if line is None else oom_lines.size(line["size"])
+        for name in ("total", "free"):
+            pages = None if line is None or size is None else oom_lines.number(line[name], size)
+            self._add(f"hugepages_{name}", pages)
+        return True
+
+    def _add_zone(self, line: re.Match[str]) -> None:
+        free, least = oom_lines.size(line["free"]), oom_lines.size(line["min"])
+        self._add("zones_free", free)
+        self._add_kernel_stack("zone", line["rest"])
+        if free is not None and least is not None:
+            sizes = [oom_lines.number(size) or 0 for size in _ZONE_SIZE.findall(line["rest"])]
+            zone = Zone(None if line["node"] is None else int(line["node"]), line["zone"], free, least)
+            ranked = (free <= least, sizes[-1] if sizes else 0, zone)
+            self._zones[zone.name] = max(self._zones.get(zone.name, ranked), ranked, key=_rank)
 
     def _add_kernel_stack(self, kind: str, rest: str) -> None:
         """Add the stacks of a node (5.9+) or of a zone. If not all lines of a kind have them, one of them is cut."""

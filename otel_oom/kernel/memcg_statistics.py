@@ -30,7 +30,7 @@ from typing import Final
 from otel_oom.kernel import cgroup_lines, oom_lines
 from otel_oom.kernel.memory_usage import MemcgUsage
 
-_COUNTERS: Final = ("memory: ", "swap: ", "memory+swap: ", "kmem: ")
+_COUNTERS: Final = frozenset({"memory:", "swap:", "memory+swap:", "kmem:"})
 _COUNTER: Final = re.compile(
     r"(?P<name>memory|swap|memory\+swap|kmem): usage (?P<usage>\d+)kB, limit (?P<limit>\d+)kB, failcnt \d+"
 )
@@ -73,11 +73,14 @@ class MemcgStatistics:
 
     def read(self, text: str) -> bool:
         """Take a line, and return whether it is one of these lines. Lines with a path: see `add_cgroup`."""
-        if text.startswith(_COUNTERS):
+        first = text.partition(" ")[0]
+        if first in _STATISTICS:
+            return _RECORD.fullmatch(text) is not None and self._statistics(text)
+        if first in _COUNTERS:
             return self._counter(text)
-        if text.partition(" ")[0] in _STATISTICS and _RECORD.fullmatch(text):
-            return self._statistics(text)
-        if text.startswith(cgroup_lines.STATS):  # a path with the words of a chosen text, see `PathLine.begin`
+        if first == "Memory" and text.startswith(
+            cgroup_lines.STATS
+        ):  # a path with the words of a chosen text, see `PathLine.begin`
             return self._add(text)  # the numbers at its end are the kernel's
         return False
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from collections.abc import Sequence
 from importlib import resources
 
-from otel_oom.kernel.device import Item, Reading
+from otel_oom.kernel.log_source import Item, Reading
 
 
 class RecordedLog:
@@ -36,7 +37,7 @@ class RecordedLog:
     def open(self) -> None:
         """Do nothing."""
 
-    def read(self) -> Reading:
+    def read(self, words: Sequence[bytes] = ()) -> Reading:  # noqa: ARG002 no record is skipped
         """Return the next record, None if all are read. Its stamp is the wall clock."""
         return Item(self._unread.popleft(), time.time_ns()) if self._unread else None
 

@@ -22,7 +22,7 @@ from otel_oom.kernel.text_escapes import printable
 TOP_TASKS: Final = 5
 TOP_GROUPS: Final = 5
 _MAX_NAMES: Final = 512
-_UNKILLABLE: Final = -1000  # OOM_SCORE_ADJ_MIN
+_UNKILLABLE: Final = "-1000"  # OOM_SCORE_ADJ_MIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,16 +111,14 @@ class TaskTable:
         )
 
     def _add(self, row: re.Match[str]) -> bool:
-        name, rss = row["name"], oom_lines.number(row["rss"], self._page_size)
+        name, pages = row.group("name", "rss")
+        rss = oom_lines.number(pages, self._page_size)
         if rss is None or rss < 0 or not oom_lines.is_comm(name):
             return False
         self._count += 1
         self._rss += rss
-        score_adj = 0
-        if self._unkillable_rss is not None:
-            score_adj = oom_lines.number(row["oom_score_adj"]) or 0
-            if score_adj == _UNKILLABLE:
-                self._unkillable_rss += rss
+        if self._unkillable_rss is not None and row["oom_score_adj"] == _UNKILLABLE:
+            self._unkillable_rss += rss
         group = self._groups.get(name)
         if group is None:
             self._groups[name] = [1, rss]
@@ -130,7 +128,8 @@ class TaskTable:
             group[0] += 1
             group[1] += rss
         if len(self._largest) < TOP_TASKS or rss > self._largest[0][0]:  # of equal tasks the first ones stay
-            task = Task(pid=int(row["pid"]), comm=printable(name), rss=rss, score_adj=score_adj)
+            score_adj = None if self._unkillable_rss is None else oom_lines.number(row["oom_score_adj"])
+            task = Task(pid=int(row["pid"]), comm=printable(name), rss=rss, score_adj=score_adj or 0)
             keep = heapq.heappush if len(self._largest) < TOP_TASKS else heapq.heapreplace
             keep(self._largest, (rss, -self._count, task))  # Task is never compared
         return True

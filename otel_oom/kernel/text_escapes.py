@@ -12,6 +12,7 @@ from typing import Final
 from otel_oom.printable_text import printable_text
 
 _ESCAPED_RUN: Final = re.compile(r"(?:\\x[0-9a-f]{2})+")
+_ESCAPED_BYTES: Final = re.compile(_ESCAPED_RUN.pattern.encode("ascii"))
 
 
 def escape(raw: bytes) -> str:
@@ -25,6 +26,12 @@ def escape(raw: bytes) -> str:
 def unescape(text: str) -> bytes:
     r"""Return the bytes of a kernel text: every `\xNN` becomes its byte."""
     return _ESCAPED_RUN.sub(lambda run: _bytes_of(run[0]).decode("latin-1"), text).encode("latin-1")
+
+
+def original_bytes(text: str) -> bytes:
+    r"""Return the bytes of a text from `printable`. A kernel text is accepted as well."""
+    raw = text.encode("utf-8", "surrogatepass")  # raises for no text
+    return _ESCAPED_BYTES.sub(lambda run: _bytes_of(run[0].decode("ascii")), raw) if "\\" in text else raw
 
 
 def printable(text: str) -> str:

@@ -59,6 +59,7 @@ def own_values(health: Health, spool_events: int, kernel_kills: int | None) -> V
         schema.SPOOL_DROPPED: _each(schema.SPOOL_DROPPED, health.dropped),
         schema.EXPORTS: exports,
         schema.UP: up,
+        **_one(schema.TRACE_OVERWRITTEN, health.trace_overwritten),
         **_one(schema.CLOCK_OFFSET, health.clock_offset_s),
         **_one(schema.KERNEL_KILLS, kernel_kills),
     }

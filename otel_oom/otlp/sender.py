@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from otel_oom.config.otlp_export import ExportSettings
 from otel_oom.health import Health
 from otel_oom.otlp import remedies
+from otel_oom.otlp.delivery_log import DeliveryLog
 from otel_oom.otlp.export_outcome import Exporter, NotEncodableError, Outcome
 from otel_oom.otlp.log_records import LogSender
 from otel_oom.otlp.metric_schedule import Collection, MetricSchedule
@@ -73,6 +74,7 @@ class Sender(threading.Thread):
         self._batch_events = _BATCH_EVENTS
         self._reconnects = health.reconnects
         self._stop_at_s = math.inf
+        self._deliveries = DeliveryLog()
 
     def warm_up(self, events: Sequence[Event]) -> None:
         """Build a request from these events, and do not send it. Called before the start."""
@@ -82,6 +84,16 @@ class Sender(threading.Thread):
         """See `MetricSchedule`."""
         self._schedule.open_series()
 
+    @property
+    def delivered(self) -> int:
+        """Events that the collector accepted since the start."""
+        return self._deliveries.delivered
+
+    @property
+    def has_delivered_totals(self) -> bool:
+        """Whether the collector acknowledged the newest totals."""
+        return self._schedule.is_done
+
     def stop(self, patience_s: float) -> None:
         """Deliver what is left for at most patience_s, then end. Returns when the thread has ended, or at that time."""
         self._stop_at_s = time.monotonic() + patience_s
@@ -90,6 +102,7 @@ class Sender(threading.Thread):
 
     def run(self) -> None:
         """The loop. An unexpected error is logged and the turn repeated: it must not end deliveries silently."""
+        self._deliveries.begin(len(self._spool))
         seen, is_hurried, news = 0, False, (0, self._schedule.state)
         while True:
             try:
@@ -157,6 +170,7 @@ class Sender(threading.Thread):
         if not self._count_outcome(outcome, self._logs_export, self._log_backoff):
             if outcome.is_too_large:
                 self._batch_events = max(1, len(batch) // 2)
+            self._deliveries.interrupted()
             return
         if outcome.result == "rejected" and len(batch) > 1:
             self._batch_events = len(batch) // 2
@@ -167,10 +181,12 @@ class Sender(threading.Thread):
                 "rejected", 1, f"the collector rejects {batch[0].uid} permanently: {outcome.why}"
             )
             refused = [(batch[0], outcome.why)]
-        if outcome.dropped:
-            dropped = min(outcome.dropped, len(batch))
+        dropped = min(outcome.dropped, len(batch))
+        if dropped:
             self._health.event_dropped("rejected", dropped, f"partial success: {outcome.why}")
         self._spool.remove_first(len(batch), refused)
+        if self._logs_export.exporter != "none":
+            self._deliveries.batch_done(batch, len(batch) - dropped - len(refused), len(self._spool))
         self._batch_events = min(self._batch_events * 2, _BATCH_EVENTS)
 
     def _send_metrics(self) -> None:
@@ -194,6 +210,7 @@ class Sender(threading.Thread):
         if outcome.result == "ok":
             if export.exporter != "none":  # `none` delivers nothing; a write to the console is a delivery
                 self._health.exported(export.signal)
+                self._deliveries.accepted(export)
             if outcome.why and not outcome.dropped:
                 self._health.export_warned(export.signal, outcome.why)
         else:

@@ -13,6 +13,7 @@ Rules:
 
 from otel_oom.schema.attribute import *  # noqa: F403 one table in several files
 from otel_oom.schema.attributes import *  # noqa: F403
+from otel_oom.schema.cgroup_attributes import *  # noqa: F403
 from otel_oom.schema.events import *  # noqa: F403
 from otel_oom.schema.memory_attributes import *  # noqa: F403
 from otel_oom.schema.metrics import *  # noqa: F403

@@ -1,6 +1,7 @@
 """The attributes of log records: name, type, unit, meaning, and the events that carry them.
 
-Their order is that of importance: a limit on their number drops them from the end (`otlp.attribute_limits`).
+Their order is that of importance: a limit on their number drops them from the end (`otlp.attribute_limits`). Those of
+`cgroup_attributes` are the last ones.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from otel_oom.schema.attribute import Attribute
+from otel_oom.schema.cgroup_attributes import CGROUP_ATTRIBUTES
 from otel_oom.schema.events import (
     AGENT_KILLED,
     CLOCK_JUMPED,
@@ -37,7 +39,8 @@ RECORD_UID: Final = Attribute(
 RECORD_ORIGINAL: Final = Attribute(
     "log.record.original",
     "string",
-    "The whole record of the kernel log as /dev/kmsg prints it: header, `;`, and the line with its escapes.",
+    "The whole record of the kernel log as /dev/kmsg prints it: header, `;`, and the line with its escapes."
+    " With `oom.from_trace` the line alone.",
     events=_WITH_RECORD,
     requirement="required",
 )
@@ -77,7 +80,8 @@ VICTIM_CGROUP: Final = Attribute("oom.victim.cgroup", "string", "The victim's cg
 VICTIM_CGROUP_SOURCE: Final = Attribute(
     "oom.victim.cgroup_source",
     "string",
-    "How that is known: `report`: the kernel printed it; `tracefs`: its trace event; `proc`: /proc/PID/cgroup.",
+    "How that is known: `report`: the kernel printed it; `tracefs`: its trace event; `proc`: /proc/PID/cgroup; "
+    "`counter`: the kill counters of all cgroups.",
 )
 MEMCG_PATH: Final = Attribute("oom.memcg.path", "string", "The cgroup whose limit was hit (kernel: oom_memcg).")
 MEMCG_USAGE: Final = Attribute("oom.memcg.usage", "int", "Memory charged to that cgroup.", "By")
@@ -120,6 +124,11 @@ IS_UNCONFIRMED: Final = Attribute(
     "bool",
     "True: the kernel did not count all kill lines that were read together with this one (4.13+).",
 )
+IS_FROM_TRACE: Final = Attribute(
+    "oom.from_trace",
+    "bool",
+    "True: the kernel log lost the kill line. Its text and its time come from the kernel's trace event.",
+)
 EXECUTABLE_NAME: Final = Attribute("process.executable.name", "string", "The victim's program, if /proc still had it.")
 EXECUTABLE_PATH: Final = Attribute("process.executable.path", "string", "Path of that program, if /proc still had it.")
 PARENT_PID: Final = Attribute("process.parent_pid", "int", "The victim's parent, if /proc still had it.")
@@ -133,7 +142,10 @@ COMMAND_ARGS: Final = Attribute(
     requirement="opt_in",
 )
 KMSG_SEQUENCE: Final = Attribute(
-    "oom.kmsg.sequence", "int", "Number of the kernel log's record.", events=_WITH_RECORD, requirement="required"
+    "oom.kmsg.sequence",
+    "int",
+    "Number of the kernel log's record. Absent with `oom.from_trace`.",
+    events=_WITH_RECORD,
 )
 KMSG_TIMESTAMP: Final = Attribute(
     "oom.kmsg.timestamp",
@@ -160,4 +172,4 @@ BOOT_ID: Final = Attribute(
 
 _OWN: Final = tuple(value for value in tuple(globals().values()) if isinstance(value, Attribute))
 _MEMORY_AT: Final = _OWN.index(GROUP_ID)
-ATTRIBUTES: Final = (*_OWN[:_MEMORY_AT], *MEMORY_ATTRIBUTES, *_OWN[_MEMORY_AT:])
+ATTRIBUTES: Final = (*_OWN[:_MEMORY_AT], *MEMORY_ATTRIBUTES, *_OWN[_MEMORY_AT:], *CGROUP_ATTRIBUTES)

@@ -37,7 +37,11 @@ ExportOutcome = Literal["ok", "retry", "rejected"]
 DropReason = Literal["overflow", "rejected", "damaged"]
 
 KILLS: Final = Metric(
-    "oom.kills", "counter", "{kill}", "Kill lines seen. Alert on this metric.", ((SCOPE.name, SCOPES),)
+    "oom.kills",
+    "counter",
+    "{kill}",
+    "Kill lines seen, in the kernel log or in its trace. Alert on this metric.",
+    ((SCOPE.name, SCOPES),),
 )
 KERNEL_KILLS: Final = Metric(
     "oom.kernel.kills", "counter", "{kill}", "The kernel's own count since boot: oom_kill in /proc/vmstat (4.13+)."
@@ -87,6 +91,13 @@ UP: Final = Metric(
     ((REASON, ()),),
 )
 
+TRACE_OVERWRITTEN: Final = Metric(
+    "otel_oom.trace.overwritten",
+    "counter",
+    "{event}",
+    "Events of the kernel's trace ring that were overwritten before they were read, since the ring was made: the"
+    " kernel's own count. Absent where there is no ring.",
+)
 CLOCK_OFFSET: Final = Metric(
     "otel_oom.clock.offset",
     "gauge",

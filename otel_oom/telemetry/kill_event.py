@@ -24,15 +24,19 @@ class LiveFacts:
     skew_s: how far the kernel log's clock is behind the wall clock, seconds; None: unknown
     is_backlog: the kill is older than the agent's start
     is_unconfirmed: of the kill lines that were read together, the kernel did not count all
+    is_from_trace: the kernel log lost the kill line, and its text comes from the kernel's trace
     process: facts from /proc about the victim, by attribute name
-    cgroup: path of the victim's cgroup, printable; cgroup_source: `tracefs` or `proc`
+    memory: state of its cgroup and of the machine after the kill, by attribute name
+    cgroup: path of the victim's cgroup, printable; cgroup_source: `tracefs`, `proc` or `counter`
     cgroup_tail: `UNKNOWN_PARENTS` and its last names, where the path is not known
     """
 
     skew_s: float | None = None
     is_backlog: bool = False
     is_unconfirmed: bool = False
+    is_from_trace: bool = False
     process: Mapping[str, Value] | None = None
+    memory: Mapping[str, Value] | None = None
     cgroup: str | None = None
     cgroup_source: str | None = None
     cgroup_tail: str | None = None
@@ -43,6 +47,7 @@ def kill_event(kill: OomKill, live: LiveFacts) -> Event:
     owner = victim_owner(kill, live)
     attributes = event_attributes(schema.OOM_KILL, kill.uid, kill.boot_id, kill_attributes(kill, live, owner))
     attributes.update(live.process or {})
+    attributes.update(live.memory or {})
     body = kill_body(kill, owner, kill.cgroup or live.cgroup)
     return Event(schema.OOM_KILL, kill.observed_ns, body, attributes)
 
@@ -95,7 +100,8 @@ def kill_attributes(kill: OomKill, live: LiveFacts, owner: Owner) -> dict[schema
         schema.REPORT: context.completeness,
         schema.BACKLOG: live.is_backlog or None,
         schema.IS_UNCONFIRMED: live.is_unconfirmed or None,
-        schema.KMSG_SEQUENCE: kill.record.sequence,
+        schema.IS_FROM_TRACE: live.is_from_trace or None,
+        schema.KMSG_SEQUENCE: kill.record.sequence if kill.record.has_sequence else None,
         schema.KMSG_TIMESTAMP: kill.record.monotonic_us / 1e6,
         schema.KMSG_SKEW: live.skew_s,
         schema.RECORD_ORIGINAL: kill.record.original,

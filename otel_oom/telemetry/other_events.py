@@ -56,7 +56,7 @@ def _event(name: str, boot_id: str, observed_ns: int, body: str, values: Values,
     uid = str(uuid.uuid4()) if record is None else event_uid(name, boot_id, record)
     if record is not None:
         values |= {
-            schema.KMSG_SEQUENCE: record.sequence,
+            schema.KMSG_SEQUENCE: record.sequence if record.has_sequence else None,
             schema.KMSG_TIMESTAMP: record.monotonic_us / 1e6,
             schema.RECORD_ORIGINAL: record.original,
         }

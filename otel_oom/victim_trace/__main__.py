@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import sys
 
-from otel_oom.victim_trace.traced_cgroups import set_up_machine
 from otel_oom.victim_trace.tracefs_setup import Unavailable
+from otel_oom.victim_trace.victim_trace import set_up_machine
 
 if __name__ == "__main__":
     made = set_up_machine()

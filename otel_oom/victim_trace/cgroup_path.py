@@ -4,8 +4,7 @@ The id of a cgroup v2 is the inode number of its directory, and the file handle 
 bits). No id is used twice in a boot, and a cgroup v2 cannot be renamed: so a path that was found stays right.
 
 Rules:
-- A path is the host's, from the root of the hierarchy. The inode number of that root is 1 (kernfs): a mount with
-  another root, as in a cgroup namespace, is not used.
+- A path is the host's, from the root of the hierarchy: see `cgroupfs.cgroup_mounts`.
 - The last name of a path must be the one that the kernel's event has. So no path is a guess.
 - A cgroup that is removed has no path any more, unless it was found before. That is no error: then there is None.
 - It needs CAP_DAC_READ_SEARCH. A walk of the whole tree would not: with 10,000 cgroups it takes too long for a kill.
@@ -17,16 +16,13 @@ from __future__ import annotations
 
 import ctypes
 import os
-import re
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from otel_oom.kernel.text_escapes import escape
 
-_ROOT_INODE: Final = 1
 _FILEID_KERNFS: Final = 0xFE
-_OCTAL: Final = re.compile(r"\\([0-7]{3})")  # mountinfo writes a space as \040
 _MAX_KNOWN: Final = 256  # paths: some 50 KiB
 
 
@@ -34,19 +30,6 @@ class _FileHandle(ctypes.Structure):
     """struct file_handle with the handle of a kernfs file."""
 
     _fields_ = (("bytes", ctypes.c_uint), ("type", ctypes.c_int), ("id", ctypes.c_uint64))
-
-
-def mounted_at(mountinfo: str) -> str | None:
-    """The first mount of cgroup v2 whose root is the hierarchy's. mountinfo: the text of /proc/self/mountinfo."""
-    # 36 25 0:31 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw          (proc_pid_mountinfo(5))
-    for line in mountinfo.splitlines():
-        columns = line.split(" ")
-        if len(columns) > 6 and "-" in columns and columns[columns.index("-") + 1 :][:1] == ["cgroup2"]:
-            place = _OCTAL.sub(lambda found: chr(int(found[1], 8)), columns[4])
-            with suppress(OSError):
-                if Path(place).stat().st_ino == _ROOT_INODE:
-                    return place
-    return None
 
 
 class CgroupPaths:

@@ -16,15 +16,18 @@ import select
 from contextlib import suppress
 from io import FileIO
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 from otel_oom.victim_trace.trace_event_format import EventFormat
 from otel_oom.victim_trace.trace_ring_page import parse_page
+from otel_oom.victim_trace.traced_line import TracedLine, lines_of
 from otel_oom.victim_trace.traced_victim import TracedVictim, victims_of
 
 _MAX_PAGES: Final = 1_024  # a ring that is filled faster than it is read must not hold the reader
 
 _OVERRUN: Final = "overrun: "
+
+Traced: TypeAlias = "TracedVictim | TracedLine"
 
 
 class TraceRing:
@@ -41,6 +44,8 @@ class TraceRing:
         except OSError:
             os.close(self._lock)
             raise
+        self.has_missed = False
+        """Whether events were overwritten before those of the last read."""
         self._filled = select.epoll()  # one call for all processors; an empty read of each one takes some 4 µs
         self._processors: dict[int, _ProcessorRing] = {}
         for file in map(_opened, sorted(directory.glob("per_cpu/cpu*/trace_pipe_raw"))):
@@ -48,10 +53,12 @@ class TraceRing:
                 self._filled.register(file, select.EPOLLIN)
                 self._processors[file.fileno()] = _ProcessorRing(file, formats, page_bytes)
 
-    def read_until(self, time_ns: int) -> list[TracedVictim]:
-        """The victims up to a time of the ring's clock, and some later ones. Raises nothing."""
-        filled = self._filled.poll(0)
-        return [victim for file, _ in filled for victim in self._processors[file].read_until(time_ns)]
+    def read_until(self, time_ns: float) -> list[Traced]:
+        """The events up to a time of the ring's clock, and some later ones. Raises nothing."""
+        filled = [self._processors[file] for file, _ in self._filled.poll(0)]
+        events = [event for one in filled for event in one.read_until(time_ns)]
+        self.has_missed = any(one.has_missed for one in filled)
+        return events
 
     def overwritten(self) -> int:
         """Events that were overwritten before they were read, since the instance was made: counted by the kernel."""
@@ -77,9 +84,11 @@ class _ProcessorRing:
         self._formats = formats
         self._page_bytes = page_bytes
         self._newest_ns = -1
+        self.has_missed = False
 
-    def read_until(self, time_ns: int) -> list[TracedVictim]:
-        found: list[TracedVictim] = []
+    def read_until(self, time_ns: float) -> list[Traced]:
+        found: list[Traced] = []
+        self.has_missed = False
         for _ in range(_MAX_PAGES):
             if self._newest_ns > time_ns:
                 break
@@ -89,10 +98,12 @@ class _ProcessorRing:
                 break
             if not raw:  # None: nothing is there
                 break
-            entries = parse_page(raw).entries
-            if entries:
-                self._newest_ns = entries[-1].time_ns
-            found += victims_of(entries, self._formats)
+            page = parse_page(raw)
+            self.has_missed |= page.missed != 0
+            if page.entries:
+                self._newest_ns = page.entries[-1].time_ns
+            found += victims_of(page.entries, self._formats)
+            found += lines_of(page.entries, self._formats)
         return found
 
     def close(self) -> None:

@@ -2,6 +2,7 @@
 
     /sys/kernel/tracing/instances/otel-oom    the ring, apart from all other users of tracing (since 3.10)
     …/events/oom/mark_victim                  the kernel's event for each victim
+    …/events/printk/console                   the kernel's event for each line of its log: of it the kill lines alone
     …/events/otel_oom/victim_cgroup           our typed probe beside it: the victim's cgroup (6.8+, FPROBE_EVENTS, BTF)
 
 Rules:
@@ -27,6 +28,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from otel_oom.victim_trace import traced_line
 from otel_oom.victim_trace.trace_event_format import EventFormat, parse_format
 
 TRACEFS: Final = Path("/sys/kernel/tracing")
@@ -34,9 +36,10 @@ INSTANCE: Final = "otel-oom"
 _CLOCK: Final = "perf"
 
 _TOTAL_KIB: Final = 2_048
-_MIN_KIB, _MAX_KIB = 64, 512  # of one processor: 64 KiB hold some 200 kills with names as long as Kubernetes' ones
+_MIN_KIB, _MAX_KIB = 64, 512  # of one processor: 64 KiB hold some 110 kills with names as long as Kubernetes' ones
 
 _KERNELS_EVENT: Final = "oom/mark_victim"
+_LINE_EVENT: Final = "printk/console"
 _OWN_EVENT: Final = "otel_oom/victim_cgroup"
 _CGROUP: Final = "task->cgroups->dfl_cgrp"
 _FIELDS: Final = (
@@ -50,7 +53,7 @@ def _probe(parent: str) -> str:
     return f"t:{_OWN_EVENT} mark_victim {_FIELDS} above={above}->name:string top={above}->{parent}->name:string"
 
 
-#: kernfs_node.parent is `__parent` since 6.14. A wrong name is refused (EINVAL), and leaves nothing.
+#: kernfs_node.parent is `__parent` since 6.15. A wrong name is refused (EINVAL), and leaves nothing.
 _PROBES: Final = (_probe("parent"), _probe("__parent"), f"t:{_OWN_EVENT} mark_victim {_FIELDS}")
 
 
@@ -86,12 +89,15 @@ def set_up(tracefs: Path = TRACEFS, *, own_cgroups: str, processors: int) -> Ins
             return Unavailable(f"tracefs is not mounted at {tracefs}")
         if not directory.is_dir():
             directory.mkdir()
-        _ensure(directory / "trace_clock", _CLOCK, is_set=lambda text: f"[{_CLOCK}]" in text)
-        _ensure(directory / "buffer_size_kb", str(kib), is_set=lambda text: int(text.split()[0]) <= 2 * kib)
+        if f"[{_CLOCK}]" not in (directory / "trace_clock").read_text("ascii"):
+            _write(directory / "buffer_size_kb", str(kib), os.O_TRUNC)
+            _write(directory / "trace_clock", _CLOCK, os.O_TRUNC)  # last: with this clock, its size is the user's
         if (directory / "buffer_percent").exists():  # since 5.0: by how much a ring must be filled to be readable
             _ensure(directory / "buffer_percent", "0", is_set=lambda text: text.strip() == "0")
         without_cgroups = _ensure_probe(tracefs, own_cgroups)
-        formats = [_enable(directory, event) for event in (_KERNELS_EVENT, *(() if without_cgroups else (_OWN_EVENT,)))]
+        _ensure(directory / "events" / _LINE_EVENT / "filter", traced_line.FILTER, is_set=lambda text: "msg ~" in text)
+        own = () if without_cgroups else (_OWN_EVENT,)
+        formats = [_enable(directory, event) for event in (_KERNELS_EVENT, _LINE_EVENT, *own)]
         _ensure(directory / "tracing_on", "1", is_set=lambda text: text.strip() == "1")
     except OSError as error:
         return Unavailable(f"{error.filename}: {error.strerror}")

@@ -134,7 +134,10 @@ def _check(found: Iterable[Finding], kill_lines: int | None) -> None:
         assert kill.scope in {"system", "cgroup"}
         assert kill.comm is None or kill.comm.isprintable()
         assert len(kill.context.top_tasks) <= 5
-        for part in (kill, kill.line, kill.context, *kill.context.top_tasks):
+        context = kill.context
+        tasks = () if context.tasks is None else (context.tasks, *context.tasks.groups)
+        zone = () if context.machine.zone is None else (context.machine.zone,)
+        for part in (kill, kill.line, context, *context.top_tasks, context.memcg, context.machine, *zone, *tasks):
             _check_values(part)
 
 

@@ -9,7 +9,8 @@ import pytest
 from support.kernel_log import KernelLog, require_device, write_line
 from support.levels import missing
 
-from otel_oom.kernel.device import Device, Item, Lost, Reading
+from otel_oom.kernel.device import Device
+from otel_oom.kernel.log_source import Item, Lost, Reading
 
 OVERRUN_LINES = 6_000  # the default ring of 128 KiB holds some 1,900 records; a larger one is not overrun
 

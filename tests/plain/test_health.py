@@ -53,6 +53,8 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
         (lambda h: h.device_down("gone"), {}, "cannot read the kernel log: gone; trying again every 5 s"),
         (lambda h: h.points_rejected(2, "old"), {}, "the collector rejected 2 metric point(s): old"),
         (lambda h: h.clock_jumped(-3600.0), {}, "the wall clock moved by -3600.0 s relative to the kernel's clock"),
+        (lambda h: h.kills_found_in_trace(3), {}, "3 kill(s) that the kernel log lost are in the kernel's trace"),
+        (lambda h: h.trace_ring_read(7), {}, "7 events of the kernel's trace ring were overwritten before the read"),
         (lambda h: h.forked(), {}, "the virtual machine was forked, or resumed; connections are opened again"),
         (
             lambda h: h.changed_identity(ResourceIdentity("copy"), 0),
@@ -170,3 +172,13 @@ def test_every_text_makes_one_line_of_bounded_length(caplog: pytest.LogCaptureFi
     Health().export_failed("logs", "retry", "<html>\r\n\x1b[2J" + "x" * 10_000, "a remedy")
     assert caplog.messages[0].isprintable()
     assert len(caplog.messages[0]) <= 600
+
+
+def test_overwritten_trace_events_are_logged_where_their_number_grew(caplog: pytest.LogCaptureFixture) -> None:
+    health = Health()
+    numbers, lines = [health.trace_overwritten], [len(caplog.messages)]
+    for overwritten in (0, 0, 4, 4):
+        health.trace_ring_read(overwritten)
+        numbers.append(health.trace_overwritten)
+        lines.append(len(caplog.messages))
+    assert (numbers, lines) == ([None, 0, 0, 4, 4], [0, 0, 0, 1, 1])

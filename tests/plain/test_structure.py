@@ -26,16 +26,20 @@ MAY_IMPORT = {
     "schema": set(),
     "totals": {"uuid5"},
     "kernel": {"errors", "printable_text", "schema", "uuid5"},
-    "victim_trace": {"kernel"},
+    "cgroupfs": {"kernel", "schema"},
+    "victim_trace": {"cgroupfs", "kernel"},
     "telemetry": {"kernel", "printable_text", "schema", "totals"},
     "config": {"errors", "printable_text", "schema"},
     "health": {"kernel", "rate_limited_log", "schema", "totals"},
     "machine": {"errors", "kernel", "schema", "totals", "uuid5"},
     "spool": {"health", "schema", "telemetry", "totals"},
-    "otlp": {"config", "errors", "health", "printable_text", "schema", "spool", "telemetry", "totals"},
+    "otlp": {
+        *("config", "errors", "health", "printable_text", "rate_limited_log", "schema", "spool", "telemetry"),
+        "totals",
+    },
     "agent": {
         *("config", "errors", "health", "kernel", "machine", "otlp", "schema", "spool", "telemetry", "totals"),
-        "victim_trace",
+        *("cgroupfs", "victim_trace"),
     },
     "parse": {"errors", "kernel", "printable_text", "schema", "telemetry"},
     "demo": {"agent", "config", "errors", "kernel", "printable_text", "schema"},
@@ -123,7 +127,7 @@ def test_only_one_module_imports_the_private_logs_api() -> None:
     assert users == {"otlp.log_records"}
 
 
-def test_only_the_device_reads_file_descriptors() -> None:
+def test_only_the_device_and_the_cgroup_files_are_read_by_file_descriptor() -> None:
     users = {
         module
         for module, tree in TREES.items()
@@ -132,7 +136,7 @@ def test_only_the_device_reads_file_descriptors() -> None:
         and isinstance(node.value, ast.Name)
         and (node.value.id, node.attr) == ("os", "read")
     }
-    assert users == {"kernel.device"}
+    assert users == {"kernel.device", "cgroupfs.memory_state"}
 
 
 def test_no_attribute_is_assigned_from_outside_its_class() -> None:

@@ -17,8 +17,12 @@ from support.sources import Script
 from otel_oom.agent.event_builder import EventBuilder
 from otel_oom.agent.log_opening import open_log
 from otel_oom.agent.loop import Agent
+from otel_oom.agent.trace_opening import NO_TRACE, Trace
+from otel_oom.agent.victim_cgroups import VictimCgroups
+from otel_oom.cgroupfs.counted_cgroups import CountedCgroups
+from otel_oom.cgroupfs.memory_state import MemoryStates
 from otel_oom.health import Health
-from otel_oom.kernel.device import Clock
+from otel_oom.kernel.log_source import Clock
 from otel_oom.kernel.oom_kill import OomKill
 from otel_oom.machine.fork_detection import ForkDetection
 from otel_oom.machine.identity import MachineIdentity
@@ -27,7 +31,7 @@ from otel_oom.spool.checkpoint import Checkpoint
 from otel_oom.spool.spool import Spool
 from otel_oom.telemetry.event import Event, Scalar
 from otel_oom.totals import ResourceIdentity, Totals
-from otel_oom.victim_trace.traced_cgroups import TracedCgroup
+from otel_oom.victim_trace.victim_trace import TracedCgroup
 
 KILLED = (
     "Killed process {pid} (victim) total-vm:8kB, anon-rss:4kB, file-rss:0kB, shmem-rss:0kB, UID:0 pgtables:4kB "
@@ -65,6 +69,9 @@ class Rig:
     look: Callable[[OomKill], Mapping[str, Scalar]] = lambda _: {}
     glance: Look = no_glance
     traced: Callable[[OomKill], TracedCgroup | None] = lambda _: None
+    trace: Trace = NO_TRACE
+    memory_states: MemoryStates | None = None
+    counted_cgroups: CountedCgroups | None = None
     reads_backlog: bool = False
     checkpoint: Checkpoint | None = None
     previous_pid: int = 0
@@ -98,7 +105,8 @@ class Rig:
                 self.health,
                 IDENTITY.boot_id,
                 self.look,
-                self.traced,
+                VictimCgroups(self.health, self.traced, self.counted_cgroups),
+                self.memory_states,
                 log_epoch_ns=self.spool.checkpoint.log_epoch_ns,
                 previous_pid=self.previous_pid,
             ),
@@ -107,6 +115,7 @@ class Rig:
             reads_backlog=self.reads_backlog,
             source_at=self.source_at,
             wall_ns=self.wall_ns,
+            trace=self.trace,
         )
 
     @contextmanager

@@ -16,7 +16,7 @@ from support.waiting import eventually
 
 from otel_oom.agent import start
 from otel_oom.config.settings import load_config
-from otel_oom.kernel.device import Clock, Source
+from otel_oom.kernel.log_source import Clock, Source
 
 RECONCILED_S = 11.0
 """Seconds until a difference to the kernel's counter is published: it must be seen in two comparisons, 5 s apart."""

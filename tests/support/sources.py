@@ -5,9 +5,10 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from collections.abc import Sequence
 
-from otel_oom.kernel.device import Item, Reading
 from otel_oom.kernel.kmsg_record import sequence_of
+from otel_oom.kernel.log_source import Item, Reading
 
 
 class Script:
@@ -28,7 +29,7 @@ class Script:
     def open(self) -> None:
         self.opened += 1
 
-    def read(self) -> Reading:
+    def read(self, words: Sequence[bytes] = ()) -> Reading:  # noqa: ARG002 no record is skipped
         reading = self._readings.popleft() if self._readings else None
         sequence = sequence_of(reading.raw) if isinstance(reading, Item) else None
         if sequence is not None:

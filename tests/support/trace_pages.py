@@ -63,6 +63,16 @@ format:
 print fmt: "(%lx) pid=%d", REC->__probe_ip, REC->pid
 """
 
+#: as Linux 6.1 and 6.12 print it
+CONSOLE: Final = f"""name: console
+ID: 349
+format:
+{_COMMON}
+\tfield:__data_loc char[] msg;\toffset:8;\tsize:4;\tsigned:0;
+
+print fmt: "%s", __get_str(msg)
+"""
+
 _MARK: Final = struct.Struct("=HBBi iI QQQQ I4x Q h")
 _PROBE: Final = struct.Struct("=HBBi Q iI Q i III")
 
@@ -85,6 +95,11 @@ def victim_cgroup(pid: int, names: Iterable[bytes], comm: bytes = b"java", *, cg
         body += text + b"\0"
     head = _PROBE.pack(1701, 0, 0, pid, 0, pid, places[0], cgroup_id, len(path) - 1, *places[1:])
     return _aligned(head + body)
+
+
+def console(text: bytes) -> bytes:
+    """The payload of an event in the form of CONSOLE."""
+    return _aligned(struct.pack("=HBBi I", 349, 0, 0, 1, 12 | (len(text) + 1) << 16) + text + b"\0")
 
 
 def page(events: Iterable[tuple[int, bytes]], *, missed: int | None = None) -> bytes:

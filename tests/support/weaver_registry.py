@@ -86,7 +86,7 @@ def _of_metrics() -> dict[str, tuple[str, list[str]]]:
 
 
 def _definition(name: str, kind: str, brief: str, values: list[str] | None = None) -> Group:
-    if name in {schema.SCOPE.name, schema.CONSTRAINT.name, schema.REPORT.name}:
+    if name in {schema.SCOPE.name, schema.CONSTRAINT.name, schema.REPORT.name, schema.MEMCG_READ_FROM.name}:
         values = re.findall(r"`(\w+)`", brief)
     members = [{"id": value, "value": value, "brief": value, "stability": "development"} for value in values or ()]
     examples = {"examples": EXAMPLES[name]} if kind == "string" and not members else {}

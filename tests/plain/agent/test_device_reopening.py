@@ -9,7 +9,7 @@ from support.agent_rig import Rig, kill
 from support.waiting import eventually
 
 from otel_oom.errors import NoDeviceError
-from otel_oom.kernel.device import Closed
+from otel_oom.kernel.log_source import Closed
 
 
 def test_a_device_that_closed_is_opened_again() -> None:

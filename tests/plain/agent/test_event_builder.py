@@ -11,11 +11,12 @@ from support.agent_rig import Rig, first_checkpoint, frozen_time, kill, line
 from support.waiting import eventually
 
 from otel_oom import schema
+from otel_oom.cgroupfs.memory_state import MemoryStates, State
 from otel_oom.kernel.oom_kill import OomKill
 from otel_oom.machine.victim_cgroup import Glance
 from otel_oom.telemetry import kill_event
 from otel_oom.telemetry.event import Event, Scalar
-from otel_oom.victim_trace.traced_cgroups import TracedCgroup
+from otel_oom.victim_trace.victim_trace import TracedCgroup
 
 FIRST = first_checkpoint()
 
@@ -101,90 +102,61 @@ def test_a_pid_that_is_used_again_is_not_the_agent() -> None:
     assert live.names == [schema.OOM_KILL], "nor is one that was killed after the start"
 
 
-CONTAINER = "ab" * 32
-OWNER = (schema.VICTIM_CGROUP.name, schema.VICTIM_CGROUP_SOURCE.name, schema.CONTAINER_ID.name)
+class States(MemoryStates):
+    """Knows each cgroup, and says which one it was asked for, and in which batch."""
+
+    def __init__(self, failure: Exception | None = None) -> None:
+        self.batches = 0
+        self.failure = failure
+        super().__init__(None)
+
+    def begin_batch(self) -> None:
+        self.batches += 1
+
+    def of(self, limit: str | None, victim: str | None) -> State:
+        if self.failure:
+            raise self.failure
+        return {schema.MEMCG_READ_FROM.name: f"{limit} {victim}", schema.MEMCG_MAX.name: self.batches}
 
 
-def dying(pid: int) -> Glance:
-    """What /proc has of a victim in a container."""
-    fields = ["0"] * 48 + ["9"]
-    return Glance(b"0::/docker/" + CONTAINER.encode(), f"{pid} (victim) Z {' '.join(fields)}".encode())
+def asked(rig: Rig) -> list[Any]:
+    return [event.attributes.get(schema.MEMCG_READ_FROM.name) for event in rig.events]
 
 
-def owners(rig: Rig) -> list[tuple[Any, ...]]:
-    return [tuple(event.attributes.get(name) for name in OWNER) for event in rig.events]
+DYING = Glance(b"0::/docker/x", f"1 (victim) Z {' '.join(['0'] * 48 + ['9'])}".encode())
+SUMMARY = "oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,mems_allowed=0,oom_memcg=/a,"
+REPORT = (
+    line("x invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0, oom_score_adj=0", 1),
+    line(f"{SUMMARY}task_memcg=/a/b,task=victim,pid=1003,uid=0", 2),
+)
 
 
-def test_the_cgroup_of_a_victim_without_a_report_is_that_of_proc() -> None:
-    summary = (
-        "oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,mems_allowed=0,oom_memcg=/a,"
-        "task_memcg=/a/b,task=victim,pid=1003,uid=0"
-    )
-    opener = line("x invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0, oom_score_adj=0", 1)
-    rig = Rig(glance=lambda pid: None if pid == 1005 else dying(pid)).run(
-        opener, line(summary, 2), kill(3), kill(4), kill(5)
-    )
-    assert owners(rig) == [
-        ("/a/b", "report", None),
-        (f"/docker/{CONTAINER}", "proc", CONTAINER),
-        (None, None, None),
-    ]
+def test_the_state_is_that_of_the_cgroup_in_the_report_else_of_the_victims() -> None:
+    rig = Rig(memory_states=States(), glance=lambda pid: None if pid == 1005 else DYING)
+    rig.run(*REPORT, kill(3), kill(4), kill(5))
+    assert asked(rig) == ["/a /a/b", "None /docker/x", "None None"]
+    traced = Rig(memory_states=States(), traced=lambda _: TracedCgroup("/traced", ("traced",))).run(kill(3))
+    assert asked(traced) == ["None /traced"]
 
 
-def test_a_backlog_takes_nothing_from_proc() -> None:
-    """Its victims are gone, and their pids may be used again."""
-    rig = Rig(glance=dying, reads_backlog=True).run(kill(1))
-    assert owners(rig) == [(None, None, None)]
+def test_a_backlog_takes_no_state_of_today() -> None:
+    assert asked(Rig(memory_states=States(), reads_backlog=True).run(*REPORT, kill(3))) == [None]
 
 
-POD = "8f3c2a1e_77aa_4b3c_9d2e_0123456789ab"
-NAMES = ("kubepods-burstable.slice", f"kubepods-burstable-pod{POD}.slice", f"cri-containerd-{'cd' * 32}.scope")
-TRACED = TracedCgroup("/kubepods.slice/" + "/".join(NAMES), NAMES)
-REMOVED = TracedCgroup(None, NAMES)
+def test_kills_that_were_read_together_are_one_batch_of_looks() -> None:
+    rig = Rig(memory_states=States())
+    with rig.running():
+        rig.source.put(kill(1), kill(2))
+        assert eventually(lambda: len(rig.events) == 2)
+        rig.source.put(kill(3))
+    batches = [event.attributes[schema.MEMCG_MAX.name] for event in rig.events]
+    assert len(set(batches)) > 1
+    assert batches[2] not in batches[:2]
 
 
-@pytest.mark.parametrize("is_backlog", [False, True])
-def test_the_cgroup_of_the_trace_event_is_preferred_to_that_of_proc(*, is_backlog: bool) -> None:
-    """The kernel records it also while no agent runs."""
-    rig = Rig(glance=dying, traced=lambda _: TRACED, reads_backlog=is_backlog).run(kill(1))
-    assert owners(rig) == [(TRACED.path, "tracefs", "cd" * 32)]
-
-
-def test_of_a_removed_cgroup_the_last_names_give_container_and_pod_but_no_path() -> None:
-    rig = Rig(traced=lambda _: REMOVED, reads_backlog=True).run(kill(1))
-    assert owners(rig) == [(None, None, "cd" * 32)]
-    assert rig.events[0].attributes[schema.POD_UID.name] == POD.replace("_", "-")
-
-
-def test_a_bare_id_below_unknown_names_may_be_a_pods() -> None:
-    names = ("ab" * 32, "x", "y")
-    assert owners(Rig(traced=lambda _: TracedCgroup(None, names)).run(kill(1))) == [(None, None, None)]
-    assert owners(Rig(traced=lambda _: TracedCgroup(None, ("x", *names[:1]))).run(kill(1)))[0][2] == "ab" * 32
-
-
-def test_a_path_from_proc_says_more_than_the_last_names() -> None:
-    rig = Rig(glance=dying, traced=lambda _: REMOVED).run(kill(1))
-    assert owners(rig) == [(f"/docker/{CONTAINER}", "proc", CONTAINER)]
-
-
-def test_each_kill_uses_up_its_trace_event_also_if_the_kernel_printed_a_report() -> None:
-    asked = []
-
-    def traced(victim: OomKill) -> TracedCgroup:
-        asked.append(victim.pid)
-        return TRACED
-
-    opener = line("x invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0, oom_score_adj=0", 1)
-    summary = "oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,mems_allowed=0,oom_memcg=/a,"
-    rig = Rig(traced=traced).run(opener, line(f"{summary}task_memcg=/a/b,task=victim,pid=1003,uid=0", 2), kill(3))
-    assert (owners(rig), asked) == ([("/a/b", "report", None)], [1003])
-
-
-def test_a_trace_that_fails_costs_no_kill(caplog: pytest.LogCaptureFixture) -> None:
-    def fail(_: OomKill) -> None:
-        raise OSError("the ring")
-
-    rig = Rig(traced=fail).run(kill(1))
-    assert owners(rig) == [(None, None, None)]
-    assert rig.kills == {"cgroup": 1}
-    assert "the ring" in caplog.text
+@pytest.mark.parametrize("error", [ValueError("bug"), MemoryError()])
+def test_a_look_at_a_cgroup_that_fails_costs_nothing_else(error: Exception, caplog: pytest.LogCaptureFixture) -> None:
+    rig = Rig(memory_states=States(error), look=lambda _: {schema.PARENT_PID.name: 1}).run(kill(1), kill(2))
+    assert [event.attributes.get(schema.PARENT_PID.name) for event in rig.events] == [1, 1]
+    assert rig.health.records["malformed"] == 0
+    assert caplog.text.count(f"bug in the look at a cgroup, which continues: {error!r}") == 1, "one line a minute"

@@ -14,8 +14,8 @@ from support.klog import CAPTURES
 from otel_oom import schema
 from otel_oom.agent.log_opening import open_log
 from otel_oom.health import Health
-from otel_oom.kernel.device import Item, Lost, Reading
 from otel_oom.kernel.kmsg_record import sequence_of
+from otel_oom.kernel.log_source import Item, Lost, Reading
 from otel_oom.spool.checkpoint import Checkpoint, resume
 from otel_oom.totals import Totals
 
@@ -238,3 +238,19 @@ def test_kills_while_the_log_is_opened_may_have_their_lines_later(lines: int, un
     assert log.reconciliation.compare(43, 0.0) == 0
     log.reconciliation.add_lines(lines)
     assert [log.reconciliation.compare(43, now_s) for now_s in (1.0, 6.0)] == [0, -unconfirmed]
+
+
+@pytest.mark.parametrize(
+    ("stored", "is_resumed"),
+    [
+        pytest.param(FIRST, False, id="a first start"),
+        pytest.param(replace(FIRST, base=40, cursor=20, first_uncounted=20), True, id="a restart"),
+        pytest.param(replace(FIRST, base=0, cursor=0), True, id="a new boot"),
+        pytest.param(replace(FIRST, base=40, cursor=70, first_uncounted=75), False, id="set back to a snapshot"),
+    ],
+)
+def test_the_comparison_goes_on_from_an_earlier_agent(stored: Checkpoint, *, is_resumed: bool) -> None:
+    rig = Rig(checkpoint=stored, reads_backlog=True)
+    rig.source.next_sequence = 40
+    log = open_log(rig.source, rig.spool, Health(), IDENTITY, kernel_kills=lambda: 41, wall_ns=lambda: 1)
+    assert log.is_resumed == is_resumed

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 import pytest
 from support.agent_rig import Rig, frozen_time, kill, line
 from support.waiting import eventually
 
 from otel_oom import schema
-from otel_oom.kernel.device import Lost, Reading
+from otel_oom.kernel.log_source import Lost, Reading
 
 
 def test_kills_are_counted_and_shipped_in_their_order() -> None:
@@ -98,12 +99,12 @@ def test_a_kill_while_the_log_is_read_is_not_missing_later(monkeypatch: pytest.M
     agent = rig.open()
     read = rig.source.read
 
-    def killing() -> Reading:
+    def killing(words: Sequence[bytes]) -> Reading:
         """As the kernel does: first it counts, then it prints."""
         if rig.counted == 7:
             rig.counted = 8
             rig.source.put(kill(1))
-        return read()
+        return read(words)
 
     monkeypatch.setattr(rig.source, "read", killing)
     agent._turn()

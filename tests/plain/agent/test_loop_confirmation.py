@@ -13,7 +13,7 @@ from support.waiting import eventually
 
 from otel_oom import schema
 from otel_oom.agent.reconciliation import Reconciliation
-from otel_oom.kernel.device import Lost
+from otel_oom.kernel.log_source import Lost
 from otel_oom.spool.stored_format import dump_checkpoint, load_checkpoint
 from otel_oom.totals import Totals
 

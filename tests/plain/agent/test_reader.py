@@ -9,10 +9,11 @@ from support.agent_rig import IDENTITY, Rig, kill, line
 from support.sources import Script
 
 from otel_oom import schema
-from otel_oom.agent.reader import Drained, More, Reader
+from otel_oom.agent.read_batch import Drained, More
+from otel_oom.agent.reader import Reader
 from otel_oom.health import Health
 from otel_oom.kernel import kill_assembler, kill_facts, vm_fork_line
-from otel_oom.kernel.device import Closed, Lost, Reading
+from otel_oom.kernel.log_source import Closed, Lost, Reading
 from otel_oom.machine.victim_cgroup import Glance
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import io
+import json
 import logging
 import os
 import re
@@ -17,6 +18,7 @@ from contextlib import suppress
 import pytest
 from support.hostile_text import HOSTILE, left_in
 
+from otel_oom.cli.log_format import FormatName
 from otel_oom.cli.log_output import LogOutput
 
 log = logging.getLogger("a.library")
@@ -145,6 +147,78 @@ def test_no_text_can_begin_a_second_line(stderr: Stderr) -> None:
     assert [line[:17] for line in lines if not line.startswith("  ")] == ["otel-oom: error: "] * 3
     assert "  otel-oom: error: forged" in "\n".join(lines)
     assert all(r"a [redacted]\x1b]52;c;" in line for line in lines[:2])
+
+
+def test_no_text_can_break_a_line_of_json(stderr: Stderr, output: LogOutput) -> None:
+    output.use_format("json", {})
+    hostile = f'a secret"}}{HOSTILE}\n'
+    log.error("%s", hostile, exc_info=ValueError(hostile))
+    log.error("the end")
+    shown, end = (json.loads(line) for line in stderr.read_until("the end"))
+    assert left_in(json.dumps(shown).encode()) == []
+    assert shown["message"].startswith('a [redacted]"}')
+    assert "[redacted]" in shown["traceback"]
+    assert "secret" not in str(shown)
+    assert (set(end), end["message"]) == ({"time", "level", "message"}, "the end")
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("auto", "<4>2 log line(s) are missing"), ("json", '"message":"2 log line(s) are')],
+)
+def test_the_line_about_missing_lines_has_the_same_form(
+    name: FormatName, expected: str, stderr: Stderr, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    status = os.fstat(stderr.write_end)
+    with LogOutput(stderr.file, str) as output:
+        output.use_format(name, {"JOURNAL_STREAM": f"{status.st_dev}:{status.st_ino}"})
+        write = os.write
+        failures = [OSError(errno.ENOSPC, "full")] * 3
+
+        def fail(fd: int, data: bytes) -> int:
+            if failures:
+                raise failures.pop()
+            return write(fd, data)
+
+        monkeypatch.setattr(os, "write", fail)
+        output.write_in_background()
+        for text in ("lost", "lost", "the next"):
+            log.warning(text)
+        assert expected in stderr.read_until("the next")[0]
+
+
+def test_an_error_in_the_redaction_loses_the_line_alone(stderr: Stderr) -> None:
+    def redact(text: str) -> str:
+        if "one" in text:
+            raise MemoryError
+        return text
+
+    with LogOutput(stderr.file, redact) as output:
+        output.write_in_background()
+        log.warning("one")
+        log.warning("two")
+    assert stderr.read_until("two") == [
+        "otel-oom: warning: 1 log line(s) are missing here: stderr did not take them",
+        "otel-oom: warning: two",
+    ]
+
+
+def test_a_line_costs_the_thread_that_logs_it_little(stderr: Stderr) -> None:
+    """The reader of the kernel log logs each kill. What is dear, the redaction, is done by the thread that writes."""
+    redacted_by: set[str] = set()
+
+    def redact(text: str) -> str:
+        redacted_by.add(threading.current_thread().name)
+        return text
+
+    with LogOutput(stderr.file, redact) as output:
+        output.write_in_background()
+        began_ns = time.thread_time_ns()
+        for _ in range(200):
+            log.info("java (pid 4711) was OOM-killed")
+        took_ns = time.thread_time_ns() - began_ns
+    assert redacted_by == {"log-output"}
+    assert took_ns / 200 < 50_000
 
 
 @pytest.mark.usefixtures("output")

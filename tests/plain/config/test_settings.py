@@ -48,6 +48,8 @@ E = "OTEL_EXPORTER_OTLP_"
         ({}, {"identity_file": None, "fork_identity": "changed"}),
         ({"OTEL_OOM_IDENTITY_FILE": "/run/id", "OTEL_OOM_FORK_IDENTITY": "always"},
          {"identity_file": Path("/run/id"), "fork_identity": "always"}),
+        ({}, {"cgroupfs": "/"}),
+        ({"OTEL_OOM_CGROUPFS": "/host/cgroup"}, {"cgroupfs": "/host/cgroup"}),
         ({}, {"oom_score_adj": -999}),
         ({"OTEL_OOM_SCORE_ADJ": "-1000"}, {"oom_score_adj": -1000}),
         ({"OTEL_OOM_SCORE_ADJ": "1000"}, {"oom_score_adj": 1000}),
@@ -103,6 +105,7 @@ def test_the_spool_can_be_required(environment: dict[str, str], options: dict[st
             {"identity_file": "here"},
             "--identity-file 'here' is not an absolute path; write it",
         ),
+        ({"cgroupfs": "sys"}, "--cgroupfs 'sys' is not an absolute path; write it as /a/directory"),
         ({"fork_identity": "never"}, "--fork-identity 'never' is not supported; use one of: changed, always"),
         ({"oom_score_adj": "-1001"}, "--oom-score-adj '-1001' is not a score; give -1000"),
     ],
@@ -203,7 +206,7 @@ def test_a_variable_that_makes_no_sense_is_one_line_with_its_remedy(environment:
         ({f"{E}METRICS_TEMPORALITY_PREFERENCE": "sum"}, "PREFERENCE='sum' is not supported, so cumulative applies; use",
          {"is_delta": False}),
         ({"OTEL_LOG_LEVEL": "loud"}, "OTEL_LOG_LEVEL='loud' is not supported, so info applies; use one of: none, fatal",
-         {"log_level": logging.INFO}),
+         {"log.level": logging.INFO}),
         ({"OTEL_ENTITIES": "host{host.id=1}"}, "OTEL_ENTITIES has no effect; write its attributes into OTEL_RESOU", {}),
     ],
 )  # fmt: skip
@@ -269,23 +272,6 @@ def test_the_preference_of_temporality_decides_on_deltas(preference: str, *, is_
     assert load_config(environment).is_delta is is_delta
     for exporter in ("none", "console"):
         assert not load_config(environment | {"OTEL_METRICS_EXPORTER": exporter}).is_delta
-
-
-@pytest.mark.parametrize(
-    ("word", "level"),
-    [
-        ("", logging.INFO),
-        ("TRACE", 5),
-        ("debug", logging.DEBUG),
-        ("Info", logging.INFO),
-        ("warn", logging.WARNING),
-        ("error", logging.ERROR),
-        ("fatal", logging.CRITICAL),
-        ("none", 60),
-    ],
-)
-def test_the_level_of_the_log(word: str, level: int) -> None:
-    assert load_config({"OTEL_LOG_LEVEL": word}).log_level == level
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,8 @@ import pytest
 
 from otel_oom.errors import NoDeviceError, NoPermissionError
 from otel_oom.kernel import device as device_module
-from otel_oom.kernel.device import Closed, Device, Item, Lost, Reading
+from otel_oom.kernel.device import Device
+from otel_oom.kernel.log_source import Closed, Item, Lost, Reading, Skipped
 
 NOW_NS = 1_700_000_000_000_000_000
 Step = bytes | int
@@ -34,6 +35,7 @@ class World:
         self.open_error: OSError | None = None
         self.rdev = os.makedev(1, 11)
         self.writers: list[int] = []
+        self.on_read: Callable[[], None] = lambda: None
         self._device = -1
 
     def __getattr__(self, name: str) -> Any:
@@ -61,6 +63,7 @@ class World:
         if fd != self._device:
             return os.read(fd, size)
         assert size == 8192
+        self.on_read()
         step = self.script.popleft() if self.script else errno.EAGAIN
         if isinstance(step, int):
             raise OSError(step, os.strerror(step))
@@ -81,11 +84,11 @@ def opened(world: World, *steps: Step, **options: Any) -> Device:
     return device
 
 
-def readings(device: Device) -> list[Reading]:
+def readings(device: Device, words: Sequence[bytes] = ()) -> list[Reading]:
     """All up to the first None or Closed, with it."""
     found: list[Reading] = []
     while True:
-        found.append(device.read())
+        found.append(device.read(words))
         if found[-1] is None or isinstance(found[-1], Closed):
             return found
 
@@ -118,6 +121,80 @@ def lost(count: int, first: int | None) -> Lost:
 )
 def test_every_read_has_a_result(world: World, steps: list[Step], expected: list[Reading]) -> None:
     assert readings(opened(world, *steps)) == expected
+
+
+WORDS = (b"oom", b"other word")
+
+
+def wanted(sequence: int) -> bytes:
+    return f"6,{sequence},100,-;invoked oom-killer {sequence}\n".encode()
+
+
+def found(sequence: int) -> Item:
+    return Item(wanted(sequence), NOW_NS)
+
+
+@pytest.mark.parametrize(
+    ("steps", "expected", "next_sequence"),
+    [
+        pytest.param([], [None], None, id="nothing"),
+        pytest.param([record(7), record(8)], [Skipped(2), None], 9, id="nothing wanted"),
+        pytest.param([record(7), record(8), wanted(9)], [Skipped(1), item(8), found(9), None], 10, id="one wanted"),
+        pytest.param([wanted(7), wanted(8), record(9)], [found(7), found(8), Skipped(1), None], 10, id="wanted first"),
+        pytest.param(
+            [record(7), record(8), errno.EPIPE, record(20), wanted(21)],
+            [Skipped(2), lost(11, 9), item(20), found(21), None],
+            22,
+            id="overrun",
+        ),
+        pytest.param(
+            [record(7), errno.EINVAL, wanted(9)], [Skipped(1), lost(1, 8), found(9), None], 10, id="too long at once"
+        ),
+        pytest.param(
+            [record(7), record(8), errno.EPIPE, errno.EAGAIN, record(9)], [Skipped(2), None], 9, id="overrun, then none"
+        ),
+        pytest.param(
+            [record(7), record(10), wanted(11)],
+            [Skipped(1), lost(2, 8), item(10), found(11), None],
+            12,
+            id="a gap without an errno",
+        ),
+        pytest.param([record(7), b"x", wanted(8)], [Skipped(1), Item(b"x", NOW_NS), found(8), None], 9, id="no record"),
+        pytest.param([record(7), b"x", record(8)], [Skipped(3), None], 9, id="one skipped is no record"),
+        pytest.param([record(7), record(8), errno.ENODEV], [Skipped(2), Closed("No such device")], 9, id="gone"),
+        pytest.param(
+            [*map(record, range(7, 1107)), wanted(1107)],
+            [Skipped(1009), Skipped(81), *map(item, range(1097, 1107)), found(1107), None],
+            1108,
+            id="many",
+        ),
+    ],
+)
+def test_records_without_a_word_are_counted_and_no_loss_is_missed(
+    world: World, steps: list[Step], expected: list[Reading], next_sequence: int | None
+) -> None:
+    device = opened(world, *steps)
+    assert readings(device, WORDS)[: len(expected)] == expected
+    assert device.next_sequence == next_sequence
+
+
+def test_records_after_skipped_ones_are_stamped_when_they_were_read(world: World) -> None:
+    reads: list[int] = []
+    device = Device(clock=lambda: len(reads))
+    device.open()
+    world.script.extend([record(7), record(8), wanted(9)])
+    world.on_read = lambda: reads.append(0)
+    assert device.read(WORDS) == Skipped(1)
+    reads.extend([0] * 10)
+    assert readings(device, WORDS)[:2] == [Item(record(8), 4), Item(wanted(9), 4)]
+
+
+def test_a_record_that_was_found_before_the_device_was_closed_is_not_lost(world: World) -> None:
+    device = opened(world, record(7), wanted(8))
+    assert device.read(WORDS) == Skipped(1)
+    assert device.next_sequence == 8
+    world.script.extend([errno.ENODEV])
+    assert readings(device, WORDS) == [found(8), Closed("No such device")]
 
 
 def test_a_loss_stays_known_until_the_next_record(world: World) -> None:

@@ -6,7 +6,8 @@ import os
 
 import pytest
 
-from otel_oom.kernel.device import Closed, Device
+from otel_oom.kernel.device import Device
+from otel_oom.kernel.log_source import Closed
 
 
 def test_it_closes_its_pipe_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -104,15 +104,5 @@ def test_printable_text_is_printable_and_can_be_restored(raw: bytes) -> None:
     assert shown.isprintable()
     assert shown == shown.encode("utf-8").decode("utf-8")  # no lone surrogate
     assert shown == text_escapes.printable(shown)
-    assert raw == b"".join(text_escapes.unescape(one) if one.isascii() else one.encode() for one in split(shown))
-
-
-def split(shown: str) -> list[str]:
-    """Runs of ASCII and single other characters."""
-    parts: list[str] = []
-    for one in shown:
-        if parts and one.isascii() and parts[-1].isascii():
-            parts[-1] += one
-        else:
-            parts.append(one)
-    return parts
+    assert raw == text_escapes.original_bytes(shown)
+    assert raw == text_escapes.original_bytes(text_escapes.escape(raw))

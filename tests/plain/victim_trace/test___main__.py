@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from otel_oom.victim_trace import traced_cgroups
+from otel_oom.victim_trace import victim_trace
 from otel_oom.victim_trace.tracefs_setup import Instance, Unavailable
 
 PREFIX = "the kernel does not record the cgroups of victims: "
@@ -24,7 +24,7 @@ PREFIX = "the kernel does not record the cgroups of victims: "
 def test_the_exit_code_says_whether_victims_are_recorded(
     monkeypatch: pytest.MonkeyPatch, made: Instance | Unavailable, code: int | str
 ) -> None:
-    monkeypatch.setattr(traced_cgroups, "set_up_machine", lambda: made)
+    monkeypatch.setattr(victim_trace, "set_up_machine", lambda: made)
     with pytest.raises(SystemExit) as ended:
         runpy.run_module("otel_oom.victim_trace", run_name="__main__")
     assert ended.value.code == code

@@ -8,42 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from otel_oom.victim_trace.cgroup_path import CgroupPaths, mounted_at, path_below
-
-OPTIONS = "rw,nosuid,nodev,noexec,relatime shared:4"
-V2 = f"36 25 0:31 / /sys/fs/cgroup {OPTIONS} - cgroup2 cgroup2 rw,nsdelegate\n"
-
-
-@pytest.mark.parametrize(
-    ("mountinfo", "inodes", "expected"),
-    [
-        pytest.param(V2, {"/sys/fs/cgroup": 1}, "/sys/fs/cgroup", id="the whole hierarchy"),
-        pytest.param(V2, {"/sys/fs/cgroup": 4711}, None, id="of a cgroup namespace"),
-        pytest.param(V2, {}, None, id="not readable"),
-        pytest.param(
-            f"40 36 0:31 /docker/x /sys/fs/cgroup {OPTIONS} - cgroup2 cgroup rw\n"
-            f"41 36 0:31 / /host/c\\040g {OPTIONS} - cgroup2 cgroup rw\n",
-            {"/sys/fs/cgroup": 99, "/host/c g": 1},
-            "/host/c g",
-            id="the second is the host's",
-        ),
-        pytest.param(
-            V2.replace("- cgroup2", "- cgroup"), {"/sys/fs/cgroup": 1}, None, id="a hierarchy of v1 has the same inode"
-        ),
-        pytest.param("", {}, None, id="empty"),
-        pytest.param("36 25 - -\n36 25 0:31 / /a rw - \n", {"/a": 1}, None, id="damaged"),
-    ],
-)
-def test_only_a_mount_with_the_root_of_the_hierarchy_is_used(
-    monkeypatch: pytest.MonkeyPatch, mountinfo: str, inodes: dict[str, int], expected: str | None
-) -> None:
-    def stat(path: Path) -> SimpleNamespace:
-        if str(path) not in inodes:
-            raise PermissionError
-        return SimpleNamespace(st_ino=inodes[str(path)])
-
-    monkeypatch.setattr(Path, "stat", stat)
-    assert mounted_at(mountinfo) == expected
+from otel_oom.victim_trace.cgroup_path import CgroupPaths, path_below
 
 
 @pytest.mark.parametrize(

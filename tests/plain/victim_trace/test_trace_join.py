@@ -73,20 +73,22 @@ def test_the_two_events_of_a_victim_are_one_also_if_they_are_read_apart() -> Non
         assert joined.take(7, "java", LINE_NS) is None
 
 
-def test_a_victim_without_a_line_is_kept_apart() -> None:
+def test_a_victim_without_a_line_stays_until_its_line_comes() -> None:
     joined = join(traced(0, pid=1), traced(0, pid=2))
     joined.take(1, "java", LINE_NS)
-    joined.take(3, "java", LINE_NS + 2 * 10**9)
-    assert list(joined.unmatched) == [traced(0, pid=2)]
-    assert joined.take(2, "java", LINE_NS) is None
+    joined.take(3, "java", LINE_NS + 3600 * 10**9)
+    assert joined.find(2, "java", LINE_NS) == joined.find(2, "java", LINE_NS) == traced(0, pid=2)
+    assert joined.take(2, "java", LINE_NS) == traced(0, pid=2)
+    assert joined.find(2, "java", LINE_NS) is None
 
 
 def test_what_waits_is_bounded_and_the_oldest_go_first() -> None:
-    joined = join(*(traced(-pid, pid=pid) for pid in range(3_000)))
-    assert len(joined.unmatched) == 512
-    assert joined.unmatched[-1].pid == 3_000 - 1_024 - 1
+    joined = join(*(traced(-pid, pid=pid) for pid in range(3_000)), *(traced(-at, pid=9_000) for at in range(9)))
     assert joined.take(2_999, "java", LINE_NS + 2_999) is not None
-    assert joined.take(1_900, "java", LINE_NS + 1_900) is None
+    assert joined.take(3_000 - 2_047, "java", LINE_NS + 3_000 - 2_047) is not None
+    assert joined.take(3_000 - 2_048, "java", LINE_NS + 3_000 - 2_048) is None
+    of_one_pid = [joined.take(9_000, "java", LINE_NS + 9) for _ in range(9)]
+    assert of_one_pid == [*(traced(-at, pid=9_000) for at in range(8, 0, -1)), None]
 
 
 @given(st.data())

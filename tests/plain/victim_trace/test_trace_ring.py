@@ -7,12 +7,23 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.trace_pages import MARK_VICTIM, PAGE_BYTES, VICTIM_CGROUP, mark_victim, page, victim_cgroup
+from support.trace_pages import (
+    CONSOLE,
+    MARK_VICTIM,
+    PAGE_BYTES,
+    VICTIM_CGROUP,
+    console,
+    mark_victim,
+    page,
+    victim_cgroup,
+)
 
 from otel_oom.victim_trace.trace_event_format import parse_format
 from otel_oom.victim_trace.trace_ring import TraceRing
+from otel_oom.victim_trace.traced_line import TracedLine
+from otel_oom.victim_trace.traced_victim import TracedVictim
 
-FORMATS = tuple(one for one in map(parse_format, (MARK_VICTIM, VICTIM_CGROUP)) if one)
+FORMATS = tuple(one for one in map(parse_format, (MARK_VICTIM, VICTIM_CGROUP, CONSOLE)) if one)
 
 
 class Rings:
@@ -31,8 +42,8 @@ class Rings:
         for number in range(2):
             self._writers.append(os.open(directory / f"per_cpu/cpu{number}/trace_pipe_raw", os.O_WRONLY))
 
-    def put(self, processor: int, *events: tuple[int, bytes]) -> None:
-        os.write(self._writers[processor], page(events))
+    def put(self, processor: int, *events: tuple[int, bytes], missed: int | None = None) -> None:
+        os.write(self._writers[processor], page(events, missed=missed))
 
     def close(self) -> None:
         self.ring.close()
@@ -48,7 +59,24 @@ def rings(tmp_path: Path) -> Iterator[Rings]:
 
 
 def pids(rings: Rings, until_ns: int) -> list[int]:
-    return [one.pid for one in rings.ring.read_until(until_ns)]
+    return [one.pid for one in rings.ring.read_until(until_ns) if isinstance(one, TracedVictim)]
+
+
+def test_a_line_is_read_among_the_victims(rings: Rings) -> None:
+    rings.put(0, (10, mark_victim(1)), (12, console(b"x: Killed process 1 (a\nb)")), (13, mark_victim(2)))
+    events = rings.ring.read_until(100)
+    assert [one.pid for one in events if isinstance(one, TracedVictim)] == [1, 2]
+    assert [one for one in events if isinstance(one, TracedLine)] == [TracedLine(12, r"x: Killed process 1 (a\x0ab)")]
+
+
+@pytest.mark.parametrize("missed", [-1, 3])
+def test_a_read_shows_whether_events_were_overwritten_before_it(rings: Rings, missed: int) -> None:
+    found = []
+    for processor, before in ((0, None), (0, missed), (1, None)):
+        rings.put(processor, (10, mark_victim(1)), missed=before)
+        rings.ring.read_until(100)
+        found.append(rings.ring.has_missed)
+    assert found == [False, True, False]
 
 
 def test_an_empty_ring_gives_nothing_at_once(rings: Rings) -> None:

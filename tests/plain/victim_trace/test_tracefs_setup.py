@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from support.trace_pages import MARK_VICTIM, VICTIM_CGROUP
+from support.trace_pages import CONSOLE, MARK_VICTIM, VICTIM_CGROUP
 
 from otel_oom.victim_trace import tracefs_setup
 from otel_oom.victim_trace.tracefs_setup import Instance, Unavailable, is_memory_v1, set_up
@@ -32,6 +32,9 @@ class Tracefs:
         self.put("tracing_on", "1\n")
         self.put("events/oom/mark_victim/format", MARK_VICTIM)
         self.put("events/oom/mark_victim/enable", "1\n" if is_set_up else "0\n")
+        self.put("events/printk/console/format", CONSOLE)
+        self.put("events/printk/console/enable", "1\n" if is_set_up else "0\n")
+        self.put("events/printk/console/filter", 'msg ~ "*Killed process*"\n' if is_set_up else "none\n")
         if is_set_up:
             self.add_probe("1\n")
 
@@ -70,15 +73,17 @@ def test_a_new_instance_is_set_up_before_its_events_are_enabled(
     assert isinstance(made, Instance)
     assert (made.directory, [one.id for one in made.formats], made.without_cgroups) == (
         tracefs.instance,
-        [609, 1701],
+        [609, 349, 1701],
         None,
     )
     here = "instances/otel-oom"
     assert [row for row in tracefs.written if row[0] != "dynamic_events"] == [
-        (f"{here}/trace_clock", "perf", os.O_TRUNC),
         (f"{here}/buffer_size_kb", "512", os.O_TRUNC),
+        (f"{here}/trace_clock", "perf", os.O_TRUNC),
         (f"{here}/buffer_percent", "0", os.O_TRUNC),
+        (f"{here}/events/printk/console/filter", 'msg ~ "*Killed process*"', os.O_TRUNC),
         (f"{here}/events/oom/mark_victim/enable", "1", os.O_TRUNC),
+        (f"{here}/events/printk/console/enable", "1", os.O_TRUNC),
         (f"{here}/events/otel_oom/victim_cgroup/enable", "1", os.O_TRUNC),
     ]
     (probe,) = [row for row in tracefs.written if row[0] == "dynamic_events"]
@@ -90,10 +95,11 @@ def test_nothing_is_written_to_an_instance_that_records_already(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tracefs = Tracefs(tmp_path, is_set_up=True)
+    tracefs.put("buffer_size_kb", "4096\n")  # the user enlarged it
     recorded(tracefs, monkeypatch)
     made = set_up(tmp_path, own_cgroups=V2, processors=2)
     assert isinstance(made, Instance)
-    assert (len(made.formats), tracefs.written) == (2, [])
+    assert (len(made.formats), tracefs.written) == (3, [])
 
 
 @pytest.mark.parametrize(("processors", "kib"), [(1, "512"), (4, "512"), (16, "128"), (256, "64")])
@@ -123,7 +129,7 @@ def test_without_probes_the_kernels_event_is_recorded_alone(tmp_path: Path, monk
     recorded(tracefs, monkeypatch, refused=3)
     made = set_up(tmp_path, own_cgroups=V2, processors=2)
     assert isinstance(made, Instance)
-    assert [one.id for one in made.formats] == [609]
+    assert [one.id for one in made.formats] == [609, 349]
     assert made.without_cgroups == "no typed probe (FPROBE_EVENTS and BTF, Linux 6.8 or later): Invalid argument"
 
 
@@ -136,7 +142,7 @@ def test_a_memory_controller_of_v1_has_another_cgroup_than_the_probe(
     made = set_up(tmp_path, own_cgroups=V1, processors=2)
     assert isinstance(made, Instance)
     assert ([one.id for one in made.formats], made.without_cgroups) == (
-        [609],
+        [609, 349],
         "the memory controller is in a cgroup v1 hierarchy",
     )
 
@@ -151,13 +157,13 @@ def test_a_refusal_is_a_value_with_its_reason(tmp_path: Path, monkeypatch: pytes
 
     Tracefs(tmp_path)
     monkeypatch.setattr(tracefs_setup, "_write", refuse)
-    clock = tmp_path / "instances/otel-oom/trace_clock"
-    assert set_up(tmp_path, own_cgroups=V2, processors=2) == Unavailable(f"{clock}: Operation not permitted")
+    size = tmp_path / "instances/otel-oom/buffer_size_kb"
+    assert set_up(tmp_path, own_cgroups=V2, processors=2) == Unavailable(f"{size}: Operation not permitted")
 
 
 @pytest.mark.parametrize(
     ("file", "text"),
-    [("buffer_size_kb", "X\n"), ("buffer_size_kb", "\xff"), ("events/oom/mark_victim/format", "name: x\n")],
+    [("trace_clock", "\xff"), ("events/oom/mark_victim/format", "name: x\n")],
 )
 def test_a_file_in_an_unknown_form_is_a_value_with_its_reason(tmp_path: Path, file: str, text: str) -> None:
     Tracefs(tmp_path, is_set_up=True).put(file, text)

@@ -1,7 +1,6 @@
 """Finds the cgroup of each kill, as the agent does, and prints one line of JSON for each. Ends after a number of kills.
 
 usage: find_cgroups.py KILLS    reads the kernel log from its end
-       find_cgroups.py ring     prints the victims that the trace ring holds, without the kernel log
 """
 
 from __future__ import annotations
@@ -12,14 +11,15 @@ import time
 from pathlib import Path
 from typing import Any
 
-from otel_oom.kernel.device import Device, Item
+from otel_oom.kernel.device import Device
 from otel_oom.kernel.kill_assembler import Assembler
 from otel_oom.kernel.kmsg_record import Record, parse
+from otel_oom.kernel.log_source import Item
 from otel_oom.kernel.oom_kill import OomKill
-from otel_oom.victim_trace.trace_join import TraceJoin
-from otel_oom.victim_trace.traced_cgroups import TracedCgroups, open_traced_cgroups
+from otel_oom.victim_trace.trace_ring import Traced
 from otel_oom.victim_trace.traced_victim import TracedVictim
 from otel_oom.victim_trace.tracefs_setup import Unavailable
+from otel_oom.victim_trace.victim_trace import VictimTrace, open_victim_trace
 
 
 def rss_kib() -> int:
@@ -34,19 +34,27 @@ def say(**values: object) -> None:
 class WatchedRing:
     """The ring, which keeps the times of the victims of the last read."""
 
-    def __init__(self, cgroups: TracedCgroups) -> None:
-        self.ring: Any = cgroups._ring
+    def __init__(self, trace: VictimTrace) -> None:
+        self.ring: Any = trace._ring
         self.times: dict[tuple[int, bool], int] = {}
 
-    def read_until(self, time_ns: int) -> list[TracedVictim]:
-        victims: list[TracedVictim] = self.ring.read_until(time_ns)
+    @property
+    def has_missed(self) -> bool:
+        return bool(self.ring.has_missed)
+
+    def overwritten(self) -> int:
+        return int(self.ring.overwritten())
+
+    def read_until(self, time_ns: float) -> list[Traced]:
+        events: list[Traced] = self.ring.read_until(time_ns)
+        victims = [one for one in events if isinstance(one, TracedVictim)]
         self.times.update({(one.pid, one.cgroup_id is None): one.time_ns for one in victims})
-        return victims
+        return events
 
 
-def follow(cgroups: TracedCgroups, kills: int, rss_before: int) -> None:
-    watched = WatchedRing(cgroups)
-    cgroups._ring = watched
+def follow(trace: VictimTrace, kills: int, rss_before: int) -> None:
+    watched = WatchedRing(trace)
+    trace._ring = watched
     log = Device()
     log.open()
     assembler = Assembler("boot", 4096)
@@ -64,7 +72,7 @@ def follow(cgroups: TracedCgroups, kills: int, rss_before: int) -> None:
             if isinstance(kill, OomKill):
                 seen += 1
                 began_ns = time.perf_counter_ns()
-                found = cgroups.find(kill)
+                found = trace.find(kill)
                 took_ns = time.perf_counter_ns() - began_ns
                 line_ns = kill.record.monotonic_us * 1000
                 say(
@@ -82,18 +90,11 @@ def follow(cgroups: TracedCgroups, kills: int, rss_before: int) -> None:
 
 def main() -> None:
     rss_before = rss_kib()
-    cgroups = open_traced_cgroups()
-    if isinstance(cgroups, Unavailable):
-        say(unavailable=cgroups.reason)
+    trace = open_victim_trace()
+    if isinstance(trace, Unavailable):
+        say(unavailable=trace.reason)
         return
-    if sys.argv[1] != "ring":
-        follow(cgroups, int(sys.argv[1]), rss_before)
-        return
-    join, ring = TraceJoin(), WatchedRing(cgroups)
-    join.add(ring.read_until(1 << 62))
-    for victim in [one for of_pid in join._waiting.values() for one in of_pid]:
-        say(pid=victim.pid, comm=victim.comm, names=victim.cgroup_names, total_vm=victim.total_vm)
-    say(overwritten=ring.ring.overwritten())
+    follow(trace, int(sys.argv[1]), rss_before)
 
 
 main()

@@ -1,0 +1,62 @@
+"""Opens the kernel's trace of victims for an agent, and logs what it gives."""
+
+from __future__ import annotations
+
+import logging
+from typing import Final, Protocol
+
+from otel_oom.health import Health
+from otel_oom.kernel.oom_kill import OomKill
+from otel_oom.victim_trace.tracefs_setup import Unavailable
+from otel_oom.victim_trace.victim_trace import LostKills, TracedCgroup, open_victim_trace
+
+log = logging.getLogger(__name__)
+
+
+class Trace(Protocol):
+    """See `VictimTrace`."""
+
+    def find(self, kill: OomKill) -> TracedCgroup | None:
+        """The cgroup of the victim of a kill."""
+
+    def log_lost(self, *, is_backlog: bool) -> None:
+        """Records of the kernel log were lost."""
+
+    def take_lost(self, boot_id: str, observed_ns: int) -> LostKills:
+        """The kills whose lines are lost."""
+
+
+class _NoTrace:
+    """There is no trace ring, or this agent does not read it."""
+
+    def find(self, _kill: OomKill) -> TracedCgroup | None:
+        return None
+
+    def log_lost(self, *, is_backlog: bool) -> None:
+        pass
+
+    def take_lost(self, _boot_id: str, _observed_ns: int) -> LostKills:
+        return LostKills()
+
+
+NO_TRACE: Final = _NoTrace()
+
+
+def open_trace(health: Health, *, is_resumed: bool) -> Trace:
+    """Open the trace ring of this machine. Raises nothing.
+
+    is_resumed: counting goes on where an earlier agent ended. If not, the kill lines that are in the ring are older
+    than the counting.
+    """
+    trace = open_victim_trace(overwritten=health.trace_ring_read)
+    reason = trace.reason if isinstance(trace, Unavailable) else trace.without_cgroups
+    if reason is None:
+        log.info("kills without a report get their cgroup from the kernel's trace events")
+    else:
+        log.info("kills without a report get their cgroup from /proc, which has it for some of them: %s", reason)
+    if isinstance(trace, Unavailable):
+        return NO_TRACE
+    log.info("kills whose lines the kernel log loses are taken from the kernel's trace events")
+    if not is_resumed:
+        trace.discard_lines()
+    return trace
