@@ -15,7 +15,7 @@ from typing import Final
 from otel_oom.kernel.kill_assembler import Assembler
 from otel_oom.kernel.oom_kill import Finding, Forged, NoVictim, OomKill, Repeat
 from otel_oom.parse.feeder import Feeder
-from otel_oom.parse.line_search import ReportLines, marker_lines
+from otel_oom.parse.line_search import marker_lines, report_lines
 from otel_oom.parse.text_window import BLOCK, Window
 
 _PIECE: Final = 64 << 10
@@ -40,7 +40,6 @@ class KillSearch:
         self._window = Window(readinto, block, has_numbers=has_numbers)
         self._assembler = Assembler("", page_size, is_excerpt=True)
         self._feeder = Feeder(self._window, self._assembler)
-        self._report_lines = ReportLines()
         self._search = self._every_line if every_line else self._marked_lines
         self._answered = 0
         self._forged = 0
@@ -94,10 +93,7 @@ class KillSearch:
             window.move_to(start)
             if start == end or not window.is_ready(start):
                 return
-            was_open, begin = assembler.is_open, assembler.begin
             yield from self._feeder.line(start)
-            if not was_open or assembler.begin != begin:  # another report
-                self._report_lines = ReportLines()
 
     def _report(self, end: int) -> Iterator[Finding]:
         """The findings of the open report up to an offset, or to the first line whose continuation is not read yet."""
@@ -105,7 +101,7 @@ class KillSearch:
         while window.at < end and assembler.is_open:
             piece = window.data.rfind(b"\n", window.at, min(end, window.at + _PIECE)) + 1
             piece = piece or min(end, window.line(window.at)[1])
-            for start in self._report_lines.starts(window.data, window.at, piece):
+            for start in report_lines(window.data, window.at, piece):
                 if start < window.at:
                     continue  # it was joined to the line before it
                 if not window.is_ready(start):
