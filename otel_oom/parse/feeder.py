@@ -10,13 +10,14 @@ Rules:
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from otel_oom.kernel.kill_assembler import Assembler
 from otel_oom.kernel.kmsg_record import FACILITY_KERNEL, Record
 from otel_oom.kernel.oom_kill import Finding
 from otel_oom.kernel.oom_lines import GROUP_MARKER, OOM_MARKER
-from otel_oom.parse.line_prefix import Line
+from otel_oom.parse.line_prefix import OPENER, Line, has_words, shape
 from otel_oom.parse.record_joining import LinesAround, joined
 from otel_oom.parse.structured_lines import parse_line
 from otel_oom.parse.text_record import plain_record, text_record
@@ -38,6 +39,7 @@ class Feeder:
         self._fed_us = 0  # time of that one
         self._marker_us = 0  # time of the last line with a marker
         self._is_timeless = False
+        self._shape: re.Pattern[bytes] | None = None
         self.openers = 0
         """`invoked oom-killer` lines."""
         self.refused = 0
@@ -49,6 +51,8 @@ class Feeder:
         raw, end = window.line(start)
         line = parse_line(raw)
         around = LinesAround(window, start, end)
+        if not line.is_known and line.record is None:
+            line = self._shaped(line, raw, around)
         text, following = (line.record.text.encode(), 0) if line.record else joined(line, around)
         has_marker = OOM_MARKER.search(text) is not None
         us = self._time(line, around, has_marker=has_marker)  # far from a kill, the search skips a group's line
@@ -68,6 +72,16 @@ class Feeder:
         if text != GROUP_MARKER:
             text = text.rstrip()
         return assembler.feed(text_record(line, text, offset, window.number(start), us), _NOT_OBSERVED)
+
+    def _shaped(self, line: Line, raw: bytes, around: LinesAround) -> Line:
+        """The line without what begins in the same shape as the prefixes of the lines around it."""
+        is_opener = OPENER in line.text
+        if has_words(line) and not is_opener:
+            self._shape = shape(line.head)
+            return line
+        begins = (next(around.shapes(), None) if is_opener else None) or self._shape
+        head = begins.match(raw) if begins else None
+        return line._replace(head=head[0], text=raw[head.end() :]) if head and head.end() else line
 
     def pass_over(self, offset: int) -> None:
         """Feed empty lines for the lines of a report that were passed over before an offset, if they are many."""

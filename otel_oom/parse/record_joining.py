@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from otel_oom.kernel.oom_lines import OOM_MARKER, TASK_COMM_BYTES
-from otel_oom.parse.line_prefix import Line
+from otel_oom.parse.line_prefix import OPENER, Line, has_words, shape
 from otel_oom.parse.structured_lines import parse_line
 from otel_oom.parse.text_window import Window
 
@@ -83,8 +83,20 @@ class LinesAround:
         self._end = end
 
     def is_repeated(self, head: bytes) -> bool:
-        """Whether the next line begins with these bytes."""
-        return self._window.data.startswith(head, self._end)
+        """Whether the next line has this prefix too."""
+        data = self._window.data
+        if data.startswith(head, self._start):
+            return data.startswith(head, self._end)
+        return parse_line(self._window.line(self._end)[0]).head == head  # behind another prefix
+
+    def shapes(self) -> Iterator[re.Pattern[bytes]]:
+        """How the nearest lines begin that have the kernel's words behind a prefix that is not known."""
+        end = self._end
+        for _ in range(_MOST_LINES):
+            raw, end = self._window.line(end)
+            line = parse_line(raw)
+            if line.head and not line.is_known and OPENER not in line.text and has_words(line):
+                yield shape(line.head)
 
     def following(self) -> Iterator[Line]:
         """The lines after it that may belong to it."""
