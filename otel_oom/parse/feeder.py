@@ -11,12 +11,13 @@ Rules:
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Final, NamedTuple
 
 from otel_oom.kernel.kill_assembler import Assembler
+from otel_oom.kernel.kill_line import parse_kill_line
 from otel_oom.kernel.kmsg_record import FACILITY_KERNEL, Record
 from otel_oom.kernel.oom_kill import Finding
-from otel_oom.kernel.oom_lines import GROUP_MARKER, OOM_MARKER
+from otel_oom.kernel.oom_lines import GROUP_MARKER, KILLED_PID, OOM_MARKER
 from otel_oom.parse.line_prefix import OPENER, Line, has_words, shape
 from otel_oom.parse.record_joining import LinesAround, joined
 from otel_oom.parse.structured_lines import parse_line
@@ -25,7 +26,15 @@ from otel_oom.parse.text_window import Window
 
 _SILENT: Final = 1_000  # lines passed over in a row; more of them are fed as empty records
 
+_MOST_UNREAD: Final = 100
 _NOT_OBSERVED: Final = 0  # a text has no observation time
+
+
+class Unread(NamedTuple):
+    """A kill line that is not the kernel's, as far as the text shows. number: of the line; head: what stands before it."""
+
+    number: int
+    head: bytes
 
 
 class Feeder:
@@ -44,6 +53,8 @@ class Feeder:
         """`invoked oom-killer` lines."""
         self.refused = 0
         """Kill lines that user space marked as its own."""
+        self.unread: list[Unread] = []
+        """Kill lines that are not read, the first 100."""
 
     def line(self, start: int) -> tuple[Finding, ...]:
         """Feed the record that a line begins, and move the window behind it; returns what is now certain."""
@@ -71,7 +82,11 @@ class Feeder:
         self.openers += b" invoked oom-killer" in text
         if text != GROUP_MARKER:
             text = text.rstrip()
-        return assembler.feed(text_record(line, text, offset, window.number(start), us), _NOT_OBSERVED)
+        record = text_record(line, text, offset, window.number(start), us)
+        killed = KILLED_PID.search(raw)
+        if killed and len(self.unread) < _MOST_UNREAD and parse_kill_line(record.text) is None:
+            self.unread.append(Unread(record.number, raw[: killed.start()]))
+        return assembler.feed(record, _NOT_OBSERVED)
 
     def _shaped(self, line: Line, raw: bytes, around: LinesAround) -> Line:
         """The line without what begins in the same shape as the prefixes of the lines around it."""

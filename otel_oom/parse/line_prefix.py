@@ -111,11 +111,6 @@ class Line(NamedTuple):
     record: Record | None = None
     is_known: bool = False
 
-    @property
-    def is_bare(self) -> bool:
-        """Whether the prefix holds only quote marks and blanks."""
-        return not self.head.strip(b" \t>#|")
-
 
 def usual(line: bytes) -> Line | None:
     """The same as `split` for a line with a frequent prefix; None for other lines."""

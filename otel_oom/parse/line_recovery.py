@@ -216,7 +216,7 @@ def unwrapped(text: bytes) -> bytes:
     lines = [line.rstrip(b"\r") for line in text.split(b"\n")]
     longest, broken = max(map(_columns, lines)), _widest(lines)
     kills = len(_KILLED.findall(text)) if b"Killed" in text else 0
-    if not (b"emory" in text or b"oom" in text) or (broken > _WIDEST and kills == len(_WHOLE_KILL.findall(text))):
+    if not (b"kB" in text or b"oom" in text) or (broken > _WIDEST and kills == len(_WHOLE_KILL.findall(text))):
         return text
     is_dated = 8 * sum(_DATED.match(line) is not None for line in lines) > len(lines)
     glues: list[_Glue] = [_at_blank, _in_number] if is_dated else []

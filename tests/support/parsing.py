@@ -13,6 +13,7 @@ from otel_oom import schema
 from otel_oom.kernel.oom_kill import OomKill
 from otel_oom.parse import json_output
 from otel_oom.parse.kill_search import KillSearch
+from otel_oom.parse.line_recovery import RecoveredLines
 
 
 def in_blocks(text: bytes, *sizes: int) -> Callable[[memoryview], int]:
@@ -25,9 +26,17 @@ def in_blocks(text: bytes, *sizes: int) -> Callable[[memoryview], int]:
     return readinto
 
 
+def recovered(text: bytes, *sizes: int) -> bytes:
+    """The lines of a log in a text, which is read in blocks of these sizes."""
+    lines, buffer, all_lines = RecoveredLines(in_blocks(text, *sizes)), memoryview(bytearray(1 << 20)), b""
+    while count := lines.readinto(buffer):
+        all_lines += buffer[:count]
+    return all_lines
+
+
 def searched(text: bytes, *sizes: int, every_line: bool = False) -> tuple[KillSearch, list[OomKill]]:
     """A search that has read a text to its end, and the kills that it found."""
-    search = KillSearch(in_blocks(text, *sizes), 4096, every_line=every_line)
+    search = KillSearch(in_blocks(recovered(text), *sizes), 4096, every_line=every_line)
     return search, list(search.kills())
 
 
