@@ -174,6 +174,4 @@ def _style() -> Style:
     else:
         has_blocks = True
     is_colored = is_terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    return Style(max(_SHOWN = 80
-_UNREAD = "%s: %s not read, because other words than the kernel's stand before it; the first is in line %d, behind `%s`"
-_FEWEST_COLUMNS, min(columns, _MOST_COLUMNS)), is_colored, has_blocks)
+    return Style(max(_FEWEST_COLUMNS, min(columns, _MOST_COLUMNS)), is_colored, has_blocks)

@@ -26,6 +26,7 @@ from otel_oom.parse.text_window import Window
 
 _SILENT: Final = 1_000  # lines passed over in a row; more of them are fed as empty records
 
+_CAUSE: Final = re.compile(rb"(?:Memory cgroup o|O)ut of memory: $")
 _MOST_UNREAD: Final = 100
 _NOT_OBSERVED: Final = 0  # a text has no observation time
 
@@ -85,7 +86,7 @@ class Feeder:
         record = text_record(line, text, offset, window.number(start), us)
         killed = KILLED_PID.search(raw)
         if killed and len(self.unread) < _MOST_UNREAD and parse_kill_line(record.text) is None:
-            self.unread.append(Unread(record.number, raw[: killed.start()]))
+            self.unread.append(Unread(record.number, _CAUSE.sub(b"", raw[: killed.start()])))
         return assembler.feed(record, _NOT_OBSERVED)
 
     def _shaped(self, line: Line, raw: bytes, around: LinesAround) -> Line:

@@ -31,9 +31,11 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, BinaryIO, Final, cast
+from typing import BinaryIO, Final, cast
 
 from otel_oom.errors import OtelOomError
+from otel_oom.parse import archives
+from otel_oom.parse.archives import Size
 from otel_oom.printable_text import printable_text
 
 log = logging.getLogger(__name__)
@@ -57,7 +59,6 @@ _UNPACK: Final = {
 }
 _ZIP: Final = b"PK\x03\x04"
 _TAR: Final = slice(257, 262)
-_MOST_MEMBERS, _MOST_BYTES = 1_000, 64 << 30
 _UTF16: Final = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 _BINARY: Final = bytes(byte for byte in range(32) if byte not in b"\0\a\b\t\n\v\f\r\x1b\x1e")
 _DAMAGE: Final = (EOFError, lzma.LZMAError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile, tarfile.TarError)
@@ -146,71 +147,32 @@ def opened(name: str) -> Iterator[Input]:
             size = os.fstat(raw.fileno()).st_size if stat.S_ISREG(mode) else None
             text = None if stat.S_ISCHR(mode) else _decompressed(name, raw)
             if text is not None and _begin(text)[_TAR] == b"ustar":
-                yield from _of_archive(name, _tar_members(text))
+                yield from _of_archive(name, archives.tar_members(text))
             elif text is not None and _begin(text).startswith(_ZIP):
                 if size is None:
-                    raise UnreadableError(f"{shown(name)} is a zip archive in a pipe", "name the file, or use: unzip -p FILE")
-                yield from _of_archive(name, _zip_members(raw))
+                    raise UnreadableError(
+                        f"{shown(name)} is a zip archive in a pipe", "name the file, or use: unzip -p FILE"
+                    )
+                yield from _of_archive(name, archives.zip_members(raw))
             else:
                 yield Input(name, raw, size, None if text is None else _text_of(name, text))
         except (OSError, ValueError, io.UnsupportedOperation, *_DAMAGE) as error:
             raise _unreadable(name, error) from error
 
 
-def _zip_members(raw: BinaryIO) -> Iterator[tuple[str, IO[bytes]]]:
-    with zipfile.ZipFile(raw) as archive:
-        for member in archive.infolist():
-            if not member.is_dir():
-                with archive.open(member) as text:
-                    yield member.filename, text
-
-
-def _tar_members(text: io.BufferedIOBase) -> Iterator[tuple[str, IO[bytes]]]:
-    with tarfile.open(fileobj=text, mode="r|") as archive:
-        for member in archive:
-            if member.isfile() and (content := archive.extractfile(member)) is not None:
-                yield member.name, content
-
-
-def _of_archive(name: str, members: Iterator[tuple[str, IO[bytes]]]) -> Iterator[Input]:
+def _of_archive(name: str, members: Iterator[tuple[str, BinaryIO]]) -> Iterator[Input]:
     """The members of an archive that are text."""
-    unread, limit = 0, _Limit()
-    for count, (member, raw) in enumerate(members, start=1):
-        if count > _MOST_MEMBERS:
-            raise UnreadableError(f"{shown(name)} has more than {_MOST_MEMBERS} members", "unpack it, and name its logs")
+    unread, size = 0, Size()
+    for member, raw in members:
         label = f"{name}/{member}"
         try:
-            source = Input(label, cast("BinaryIO", raw), 0, limit.of(_text_of(label, _decompressed(label, cast("BinaryIO", raw)))))
+            text = _text_of(label, _decompressed(label, raw))
         except (UnreadableError, OSError, *_DAMAGE):
             unread += 1
             continue
-        yield source
+        yield Input(label, raw, 0, size.counted(text))
     if unread:
         log.warning("%s: members that are no text, not read: %d", shown(name), unread)
-
-
-class _Limit:
-    """Ends the reading of an archive whose members are too large together: a few KiB can hold PiB."""
-
-    def __init__(self) -> None:
-        self.left = _MOST_BYTES
-
-    def of(self, text: io.BufferedIOBase) -> io.BufferedIOBase:
-        """The text, counted."""
-        return cast("io.BufferedIOBase", _Counted(text, self))
-
-
-class _Counted:
-    def __init__(self, text: io.BufferedIOBase, limit: _Limit) -> None:
-        self._text = text
-        self._limit = limit
-
-    def readinto1(self, buffer: memoryview) -> int:
-        count = self._text.readinto1(buffer)
-        self._limit.left -= count
-        if self._limit.left < 0:
-            raise OSError(f"its members have more than {_MOST_BYTES >> 30} GiB")
-        return count
 
 
 def shown(name: str) -> str:
@@ -239,7 +201,12 @@ def _text_of(name: str, text: io.BufferedIOBase) -> io.BufferedIOBase:
     """The text in UTF-8, or in any encoding that has ASCII in it. Raises UnreadableError if it cannot be text."""
     begin = _begin(text)
     encoding = _UTF16.get(begin[:2]) or next(
-        (f"utf-16-{end}e" for end, odd in (("l", 1), ("b", 0)) if len(begin) > 3 and begin[odd::2].count(0) > 0.45 * len(begin)), None
+        (
+            f"utf-16-{end}e"
+            for end, odd in (("l", 1), ("b", 0))
+            if len(begin) > 3 and begin[odd::2].count(0) > 0.45 * len(begin)
+        ),
+        None,
     )
     if encoding:
         return cast("io.BufferedIOBase", _Recoded(text, encoding))

@@ -69,8 +69,8 @@ _WITHIN: Final = re.compile(
 )
 _FAR: Final = 300
 _WORDS: Final = re.compile(
-    rb"(?:Memory cgroup out of memory|Out of memory)[: (]|No available memory [(i]|Killed process \d|oom-kill:constraint"
-    rb"|Tasks? in /|memory: usage \d|Memory cgroup stats for |(?:CPU: \d+ (?:UID: \d+ )?PID: \d+ C|Pid: \d+, c)omm: "
+    rb"(?:Memory cgroup out of memory|Out of memory)[: (]|No available memory [(i]|Killed process \d"
+    rb"|oom-kill:constraint|Tasks? in /|memory: usage \d|Memory cgroup stats for |(?:CPU: \d+ (?:UID: \d+ )?PID: \d+ C|Pid: \d+, c)omm: "
     rb"|\[ *pid *\] +\w|\[ *\d+\](?: +-?\d+){6}|active_anon:\d| ?free:\d+ |\d+ pages (?:of )?RAM"
     rb"|(?:Free|Total) swap +=|,(?:cpuset=|global_oom|oom_memcg=|task_memcg=)",
     re.IGNORECASE,
@@ -186,7 +186,9 @@ def shape(head: bytes) -> re.Pattern[bytes]:
     """What begins like a prefix: with the same signs, and with numbers, words and blanks where it has some."""
     pieces = re.findall(rb"\d+|[^\W\d]+|\w+|\s+|.", head)
     kinds = ((rb"\d+", re.compile(rb"\d+")), (rb"[^\W\d]+", re.compile(rb"[^\W\d]+")), (rb"\s+", re.compile(rb"\s+")))
-    return re.compile(b"".join(next((kind for kind, one in kinds if one.fullmatch(piece)), re.escape(piece)) for piece in pieces))
+    return re.compile(
+        b"".join(next((kind for kind, one in kinds if one.fullmatch(piece)), re.escape(piece)) for piece in pieces)
+    )
 
 
 def kmsg_start(line: bytes) -> int | None:

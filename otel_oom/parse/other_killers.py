@@ -1,6 +1,7 @@
-"""What kills processes, or says that one was killed, and is not the kernel's OOM killer: named if a text has no kill. No I/O.
+"""What kills processes, or says that one was killed, besides the kernel's OOM killer. No I/O.
 
 Rules:
+- They are named only if a text has no kill.
 - Each has a literal, which is searched first: a search for it takes 0.1 ms for 1 MiB.
 """
 

@@ -28,7 +28,10 @@ _PAGES: Final = re.compile(rb" *[a-z_]+:\d+( [a-z_]+:\d+)*$")
 _WITH_NAME: Final = (
     (rb"(?:[^:]{0,60}: )?Killed process \d+(?:$|,? )", rb".*\)(?:, UID \d+,)? (?:total-vm|vsz):"),
     (rb"oom-kill:", rb".*,pid=\d+,uid=\d+$"),
-    (rb"(?:CPU: \d+ (?:UID: \d+ )?PID: \d+|Pid: \d+,) [Cc]omm: .{0,15}$", rb".*?[Cc]omm: .{0,15}? (?:Not tainted|Tainted:)"),
+    (
+        rb"(?:CPU: \d+ (?:UID: \d+ )?PID: \d+|Pid: \d+,) [Cc]omm: .{0,15}$",
+        rb".*?[Cc]omm: .{0,15}? (?:Not tainted|Tainted:)",
+    ),
 )
 _FORMS: Final = tuple((re.compile(begins), re.compile(whole, re.DOTALL)) for begins, whole in _WITH_NAME)
 # The end of a row is missing if the next line repeats the prefix and still fits into the name.

@@ -30,16 +30,19 @@ ADDED: Final = b"\x1e"
 _MESSAGES: Final = ("MESSAGE", "textPayload", "message", "msg", "log", "text", "line", "_raw")
 _INSIDE: Final = ("jsonPayload", "json_payload", "_source", "fields")
 _TIMES: Final = ("timestamp", "time", "@timestamp", "receiveTimestamp")
-# JSON over many lines, a part of it, CSV ("" is a quote), or Ruby's form of a record (fluent-bit): a string in any line.
+# JSON over many lines, a part of it, CSV ("" is a quote), or Ruby's form of a record (fluent-bit): strings.
 _STRING: Final = re.compile(rb'"((?:[^"\\]|\\.|"")*)"(\s*(?::|=>))?')
 _ALONE: Final = re.compile(rb'\s*(?:"(?:MESSAGE|textPayload|message|msg|log|line|stringValue)"\s*:\s*)?"(.*)",?\s*')
 _COPY: Final = re.compile(rb'\s*"(?:original|stdout|results)"\s*:')  # its text comes once more
-_OTHER_WRITER: Final = re.compile(rb'_TRANSPORT\W+(?:value\W+stringValue\W+)?(?!kernel\b)\w')
+_OTHER_WRITER: Final = re.compile(rb"_TRANSPORT\W+(?:value\W+stringValue\W+)?(?!kernel\b)\w")
 # An event of Kubernetes holds the two lines of a kill of a kernel before 5.1 as one.
 _EVENT: Final = re.compile(
-    rb"([^:]{0,60}): [Kk]ill process \d+ \(.*\) score -?\d+ or (?:sacrifice |a )child(?:\s|\\n)+(Killed process .*)", re.DOTALL
+    rb"([^:]{0,60}): [Kk]ill process \d+ \(.*\) score -?\d+ or (?:sacrifice |a )child(?:\s|\\n)+(Killed process .*)",
+    re.DOTALL,
 )
-_NEXT_LINE: Final = re.compile(rb"\n[^\n]*(?:Killed process \d|oom-kill:constraint|Memory cgroup out of memory: )")  # no name is so long
+_NEXT_LINE: Final = re.compile(
+    rb"\n[^\n]*(?:Killed process \d|oom-kill:constraint|Memory cgroup out of memory: )"
+)  # no name is so long
 _CONTROL: Final = re.compile(rb"#(0[0-3][0-7]|177)")  # rsyslog: #012 is a line feed
 _ESCAPE: Final = re.compile(rb"\\x([01][0-9a-f]|7f|[89a-f][0-9a-f])")  # dmesg: \x1b is ESC
 _DICTIONARY: Final = re.compile(rb" [A-Z][A-Z0-9_]*=")
@@ -79,7 +82,7 @@ def _in_strings(line: bytes) -> Line | None:
         if found[2]:  # a key
             continue
         within = _within(decoded(found[1].replace(b'""', b'"') if b'""' in found[1] else found[1]))
-        if within.record is not None or line_prefix.has_words(within):
+        if within.record is not None or within.has_clock or line_prefix.has_words(within):
             is_foreign = _OTHER_WRITER.search(line) is not None
             return within._replace(priority=USER_INFO if is_foreign else within.priority)
     alone = _ALONE.fullmatch(line)

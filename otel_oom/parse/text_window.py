@@ -26,7 +26,9 @@ class Window:
     number_of: number of a line in the text that a user named, by its number here
     """
 
-    def __init__(self, readinto: Callable[[memoryview], int], block: int = BLOCK, number_of: Callable[[int], int] = int) -> None:
+    def __init__(
+        self, readinto: Callable[[memoryview], int], block: int = BLOCK, number_of: Callable[[int], int] = int
+    ) -> None:
         self._readinto = readinto
         self._buffer = memoryview(bytearray(block))  # always the same one: fresh memory costs a fault for each page
         self._number_of = number_of

@@ -36,10 +36,10 @@ def _json_lines(record: Callable[[int, str], object]) -> Form:
     return lambda lines: "".join(json.dumps(record(n, line)) + "\n" for n, line in enumerate(lines)).encode()
 
 
-def _csv(row: Callable[[int, str], Sequence[str]], header: str, quoting: int = csv.QUOTE_ALL) -> Form:
+def _csv(row: Callable[[int, str], Sequence[str]], header: str, *, quotes_all: bool = True) -> Form:
     def form(lines: Sequence[str]) -> bytes:
         text = io.StringIO()
-        csv.writer(text, quoting=quoting).writerows(  # type: ignore[call-overload]
+        csv.writer(text, quoting=csv.QUOTE_ALL if quotes_all else csv.QUOTE_MINIMAL).writerows(
             [header.split(","), *(row(n, line) for n, line in enumerate(lines))]
         )
         return text.getvalue().encode()
@@ -116,8 +116,9 @@ def _of_syslog(form: Form) -> Form:
 
 FORMS: dict[str, Form] = {
     "plain": _each(""),
-    "grafana txt": lambda lines: b'Common labels: {"job":"kern"}\nLine limit: "1000 (9 displayed)"\n\n\n'
-    + _each(f"{ISO}+01:00\t")(lines),
+    "grafana txt": lambda lines: (
+        b'Common labels: {"job":"kern"}\nLine limit: "1000 (9 displayed)"\n\n\n' + _each(f"{ISO}+01:00\t")(lines)
+    ),
     "grafana csv": _csv(
         lambda n, line: ['{"job":"kern"}', f"{ISO}.000Z", line, str(NS + n), f"{NS + n}_ab"], "labels,Time,Line,tsNs,id"
     ),
@@ -134,9 +135,13 @@ FORMS: dict[str, Form] = {
     "otelcol, pretty": _json_of(_otelcol, 2),
     "ansible": lambda lines: b"node1 | CHANGED => " + _json_of(_ansible, 4)(lines),
     "ansible, one line": lambda lines: b"PLAY [all] ***\n\nok: [node1] => " + _json_of(_ansible)(lines),
-    "ansible, callback json": _json_of(lambda lines: {"plays": [{"tasks": [{"hosts": {"node1": _ansible(lines)}}]}]}, 4),
+    "ansible, callback json": _json_of(
+        lambda lines: {"plays": [{"tasks": [{"hosts": {"node1": _ansible(lines)}}]}]}, 4
+    ),
     "elastic": _json_of(
-        lambda lines: {"hits": {"hits": [{"_id": "a", "_source": {"@timestamp": ISO, "message": line}} for line in lines]}}
+        lambda lines: {
+            "hits": {"hits": [{"_id": "a", "_source": {"@timestamp": ISO, "message": line}} for line in lines]}
+        }
     ),
     "docker": _json_lines(lambda _, line: {"log": line + "\n", "stream": "stdout", "time": f"{ISO}.1Z"}),
     "json of a program": _json_lines(lambda n, line: {"n": n, "what": {"deep": [line]}}),
@@ -158,7 +163,7 @@ FORMS: dict[str, Form] = {
     "docker compose of syslog": _each(f"klog-1  | {SYSLOG}"),
     "datadog csv": _csv(lambda _, line: [f"{ISO}.000Z", "node1", "kernel", line], "Date,Host,Service,Message"),
     "datadog csv, quoted where needed": _csv(
-        lambda _, line: [f"{ISO}.000Z", "node1", "kernel", line], "Date,Host,Service,Message", csv.QUOTE_MINIMAL
+        lambda _, line: [f"{ISO}.000Z", "node1", "kernel", line], "Date,Host,Service,Message", quotes_all=False
     ),
     "fluent-bit": lambda lines: "".join(
         f'[{n}] kube.kern: [[1795929538.{n:09}, {{}}], {{"log"=>{json.dumps(line)}}}]\n' for n, line in enumerate(lines)

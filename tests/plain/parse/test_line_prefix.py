@@ -173,9 +173,7 @@ def test_a_journals_json_without_the_kernels_clock() -> None:
     assert (line.us, line.has_clock) == (1_795_929_538_000_000, False)
 
 
-@pytest.mark.parametrize(
-    "other", [{"_TRANSPORT": "syslog"}, {"_TRANSPORT": "stdout"}, {"SYSLOG_FACILITY": "1"}]
-)
+@pytest.mark.parametrize("other", [{"_TRANSPORT": "syslog"}, {"_TRANSPORT": "stdout"}, {"SYSLOG_FACILITY": "1"}])
 def test_a_journals_entries_of_other_writers_are_refused(other: dict[str, object]) -> None:
     assert structured_lines.parse_line(journal(**other)).priority >> 3 == 1
 

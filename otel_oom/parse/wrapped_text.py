@@ -1,0 +1,107 @@
+"""Joins the lines of a text that was wrapped, by a mail program or at the edge of a terminal. No I/O.
+
+    Out of memory: Killed process 7 (java) total-vm:36000kB, anon-rs       cut at 64 columns
+    s:32000kB, file-rss:0kB
+
+Rules:
+- Several ways are tried. The one that makes most lines of a report complete is taken, and none if none does.
+- A joined line leaves an empty line behind, so that numbers of lines stay.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Final
+
+from otel_oom.parse.line_prefix import has_words, split
+
+WIDEST: Final = 140
+"""Columns: text with longer lines was not wrapped."""
+
+# Lines of a report that are whole, and what of a report comes before what.
+_COMPLETE: Final = re.compile(
+    rb"Killed process \d+,? [^\n]*(?:vm|vsz):\d+kB, anon-rss:\d+kB, file-rss:\d+kB(?:, shmem-rss:\d+kB)?"
+    rb"(?:, UID:\d+ pgtables:\d+kB oom_score_adj:-?\d+)?|invoked oom-killer: gfp_mask=0x[^\n]*order=-?\d+, oom\w+=-?\d+"
+    rb"|oom-kill:constraint=[^ \n]*,task=[^\n]*,pid=\d+,uid=\d+|memory: usage \d+kB, limit \d+kB, failcnt \d+"
+    rb"|\[ *\d+\](?: +-?\d+){6,} \S|[Kk]ill process \d+ \([^\n]*\) score \d+ or [^\n]*child"
+    rb"|Task in /[^\n]* killed as a result of limit of /\S*"
+)
+_WHOLE_KILL: Final = re.compile(rb"Killed process \d+,? [^\n]*(?:vm|vsz):\d+kB, anon-rss:\d+kB, file-rss:\d+kB")
+_KILLED: Final = re.compile(rb"Killed[\s>]+process[\s>]+\d")
+_DATED: Final = re.compile(
+    rb"[\s>|]*(?:<\d{1,3}>)?(?:\[ *\d+\.\d{6}\]|\[?\w{3} (?:\w{3} )?[ \d]\d \d\d:\d\d|\d{4}-\d\d-\d\d[T ]\d\d:)"
+)
+_OTHER_BEGINS: Final = re.compile(
+    rb"\[ *\d+\] +\d| *[a-z_]+:\d+( |$)|Mem-Info|Call Trace|Node \d|\S+ cpuset=|[a-z_]+ \d+$"
+)
+_QUOTE: Final = re.compile(rb"(?:[>|] ?)*")
+
+
+def widest(lines: list[bytes]) -> int:
+    """Bytes of the longest line that could be broken at a blank."""
+    return max((_columns(line) for line in lines if b" " in line.strip(b" >|#")), default=0)
+
+
+def _columns(line: bytes) -> int:
+    return len(line) if line.isascii() else len(line.decode(errors="replace"))
+
+
+def unwrapped(text: bytes) -> bytes:
+    """The text with wrapped lines joined, in the way that completes the most of its reports; unchanged if none does."""
+    lines = [line.rstrip(b"\r") for line in text.split(b"\n")]
+    longest, broken = max(map(_columns, lines)), widest(lines)
+    kills = len(_KILLED.findall(text)) if b"Killed" in text else 0
+    if not (b"kB" in text or b"oom" in text) or (broken > WIDEST and kills == len(_WHOLE_KILL.findall(text))):
+        return text
+    is_dated = 8 * sum(_DATED.match(line) is not None for line in lines) > len(lines)
+    glues: list[_Glue] = [_at_blank, _in_number] if is_dated else []
+    if broken <= WIDEST:
+        glues.insert(
+            0,
+            lambda before, rest: b" " + rest.lstrip() if _columns(before) + 1 + len(rest.split()[0]) > broken else None,
+        )
+    if longest <= WIDEST:
+        glues.insert(0, lambda before, rest: rest if _columns(before) == longest else None)
+    return max(
+        (text, *(_joined(lines, glue, is_dated=is_dated) for glue in glues)),
+        key=lambda way: len(_COMPLETE.findall(way)),
+    )
+
+
+_Glue = Callable[[bytes, bytes], bytes | None]
+"""What a line adds to the line before it; None: it begins a line of the log."""
+
+
+def _joined(lines: list[bytes], glue_of: _Glue, *, is_dated: bool) -> bytes:
+    joined: list[bytes] = []
+    before, gap = b"", 0
+    for line in lines:
+        rest = line[_QUOTE.match(line).end() :]  # type: ignore[union-attr]
+        begins = not before or not rest.strip() or _begins(before, rest, is_dated=is_dated)
+        glue = None if begins else glue_of(before, rest)
+        if glue is None:
+            joined += [b""] * gap
+            joined.append(line)
+            gap = 0
+        else:
+            joined[-1] += glue
+            gap += 1
+        before = line
+    return b"\n".join([*joined, *[b""] * gap])
+
+
+def _begins(before: bytes, rest: bytes, *, is_dated: bool) -> bool:
+    if is_dated or _DATED.match(rest):
+        return _DATED.match(rest) is not None
+    if _OTHER_BEGINS.match(rest):
+        return True
+    return has_words(split(rest)) and not rest.startswith(b",") and not before.endswith((b": ", b"memory:"))
+
+
+def _at_blank(before: bytes, rest: bytes) -> bytes:
+    return rest if before.endswith(b"-") else b" " + rest.lstrip()
+
+
+def _in_number(before: bytes, rest: bytes) -> bytes:
+    return rest if before[-1:].isdigit() and rest[:1].isdigit() else _at_blank(before, rest)
