@@ -1,6 +1,7 @@
-"""The members of zip and tar archives, read one after the other. Nothing is written to a disk; their names are only shown.
+"""The members of zip and tar archives, read one after the other.
 
 Rules:
+- Nothing is written to a disk. The names of members are only shown.
 - Bounded, because a few KiB can hold PiB: 1,000 members, and 64 GiB of text in one archive. More is an OSError.
 """
 

@@ -26,13 +26,16 @@ from otel_oom.parse.text_window import Window
 
 _SILENT: Final = 1_000  # lines passed over in a row; more of them are fed as empty records
 
+_CUT_MASK: Final = re.compile(
+    rb"(oom-killer: gfp_mask=0x[0-9a-f]+)\([^)]*$"
+)  # a person cut the end: the number is whole
 _CAUSE: Final = re.compile(rb"(?:Memory cgroup o|O)ut of memory: $")
 _MOST_UNREAD: Final = 100
 _NOT_OBSERVED: Final = 0  # a text has no observation time
 
 
 class Unread(NamedTuple):
-    """A kill line that is not the kernel's, as far as the text shows. number: of the line; head: what stands before it."""
+    """A kill line that does not begin with the kernel's words. number: of the line; head: what stands before it."""
 
     number: int
     head: bytes
@@ -81,6 +84,8 @@ class Feeder:
         if not has_marker:  # outside a report such a line has no meaning
             return assembler.feed(plain_record(line, text, offset, us), _NOT_OBSERVED) if assembler.is_open else ()
         self.openers += b" invoked oom-killer" in text
+        if OPENER in text:
+            text = _CUT_MASK.sub(rb"\1,", text)
         if text != GROUP_MARKER:
             text = text.rstrip()
         record = text_record(line, text, offset, window.number(start), us)

@@ -210,7 +210,11 @@ def _text_of(name: str, text: io.BufferedIOBase) -> io.BufferedIOBase:
     )
     if encoding:
         return cast("io.BufferedIOBase", _Recoded(text, encoding))
-    if _ZIP == begin[:4] or len(begin.translate(None, _BINARY)) < 0.97 * len(begin) or begin.count(0) > len(begin) // 2:
+    if (
+        begin.startswith(_ZIP)
+        or len(begin.translate(None, _BINARY)) < 0.97 * len(begin)
+        or begin.count(0) > len(begin) // 2
+    ):
         raise UnreadableError(f"{shown(name)} is no text", "name a log; unpack an archive first")
     return text
 

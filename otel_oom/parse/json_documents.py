@@ -22,7 +22,7 @@ from otel_oom.parse.structured_lines import ADDED, decoded, is_entry
 _LINE: Final = 1 << 16
 _FEW: Final = 200  # bytes before a JSON text: `node1 | CHANGED => `
 _DECODER: Final = json.JSONDecoder()
-_JSON: Final = re.compile(rb'[\[{]\s?["\[{]')
+_JSON: Final = re.compile(rb'[\[{]\s?(?:"(?!")|[\[{])')  # CSV doubles its quotes
 _SEVERAL: Final = re.compile(rb'[\]}]\s*,\s*[\[{]|\[\s*["{]|\\n')
 _OBJECT: Final = re.compile(
     rb'(?=\{\s*"(?:[^"\\]|\\.){0,200}"\s*:)'
@@ -81,7 +81,7 @@ def _unmarked(parts: Iterator[bytes]) -> bytes:
 
 def _split(line: bytes) -> bytes:
     begins = _JSON.search(line, 0, _FEW)
-    if begins is None or not _SEVERAL.search(line, begins.start()) or is_entry(line):
+    if begins is None or b'"=>' in line or not _SEVERAL.search(line, begins.start()) or is_entry(line):
         return line
     return _unmarked(_parts(line, set()))
 

@@ -70,7 +70,8 @@ _WITHIN: Final = re.compile(
 _FAR: Final = 300
 _WORDS: Final = re.compile(
     rb"(?:Memory cgroup out of memory|Out of memory)[: (]|No available memory [(i]|Killed process \d"
-    rb"|oom-kill:constraint|Tasks? in /|memory: usage \d|Memory cgroup stats for |(?:CPU: \d+ (?:UID: \d+ )?PID: \d+ C|Pid: \d+, c)omm: "
+    rb"|oom-kill:constraint|Tasks? in /|memory: usage \d|Memory cgroup stats for "
+    rb"|(?:CPU: \d+ (?:UID: \d+ )?PID: \d+ C|Pid: \d+, c)omm: "
     rb"|\[ *pid *\] +\w|\[ *\d+\](?: +-?\d+){6}|active_anon:\d| ?free:\d+ |\d+ pages (?:of )?RAM"
     rb"|(?:Free|Total) swap +=|,(?:cpuset=|global_oom|oom_memcg=|task_memcg=)",
     re.IGNORECASE,

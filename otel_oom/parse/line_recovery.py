@@ -16,7 +16,7 @@ from typing import Final
 
 from otel_oom.parse.json_documents import Documents
 from otel_oom.parse.structured_lines import ADDED
-from otel_oom.parse.wrapped_text import WIDEST, unwrapped, widest
+from otel_oom.parse.wrapped_text import unwrapped
 
 _WHOLE: Final = 4 << 20
 _KINDS: Final = re.compile(rb"( invoked oom-killer)|(\[ *pid *\])|(oom-kill:constraint)|(Killed process \d)")
@@ -62,17 +62,9 @@ class RecoveredLines:
         return self._documents.lines(bytes(self._block[:count]), is_last=self._is_last)
 
     def _first(self) -> bytes:
-        text, order, longest, self._is_first = b"", 0, 0, False
-        while (
-            not self._is_last
-            and len(text) < _WHOLE
-            and (order <= 0 or longest <= WIDEST)
-            and not (text and self._is_waiting())
-        ):
-            block = self._read()
-            order += _order(block)
-            longest = max(longest, widest(block.split(b"\n")))
-            text += block
+        text, self._is_first = b"", False
+        while not self._is_last and len(text) < _WHOLE and not (text and self._is_waiting()):
+            text += self._read()
         if self._is_last:
             text = unwrapped(text)
         self.is_newest_first = _order(text) < 0

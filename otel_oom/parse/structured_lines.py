@@ -78,10 +78,13 @@ def _in_strings(line: bytes) -> Line | None:
     """The first string in a line that holds a line of a report."""
     if _COPY.match(line):
         return None
+    is_csv = line[:1] not in b' \t{["' or (
+        line.startswith(b'"') and b'","' in line
+    )  # there, a backslash escapes nothing
     for found in _STRING.finditer(line):
         if found[2]:  # a key
             continue
-        within = _within(decoded(found[1].replace(b'""', b'"') if b'""' in found[1] else found[1]))
+        within = _within(found[1].replace(b'""', b'"') if is_csv else decoded(found[1]))
         if within.record is not None or within.has_clock or line_prefix.has_words(within):
             is_foreign = _OTHER_WRITER.search(line) is not None
             return within._replace(priority=USER_INFO if is_foreign else within.priority)

@@ -16,8 +16,7 @@ from typing import Final
 
 from otel_oom.parse.line_prefix import has_words, split
 
-WIDEST: Final = 140
-"""Columns: text with longer lines was not wrapped."""
+_WIDEST: Final = 140  # columns: longer lines were not wrapped
 
 # Lines of a report that are whole, and what of a report comes before what.
 _COMPLETE: Final = re.compile(
@@ -33,12 +32,15 @@ _DATED: Final = re.compile(
     rb"[\s>|]*(?:<\d{1,3}>)?(?:\[ *\d+\.\d{6}\]|\[?\w{3} (?:\w{3} )?[ \d]\d \d\d:\d\d|\d{4}-\d\d-\d\d[T ]\d\d:)"
 )
 _OTHER_BEGINS: Final = re.compile(
-    rb"\[ *\d+\] +\d| *[a-z_]+:\d+( |$)|Mem-Info|Call Trace|Node \d|\S+ cpuset=|[a-z_]+ \d+$"
+    rb"\[ *\d+\] +\d| *(?:(?:in)?active_|isolated_|unevictable|dirty|slab_|mapped|kernel_misc|free)\w*:\d|Mem-Info|Call Trace|Node \d|\S+ cpuset=|[a-z_]+ \d+$"
 )
+_BEGUN: Final = re.compile(rb"Killed|[Kk]ill process|invoked oom-killer|oom-kill:c|memory: usage|Task in /|Comm:")
+_TAIL: Final = re.compile(rb" *(?:,? ?UID|shmem-rss|pgtables|oom_score_adj)[: ]")
+_LONGEST: Final = 1024
 _QUOTE: Final = re.compile(rb"(?:[>|] ?)*")
 
 
-def widest(lines: list[bytes]) -> int:
+def _widest(lines: list[bytes]) -> int:
     """Bytes of the longest line that could be broken at a blank."""
     return max((_columns(line) for line in lines if b" " in line.strip(b" >|#")), default=0)
 
@@ -50,27 +52,31 @@ def _columns(line: bytes) -> int:
 def unwrapped(text: bytes) -> bytes:
     """The text with wrapped lines joined, in the way that completes the most of its reports; unchanged if none does."""
     lines = [line.rstrip(b"\r") for line in text.split(b"\n")]
-    longest, broken = max(map(_columns, lines)), widest(lines)
+    longest, broken = max(map(_columns, lines)), _widest(lines)
     kills = len(_KILLED.findall(text)) if b"Killed" in text else 0
-    if not (b"kB" in text or b"oom" in text) or (broken > WIDEST and kills == len(_WHOLE_KILL.findall(text))):
+    if not (b"kB" in text or b"oom" in text) or (broken > _WIDEST and kills == len(_WHOLE_KILL.findall(text))):
         return text
     is_dated = 8 * sum(_DATED.match(line) is not None for line in lines) > len(lines)
-    glues: list[_Glue] = [_at_blank, _in_number] if is_dated else []
-    if broken <= WIDEST:
+    glues: list[_Glue] = [_unfinished, *([_at_blank, _in_number] if is_dated else [])]
+    if broken <= _WIDEST:
         glues.insert(
             0,
-            lambda before, rest: b" " + rest.lstrip() if _columns(before) + 1 + len(rest.split()[0]) > broken else None,
+            lambda before, rest, _: (
+                _at_blank(b"", rest) if _columns(before) + 1 + len(rest.split()[0]) > broken else None
+            ),
         )
-    if longest <= WIDEST:
-        glues.insert(0, lambda before, rest: rest if _columns(before) == longest else None)
-    return max(
-        (text, *(_joined(lines, glue, is_dated=is_dated) for glue in glues)),
-        key=lambda way: len(_COMPLETE.findall(way)),
-    )
+    if longest <= _WIDEST:
+        glues.insert(0, lambda before, rest, _: rest if _columns(before) == longest else None)
+    return max((text, *(_joined(lines, glue, is_dated=is_dated) for glue in glues)), key=_completeness)
 
 
-_Glue = Callable[[bytes, bytes], bytes | None]
-"""What a line adds to the line before it; None: it begins a line of the log."""
+def _completeness(text: bytes) -> tuple[int, int]:
+    found = [len(line[0]) for line in _COMPLETE.finditer(text)]
+    return len(found), sum(found)
+
+
+_Glue = Callable[[bytes, bytes, bytes], bytes | None]
+"""What a line adds to the line before it (before, line, before with all that was joined); None: it begins a line."""
 
 
 def _joined(lines: list[bytes], glue_of: _Glue, *, is_dated: bool) -> bytes:
@@ -79,7 +85,7 @@ def _joined(lines: list[bytes], glue_of: _Glue, *, is_dated: bool) -> bytes:
     for line in lines:
         rest = line[_QUOTE.match(line).end() :]  # type: ignore[union-attr]
         begins = not before or not rest.strip() or _begins(before, rest, is_dated=is_dated)
-        glue = None if begins else glue_of(before, rest)
+        glue = None if begins else glue_of(before, rest, joined[-1])
         if glue is None:
             joined += [b""] * gap
             joined.append(line)
@@ -99,9 +105,16 @@ def _begins(before: bytes, rest: bytes, *, is_dated: bool) -> bool:
     return has_words(split(rest)) and not rest.startswith(b",") and not before.endswith((b": ", b"memory:"))
 
 
-def _at_blank(before: bytes, rest: bytes) -> bytes:
+def _at_blank(before: bytes, rest: bytes, _: bytes = b"") -> bytes:
     return rest if before.endswith(b"-") else b" " + rest.lstrip()
 
 
-def _in_number(before: bytes, rest: bytes) -> bytes:
+def _in_number(before: bytes, rest: bytes, _: bytes) -> bytes:
     return rest if before[-1:].isdigit() and rest[:1].isdigit() else _at_blank(before, rest)
+
+
+def _unfinished(before: bytes, rest: bytes, joined: bytes) -> bytes | None:
+    """A line after one of a report whose end is missing, in a text whose other lines were not wrapped."""
+    if not _BEGUN.search(joined) or len(joined) > _LONGEST or (_COMPLETE.search(joined) and not _TAIL.match(rest)):
+        return None
+    return rest.strip() if b"oom-kill:c" in joined and b" " not in rest.strip() else _at_blank(before, rest)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from support.corpus_answers import OURS
@@ -12,6 +13,7 @@ from support.corpus_answers import OURS
 from otel_oom import schema
 from otel_oom.kernel.oom_kill import OomKill
 from otel_oom.parse import json_output
+from otel_oom.parse.input_files import opened
 from otel_oom.parse.kill_search import KillSearch
 from otel_oom.parse.line_recovery import RecoveredLines
 
@@ -42,6 +44,19 @@ def searched(text: bytes, *sizes: int, every_line: bool = False) -> tuple[KillSe
 
 def kills(text: bytes, *sizes: int, every_line: bool = False) -> list[OomKill]:
     return searched(text, *sizes, every_line=every_line)[1]
+
+
+def kills_of_file(path: Path) -> list[OomKill]:
+    """The kills of a file, an archive too."""
+    found: list[OomKill] = []
+    for source in opened(str(path)):
+        found += KillSearch(RecoveredLines(source.readinto).readinto, 4096).kills()
+    return found
+
+
+def facts(found: list[OomKill]) -> list[tuple[object, ...]]:
+    """What kills have in common if only the form of their text differs."""
+    return [(kill.pid, kill.comm, kill.scope, kill.cgroup, kill.line, kill.context) for kill in found]
 
 
 def json_rows(text: bytes) -> list[dict[str, Any]]:
