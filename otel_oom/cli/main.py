@@ -2,8 +2,9 @@
 
 Exit codes (sysexits(3) where it has a fitting one): 0 success (`run`: stopped on request; `parse`: all inputs were
 read, with or without a kill), 1 `demo`: nothing arrived, `parse --fail-if-none`: no kill, 2 wrong usage, 66 `parse`:
-an input cannot be read, 69 no kernel log device, 70 a bug, 71 a limit of the process is too small, 73 `--spool-required`: the spool cannot be opened,
-74 stdout cannot be written, 75 another agent uses the spool, 77 no permission to read the device, 130 interrupted.
+an input cannot be read, 69 no kernel log device, 70 a bug, 71 a limit of the process is too small, 73
+`--spool-required`: the spool cannot be opened, 74 stdout cannot be written, 75 another agent uses the spool, 77 no
+permission to read the device, 130 interrupted.
 """
 
 from __future__ import annotations

@@ -20,8 +20,9 @@ _WIDEST: Final = 140  # columns: longer lines were not wrapped
 
 # Lines of a report that are whole, and what of a report comes before what.
 _COMPLETE: Final = re.compile(
-    rb"Killed process \d+,? [^\n]*(?:vm|vsz):\d+kB, anon-rss:\d+kB, file-rss:\d+kB(?:, shmem-rss:\d+kB)?"
-    rb"(?:, UID:\d+ pgtables:\d+kB oom_score_adj:-?\d+)?|invoked oom-killer: gfp_mask=0x[^\n]*order=-?\d+, oom\w+=-?\d+"
+    rb"Killed process \d+(?:, UID \d+,)? \([^\n]*(?:vm|vsz):\d+kB, anon-rss:\d+kB, file-rss:\d+kB|, shmem-rss:\d+kB"
+    rb"|UID:\d+ pgtables:\d+kB oom_score_adj:-?\d+"
+    rb"|invoked oom-killer: gfp_mask=0x\S+,(?: nodemask=\S+)? +order=-?\d+, oom\w+=-?\d+"
     rb"|oom-kill:constraint=[^ \n]*,task=[^\n]*,pid=\d+,uid=\d+|memory: usage \d+kB, limit \d+kB, failcnt \d+"
     rb"|\[ *\d+\](?: +-?\d+){6,} \S|[Kk]ill process \d+ \([^\n]*\) score \d+ or [^\n]*child"
     rb"|Task in /[^\n]* killed as a result of limit of /\S*"
@@ -32,9 +33,12 @@ _DATED: Final = re.compile(
     rb"[\s>|]*(?:<\d{1,3}>)?(?:\[ *\d+\.\d{6}\]|\[?\w{3} (?:\w{3} )?[ \d]\d \d\d:\d\d|\d{4}-\d\d-\d\d[T ]\d\d:)"
 )
 _OTHER_BEGINS: Final = re.compile(
-    rb"\[ *\d+\] +\d| *(?:(?:in)?active_|isolated_|unevictable|dirty|slab_|mapped|kernel_misc|free)\w*:\d|Mem-Info|Call Trace|Node \d|\S+ cpuset=|[a-z_]+ \d+$"
+    rb"\[ *\d+\] +\d| *(?:(?:in)?active_|isolated_|unevictable|dirty|slab_|mapped|kernel_misc|free)\w*:\d"
+    rb"|Mem-Info|Call Trace|Node \d|\S+ cpuset=|[a-z_]+ \d+$"
 )
 _BEGUN: Final = re.compile(rb"Killed|[Kk]ill process|invoked oom-killer|oom-kill:c|memory: usage|Task in /|Comm:")
+_NUMBER_BEGINS: Final = re.compile(rb":\d*k?$")
+_NUMBER_ENDS: Final = re.compile(rb"\d*k?B?[, ]")
 _TAIL: Final = re.compile(rb" *(?:,? ?UID|shmem-rss|pgtables|oom_score_adj)[: ]")
 _LONGEST: Final = 1024
 _QUOTE: Final = re.compile(rb"(?:[>|] ?)*")
@@ -57,22 +61,15 @@ def unwrapped(text: bytes) -> bytes:
     if not (b"kB" in text or b"oom" in text) or (broken > _WIDEST and kills == len(_WHOLE_KILL.findall(text))):
         return text
     is_dated = 8 * sum(_DATED.match(line) is not None for line in lines) > len(lines)
-    glues: list[_Glue] = [_unfinished, *([_at_blank, _in_number] if is_dated else [])]
+    glues: list[_Glue] = [_unfinished, _with_head] if is_dated else [_unfinished]
     if broken <= _WIDEST:
-        glues.insert(
-            0,
-            lambda before, rest, _: (
-                _at_blank(b"", rest) if _columns(before) + 1 + len(rest.split()[0]) > broken else None
-            ),
-        )
+        glues.insert(0, _broken_at(broken))
     if longest <= _WIDEST:
         glues.insert(0, lambda before, rest, _: rest if _columns(before) == longest else None)
-    return max((text, *(_joined(lines, glue, is_dated=is_dated) for glue in glues)), key=_completeness)
-
-
-def _completeness(text: bytes) -> tuple[int, int]:
-    found = [len(line[0]) for line in _COMPLETE.finditer(text)]
-    return len(found), sum(found)
+    return max(
+        (text, *(_joined(lines, glue, is_dated=is_dated) for glue in glues)),
+        key=lambda way: len(_COMPLETE.findall(way)),
+    )
 
 
 _Glue = Callable[[bytes, bytes, bytes], bytes | None]
@@ -91,7 +88,7 @@ def _joined(lines: list[bytes], glue_of: _Glue, *, is_dated: bool) -> bytes:
             joined.append(line)
             gap = 0
         else:
-            joined[-1] += glue
+            joined[-1] = (joined[-1].rstrip() if glue.startswith(b" ") else joined[-1]) + glue
             gap += 1
         before = line
     return b"\n".join([*joined, *[b""] * gap])
@@ -105,16 +102,21 @@ def _begins(before: bytes, rest: bytes, *, is_dated: bool) -> bool:
     return has_words(split(rest)) and not rest.startswith(b",") and not before.endswith((b": ", b"memory:"))
 
 
-def _at_blank(before: bytes, rest: bytes, _: bytes = b"") -> bytes:
-    return rest if before.endswith(b"-") else b" " + rest.lstrip()
+def _with_head(before: bytes, rest: bytes, joined: bytes) -> bytes:
+    """What was cut: a blank, unless it was a hyphen, a number, or a word of the one line that has no blanks."""
+    is_number = _NUMBER_ENDS.match(rest) and _NUMBER_BEGINS.search(before)
+    is_summary = b"oom-kill:c" in joined and b" " not in rest.strip() and not before.endswith(b"]")
+    return rest.strip() if before.endswith(b"-") or is_number or is_summary else b" " + rest.lstrip()
 
 
-def _in_number(before: bytes, rest: bytes, _: bytes) -> bytes:
-    return rest if before[-1:].isdigit() and rest[:1].isdigit() else _at_blank(before, rest)
+def _broken_at(columns: int) -> _Glue:
+    return lambda before, rest, joined: (
+        _with_head(before, rest, joined) if _columns(before) + 1 + len(rest.split()[0]) > columns else None
+    )
 
 
 def _unfinished(before: bytes, rest: bytes, joined: bytes) -> bytes | None:
     """A line after one of a report whose end is missing, in a text whose other lines were not wrapped."""
     if not _BEGUN.search(joined) or len(joined) > _LONGEST or (_COMPLETE.search(joined) and not _TAIL.match(rest)):
         return None
-    return rest.strip() if b"oom-kill:c" in joined and b" " not in rest.strip() else _at_blank(before, rest)
+    return _with_head(before, rest, joined)

@@ -106,12 +106,16 @@ def test_behind_half_a_line_the_words_of_a_report_are_found(words: bytes) -> Non
 
 
 @pytest.mark.parametrize(
-    "rest", [b"[   37.411555] eth0: link up", b"[   37.411555] x Killed process 7 (x)", b"Killed process"]
+    ("rest", "text"),
+    [
+        (b"[   37.411555] eth0: link up", b"eth0: link up"),
+        (b"[   37.411555] x Killed process 7 (x)", b"x Killed process 7 (x)"),
+        (b"Killed process", b"host login: Killed process"),
+        (b"Killed process 7 (x)", b"host login: Killed process 7 (x)"),
+    ],
 )
-def test_half_a_line_before_other_words_stays_part_of_the_text(rest: bytes) -> None:
-    line = b"host login: " + rest
-    parsed = structured_lines.parse_line(line)
-    assert (parsed.text, parsed.us) == (line, None)
+def test_behind_half_a_line_only_the_kernels_clock_begins_a_text(rest: bytes, text: bytes) -> None:
+    assert structured_lines.parse_line(b"host login: " + rest).text == text
 
 
 def test_a_clock_far_inside_a_line_is_not_the_kernels() -> None:
