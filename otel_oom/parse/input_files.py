@@ -200,14 +200,10 @@ def _decompressed(name: str, raw: BinaryIO) -> io.BufferedIOBase:
 def _text_of(name: str, text: io.BufferedIOBase) -> io.BufferedIOBase:
     """The text in UTF-8, or in any encoding that has ASCII in it. Raises UnreadableError if it cannot be text."""
     begin = _begin(text)
-    encoding = _UTF16.get(begin[:2]) or next(
-        (
-            f"utf-16-{end}e"
-            for end, odd in (("l", 1), ("b", 0))
-            if len(begin) > 3 and begin[odd::2].count(0) > 0.45 * len(begin)
-        ),
-        None,
-    )
+    encoding = _UTF16.get(begin[:2])
+    for end, odd in (("l", 1), ("b", 0)):
+        if begin[odd::2].count(0) > 0.45 * len(begin) > 20 * begin[1 - odd :: 2].count(0):
+            encoding = encoding or f"utf-16-{end}e"
     if encoding:
         return cast("io.BufferedIOBase", _Recoded(text, encoding))
     if (

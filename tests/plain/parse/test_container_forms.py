@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from support import corpus, klog
 from support.container_forms import FORMS
-from support.parsing import facts, kills, kills_of_file, report, stamped
+from support.parsing import facts, kills, kills_of_file, recovered, report, stamped
 
 from otel_oom.kernel import kmsg_record
 from otel_oom.kernel.text_escapes import unescape
@@ -59,6 +59,13 @@ def test_names_that_look_like_a_form_stay_whole(tmp_path: Path, form: str) -> No
         path = tmp_path / "text"
         path.write_bytes(FORMS[form](lines))
         assert facts(kills("\n".join(lines).encode())) == facts(kills_of_file(path)), comm
+
+
+@pytest.mark.parametrize("form", ["loki", "cloudwatch", "otelcol", "ansible, one line", "grafana csv", "utf-16"])
+def test_where_reads_end_does_not_matter(form: str) -> None:
+    text = FORMS[form](stamped(report(7, rows=30)).decode().splitlines())
+    for size in (1, 7, 100, 4_000):
+        assert recovered(text) == recovered(text, size), size
 
 
 LOG = stamped(report(7))
