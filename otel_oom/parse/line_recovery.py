@@ -3,7 +3,7 @@
 Rules:
 - Every other text passes unchanged, and a pipe's without waiting for its end.
 - Text is turned only if its reports are the wrong way round.
-- Memory is bounded: text of more than 4 MiB is not joined; newest-first text is turned in pieces of this size, and a
+- Memory is bounded: text of more than 1 MiB is not joined; newest-first text is turned in pieces of 4 MiB, and a
   report on the edge of a piece loses what the other piece holds.
 """
 

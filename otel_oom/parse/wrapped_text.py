@@ -20,14 +20,16 @@ _WIDEST: Final = 140  # columns: longer lines were not wrapped
 
 # Lines of a report that are whole, and what of a report comes before what.
 _COMPLETE: Final = re.compile(
-    rb"Killed process \d+(?:, UID \d+,)? \([^\n]*(?:vm|vsz):\d+kB, anon-rss:\d+kB, file-rss:\d+kB|, shmem-rss:\d+kB"
+    rb"Killed process \d+(?:, UID \d+,)? \([^\n]{0,99}(?:vm|vsz):\d+kB, anon-rss:\d+kB, file-rss:\d+kB"
+    rb"|, shmem-rss:\d+kB"
     rb"|UID:\d+ pgtables:\d+kB oom_score_adj:-?\d+"
-    rb"|invoked oom-killer: gfp_mask=0x\S+,(?: nodemask=\S+)? +order=-?\d+, oom\w+=-?\d+"
-    rb"|oom-kill:constraint=[^ \n]*,task=[^\n]*,pid=\d+,uid=\d+|memory: usage \d+kB, limit \d+kB, failcnt \d+"
-    rb"|\[ *\d+\](?: +-?\d+){6,} \S|[Kk]ill process \d+ \([^\n]*\) score \d+ or [^\n]*child"
-    rb"|Task in /[^\n]* killed as a result of limit of /\S*"
+    rb"|invoked oom-killer: gfp_mask=0x\S{1,400},(?: nodemask=\S{1,99})? +order=-?\d+, oom\w+=-?\d+"
+    rb"|oom-kill:constraint=[^ \n]{0,2000},task=[^\n]{0,60},pid=\d+,uid=\d+"
+    rb"|memory: usage \d+kB, limit \d+kB, failcnt \d+"
+    rb"|\[ *\d+\](?: +-?\d+){6,} \S|[Kk]ill process \d+ \([^\n]{0,60}\) score \d+ or [a-z ]{0,12}child"
+    rb"|Task in /[^\n]{0,999} killed as a result of limit of /\S*"
 )
-_WHOLE_KILL: Final = re.compile(rb"Killed process \d+,? [^\n]*(?:vm|vsz):\d+kB, anon-rss:\d+kB, file-rss:\d+kB")
+_WHOLE_KILL: Final = re.compile(rb"Killed process \d+,? [^\n]{0,99}(?:vm|vsz):\d+kB, anon-rss:\d+kB, file-rss:\d+kB")
 _KILLED: Final = re.compile(rb"Killed[\s>]+process[\s>]+\d")
 _DATED: Final = re.compile(
     rb"[\s>|]*(?:<\d{1,3}>)?(?:\[ *\d+\.\d{6}\]|\[?\w{3} (?:\w{3} )?[ \d]\d \d\d:\d\d|\d{4}-\d\d-\d\d[T ]\d\d:)"
@@ -41,6 +43,7 @@ _NUMBER_BEGINS: Final = re.compile(rb":\d*k?$")
 _NUMBER_ENDS: Final = re.compile(rb"\d*k?B?[, ]")
 _TAIL: Final = re.compile(rb" *(?:,? ?UID|shmem-rss|pgtables|oom_score_adj)[: ]")
 _LONGEST: Final = 1024
+_MOST: Final = 1 << 20  # bytes of a text: no mail is longer
 _QUOTE: Final = re.compile(rb"(?:[>|] ?)*")
 
 
@@ -55,6 +58,8 @@ def _columns(line: bytes) -> int:
 
 def unwrapped(text: bytes) -> bytes:
     """The text with wrapped lines joined, in the way that completes the most of its reports; unchanged if none does."""
+    if len(text) > _MOST:
+        return text
     lines = [line.rstrip(b"\r") for line in text.split(b"\n")]
     longest, broken = max(map(_columns, lines)), _widest(lines)
     kills = len(_KILLED.findall(text)) if b"Killed" in text else 0
@@ -81,7 +86,9 @@ def _joined(lines: list[bytes], glue_of: _Glue, *, is_dated: bool) -> bytes:
     before, gap = b"", 0
     for line in lines:
         rest = line[_QUOTE.match(line).end() :]  # type: ignore[union-attr]
-        begins = not before or not rest.strip() or _begins(before, rest, is_dated=is_dated)
+        begins = (
+            not before or not rest.strip() or len(joined[-1]) > 8 * _LONGEST or _begins(before, rest, is_dated=is_dated)
+        )
         glue = None if begins else glue_of(before, rest, joined[-1])
         if glue is None:
             joined += [b""] * gap
