@@ -19,8 +19,10 @@ from otel_oom.parse.structured_lines import ADDED
 from otel_oom.parse.wrapped_text import unwrapped
 
 _WHOLE: Final = 4 << 20
-_KINDS: Final = re.compile(rb"( invoked oom-killer)|(\[ *pid *\])|(oom-kill:constraint)|(Killed process \d)")
-_FORWARD: Final = {(1, 2), (1, 3), (2, 3), (2, 4), (3, 4)}
+_KINDS: Final = tuple(
+    map(re.compile, (rb" invoked oom-killer", rb"pid(?<=[\[ ]pid) *\]", rb"oom-kill:constraint", rb"Killed process \d"))
+)
+_FORWARD: Final = {(0, 1), (0, 2), (1, 2), (1, 3), (2, 3)}  # what follows what in a report
 
 
 class RecoveredLines:
@@ -84,6 +86,7 @@ class RecoveredLines:
 
 def _order(text: bytes) -> int:
     """More than 0 if the reports of a text are in order, less if they are the wrong way round."""
-    kinds = [found.lastindex for found in _KINDS.finditer(text)]
+    places = [(found.start(), kind) for kind, one in enumerate(_KINDS) for found in one.finditer(text)]
+    kinds = [kind for _, kind in sorted(places)]
     pairs = list(itertools.pairwise(kinds))
     return sum((pair in _FORWARD) - (pair[::-1] in _FORWARD) for pair in pairs)

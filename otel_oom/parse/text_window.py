@@ -32,7 +32,7 @@ class Window:
         self._readinto = readinto
         self._buffer = memoryview(bytearray(block))  # always the same one: fresh memory costs a fault for each page
         self._number_of = number_of
-        self._is_cutting = False
+        self._is_cutting = self._has_added = False
         self._counted = self._lines = 0
         self.data = b""
         self.data_offset = 0
@@ -49,7 +49,7 @@ class Window:
     def number(self, offset: int) -> int:
         """Number of the line at an offset, from 1 on. Offsets must not decrease."""
         self._lines += self.data.count(b"\n", self._counted, offset)
-        if ADDED in self.data:
+        if self._has_added:
             self._lines -= self.data.count(ADDED + b"\n", self._counted, offset)
         self._counted = offset
         return self._number_of(self._lines + 1)
@@ -79,6 +79,7 @@ class Window:
         self._counted -= shift
         self.at -= shift
         self.data_offset += shift
+        self._has_added = self._has_added or ADDED in bytes(block)
         if not block:
             self.is_last = True
             self.data = self.data[shift:]
