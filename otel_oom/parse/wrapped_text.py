@@ -42,6 +42,7 @@ _BEGUN: Final = re.compile(rb"Killed|[Kk]ill process|invoked oom-killer|oom-kill
 _NUMBER_BEGINS: Final = re.compile(rb":\d*k?$")
 _NUMBER_ENDS: Final = re.compile(rb"\d*k?B?[, ]")
 _TAIL: Final = re.compile(rb" *(?:,? ?UID|shmem-rss|pgtables|oom_score_adj)[: ]")
+_ALIKE: Final = bytes.maketrans(b"123456789", b"000000000")
 _LONGEST: Final = 1024
 _MOST: Final = 1 << 20  # bytes of a text: no mail is longer
 _QUOTE: Final = re.compile(rb"(?:[>|] ?)*")
@@ -104,7 +105,8 @@ def _joined(lines: list[bytes], glue_of: _Glue, *, is_dated: bool) -> bytes:
 def _begins(before: bytes, rest: bytes, *, is_dated: bool) -> bool:
     if is_dated or _DATED.match(rest):
         return _DATED.match(rest) is not None
-    if _OTHER_BEGINS.match(rest):
+    is_alike = before[:3].translate(_ALIKE) == rest[:3].translate(_ALIKE) and not rest[:3].isalpha()
+    if _OTHER_BEGINS.match(rest) or (is_alike and rest[:3].strip(b"[( ")):  # numbers of lines, quotes of CSV
         return True
     return has_words(split(rest)) and not rest.startswith(b",") and not before.endswith((b": ", b"memory:"))
 
@@ -124,6 +126,8 @@ def _broken_at(columns: int) -> _Glue:
 
 def _unfinished(before: bytes, rest: bytes, joined: bytes) -> bytes | None:
     """A line after one of a report whose end is missing, in a text whose other lines were not wrapped."""
+    if joined.endswith(b"("):  # a name that begins with a line feed
+        return None
     if not _BEGUN.search(joined) or len(joined) > _LONGEST or (_COMPLETE.search(joined) and not _TAIL.match(rest)):
         return None
     return _with_head(before, rest, joined)
