@@ -18,7 +18,7 @@ _SHOWN = {
     "oom.victim.cgroup", "oom.memcg.usage", "oom.memcg.limit", "oom.trigger.comm", "oom.report", "oom.kmsg.skew",
     "log.record.original",
 }  # fmt: skip
-_COLUMNS = 104
+COLUMNS = 104
 _CHARACTER, _LINE, _MARGIN, _BAR = 8.4, 19, 16, 30  # pixels
 _STYLE = (
     "text{font:14px ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',monospace;"
@@ -39,7 +39,7 @@ def shortened(lines: Iterable[str]) -> Iterator[str]:
         if not found and left_out:
             yield f"  … {left_out} more attributes"
             left_out = 0
-        yield line if len(line) <= _COLUMNS else f"{line[: _COLUMNS - 1]}…"
+        yield line if len(line) <= COLUMNS else f"{line[: COLUMNS - 1]}…"
 
 
 def _spans(line: str) -> str:
@@ -57,7 +57,7 @@ def _spans(line: str) -> str:
 
 def terminal(lines: list[str], spans: Callable[[str], str], title: str) -> str:
     """The picture. spans: makes SVG of a line."""
-    width = round(_COLUMNS * _CHARACTER + 2 * _MARGIN)
+    width = round(COLUMNS * _CHARACTER + 2 * _MARGIN)
     height = _BAR + len(lines) * _LINE + 2 * _MARGIN
     texts = [
         f'<text x="{_MARGIN}" y="{_BAR + _MARGIN + (number + 1) * _LINE - 6}">{spans(line)}</text>'

@@ -12,7 +12,7 @@ import re
 import sys
 from html import escape
 
-from render_demo import terminal
+from render_demo import COLUMNS, terminal
 
 _BAR = re.compile(r"([A-Z])\1*|\.+")
 _STACKED = re.compile(r"^(  why +)([A-Z]+\.*)( .*)$")
@@ -52,4 +52,5 @@ def _spans(line: str) -> str:
 if __name__ == "__main__":
     kill = sys.stdin.read().partition("\n\n")[0].split("\n")
     title = "Output of otel-oom parse: why a process was killed, in one sentence, and what filled the memory"
-    sys.stdout.write(terminal(["$ otel-oom parse kern.log", *kill], _spans, title))
+    lines = [f"{line[: COLUMNS - 1]}…" if len(line) > COLUMNS else line for line in kill]  # paths are not folded
+    sys.stdout.write(terminal(["$ otel-oom parse kern.log", *lines], _spans, title))

@@ -50,7 +50,7 @@ class VictimCgroups:
         self,
         health: Health,
         traced_cgroup: Callable[[OomKill], TracedCgroup | None] = lambda _: None,
-        counted: CountedCgroups | None = None,
+        counted: CountedCgroups | NoCounters | None = None,
     ) -> None:
         self._health = health
         self._traced_cgroup = traced_cgroup
@@ -62,7 +62,7 @@ class VictimCgroups:
         lines: kill lines that the agent has read so far; is_backlog: they are older than this agent
         """
         found = [self._find_one(finding, batch, is_backlog=is_backlog) for finding in batch.findings]
-        if self._counted is None or is_backlog:
+        if not isinstance(self._counted, CountedCgroups) or is_backlog:
             return found
         try:
             known = {
@@ -81,6 +81,9 @@ class VictimCgroups:
 
     def look(self, lines: int, counted: int) -> None:
         """The log was read to its end, and the kernel's counter after it: see `CountedCgroups.look`. Raises nothing."""
+        if isinstance(self._counted, NoCounters):
+            log.info("kill counters of cgroups are not read: %s", self._counted.reason)
+            self._counted = None
         if self._counted is not None:
             try:
                 self._counted.look(lines, counted)
@@ -109,10 +112,6 @@ class VictimCgroups:
             return UNKNOWN
 
 
-def open_counters(below: str) -> CountedCgroups | None:
+def open_counters(below: str) -> CountedCgroups | NoCounters:
     """Prepare to read this machine's kill counters. below: where the cgroup filesystems are. Raises nothing."""
-    counters = open_counted_cgroups(mounts_of_this_process(below).memory, procfs.oom_kills)
-    if isinstance(counters, NoCounters):
-        log.info("kill counters of cgroups are not read: %s", counters.reason)
-        return None
-    return counters
+    return open_counted_cgroups(mounts_of_this_process(below).memory, procfs.oom_kills)

@@ -132,7 +132,7 @@ def parser() -> argparse.ArgumentParser:
         "Finds every kill in kernel log text, of any kernel from 2.6.32 on, and explains it.",
         _PARSE_EPILOG,
     )
-    parse.add_argument("files", nargs="*", metavar="FILE", help="plain, gzip, bzip2 or xz; `-` or none: stdin")
+    parse.add_argument("files", nargs="*", metavar="FILE", help="text, compressed text, zip or tar; `-` or none: stdin")
     parse.add_argument(
         "--output", choices=("text", "json"), default="text", help="json: one line a kill (default: text)"
     )
@@ -143,6 +143,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="BYTES",
         help="page size of the machine that wrote the text (default: 4096)",
     )
+    parse.add_argument("--fail-if-none", action="store_true", help="exit with 1 if there is no kill, for scripts")
 
     schema = add(
         "schema",

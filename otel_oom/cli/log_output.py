@@ -10,7 +10,7 @@ Rules:
 - At most 256 lines wait. While they wait, later lines are dropped and counted; the next line says how many.
 - A write that fails (closed stderr, no reader, full disk) drops the line, and is no error.
 - Every line passes the redaction (`redaction`) and is printable (`printable_text`). Only faulthandler and gRPC's C core
-  write to stderr by themselves. The writing thread does both: a line costs the thread that logs less than 50 µs.
+  write to stderr by themselves. The writing thread does both: a line costs the thread that logs about 50 µs.
 - The form of a line is `log_format`'s, from `use_format` on; before it is text for people.
 - A message is one line. The lines of a traceback follow it, indented. So no text in a message can begin a second one.
 """

@@ -1,9 +1,10 @@
 """Runs one command and turns its errors into an exit code.
 
 Exit codes (sysexits(3) where it has a fitting one): 0 success (`run`: stopped on request; `parse`: all inputs were
-read, with or without a kill), 1 `demo`: nothing arrived, 2 wrong usage, 66 `parse`: an input cannot be read, 69 no
-kernel log device, 70 a bug, 71 a limit of the process is too small, 73 `--spool-required`: the spool cannot be opened,
-74 stdout cannot be written, 75 another agent uses the spool, 77 no permission to read the device, 130 interrupted.
+read, with or without a kill), 1 `demo`: nothing arrived, `parse --fail-if-none`: no kill, 2 wrong usage, 66 `parse`:
+an input cannot be read, 69 no kernel log device, 70 a bug, 71 a limit of the process is too small, 73
+`--spool-required`: the spool cannot be opened, 74 stdout cannot be written, 75 another agent uses the spool, 77 no
+permission to read the device, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -130,7 +131,7 @@ def _demo(_: argparse.Namespace) -> int:
 def _parse(options: argparse.Namespace) -> int:
     from otel_oom.parse import command
 
-    return command.run(options.files, options.output, options.page_size)
+    return command.run(options.files, options.output, options.page_size, fail_if_none=options.fail_if_none)
 
 
 def _schema(options: argparse.Namespace) -> int:

@@ -2,7 +2,8 @@
 
 Rules:
 - Each line is recognised by its own form, in any order. So other records between the lines do no harm.
-- Memory is bounded for every input: a few lines and the five largest tasks are kept.
+- Memory is bounded for every input: a few lines are kept here, and sums in `memcg_statistics`, `mem_info` and
+  `task_table`.
 - After a gap all facts read before it are dropped: the next kill line may end another report.
 - A report is given up after a time without a line of it, not after a length: a table of 50,000 tasks takes a minute on
   a serial console.

@@ -16,19 +16,27 @@ from collections.abc import Sequence
 
 from otel_oom.errors import UsageError
 from otel_oom.parse import json_output, text_output
-from otel_oom.parse.input_files import STDIN, Input, UnreadableError, opened
+from otel_oom.parse.input_files import STDIN, Input, UnreadableError, opened, shown
 from otel_oom.parse.kill_search import KillSearch
+from otel_oom.parse.line_recovery import RecoveredLines
 from otel_oom.parse.text_layout import Style, fold
 from otel_oom.parse.text_record import record_of
+from otel_oom.printable_text import printable_text
 
 log = logging.getLogger(__name__)
 
+_SHOWN = 80
+_UNREAD = "%s: %s not read, because other words than the kernel's stand before it; the first is in line %d, behind `%s`"
 _FEWEST_COLUMNS, _MOST_COLUMNS = 40, 140
 
 
-def run(files: Sequence[str], output: str, page_size: int) -> int:
-    """Parse the files; returns the exit code: 0, or 66 if one cannot be read. Raises: UsageError.
+_NOTHING_FOUND = 1
 
+
+def run(files: Sequence[str], output: str, page_size: int, *, fail_if_none: bool = False) -> int:
+    """Parse the files; returns the exit code. Raises: UsageError.
+
+    0; 66 if a file cannot be read; 1 if there is no kill, for `fail_if_none`
     output: `text` or `json`; page_size: of the machine that wrote the text, bytes
     """
     if page_size < 1 or page_size & (page_size - 1):
@@ -41,33 +49,37 @@ def run(files: Sequence[str], output: str, page_size: int) -> int:
         files = [STDIN]
     if STDIN in files and sys.stdin is None:
         raise UsageError("standard input is closed", "name a file, or pipe a log in: journalctl -k | otel-oom parse -")
-    reading = _Reading(output, page_size, has_headings=len(files) > 1)
+    reading = _Reading(output, page_size)
     code = 0
     for name in files:
-        try:
-            with opened(name) as source:
-                reading.read(source)
-        except UnreadableError as error:  # noqa: PERF203 the other files are still read
-            sys.stdout.flush()
-            log.error("%s", error)  # noqa: TRY400 the user can fix it: no traceback
-            code = error.exit_code
-    reading.finish()
-    return code
+        sources = opened(name)
+        while True:
+            try:
+                source = next(sources, None)
+                if source is None:
+                    break
+                reading.read(source, has_heading=len(files) > 1 or source.name != shown(name))
+            except UnreadableError as error:  # the others are still read
+                sys.stdout.flush()
+                log.error("%s", error)  # noqa: TRY400 the user can fix it: no traceback
+                code = error.exit_code
+    is_found = reading.finish()
+    return code or (_NOTHING_FOUND if fail_if_none and not is_found else 0)
 
 
 class _Reading:
     """The inputs of one run, and the notes that hold for all of them."""
 
-    def __init__(self, output: str, page_size: int, *, has_headings: bool) -> None:
+    def __init__(self, output: str, page_size: int) -> None:
         self._is_json = output == "json"
         self._page_size = page_size
-        self._has_headings = has_headings
         self._style = _style()
-        self._kills = self._unanswered = self._refused = self._sources = 0
+        self._kills = self._unanswered = self._refused = self._sources = self._no_victim = 0
+        self._others: set[str] = set()
         self._is_all_kmsg = True
         self._names_pages = False
 
-    def read(self, source: Input) -> None:
+    def read(self, source: Input, *, has_heading: bool) -> None:
         """Write the kills of one input. A failure to read is raised after these: UnreadableError."""
         failures: list[UnreadableError] = []
 
@@ -78,7 +90,8 @@ class _Reading:
                 failures.append(error)
                 return 0
 
-        search = KillSearch(readinto, self._page_size, has_numbers=not self._is_json)
+        lines = RecoveredLines(readinto, source.is_waiting)
+        search = KillSearch(lines.readinto, self._page_size, number_of=lines.number)
         self._sources += 1
         number = 0
         try:
@@ -89,7 +102,7 @@ class _Reading:
                     self._write([json_output.as_json(kill)])
                     continue
                 self._names_pages |= bool(kill.context.top_tasks or kill.context.memory_total)
-                if number == 1 and self._has_headings:
+                if number == 1 and has_heading:
                     self._write([self._style.strong(line) for line in fold(source.name, self._style.columns)] + [""])
                 self._write([*text_output.kill(number, kill, self._style, self._page_size), ""])
         finally:
@@ -97,11 +110,19 @@ class _Reading:
             self._kills += number
             self._unanswered += search.unanswered
             self._refused += search.refused
+            self._no_victim += search.no_victim
+            self._others |= search.others
+        if lines.is_newest_first:
+            log.info("%s: newest first, so read from its end", source.name)
+        if search.unread:
+            first, text = search.unread[0], source.name
+            head = printable_text(first.head[-_SHOWN:].decode(errors="surrogateescape"))
+            log.warning(_UNREAD, text, _plural(len(search.unread), "kill line"), first.number, head)
         if failures:
             raise failures[0]
 
-    def finish(self) -> None:
-        """Write the notes that hold for all inputs."""
+    def finish(self) -> bool:
+        """Write the notes that hold for all inputs; returns whether there is a kill."""
         if self._kills and not self._is_json:
             notes = text_output.NOTE_KMSG if self._is_all_kmsg else text_output.NOTE
             if self._names_pages:
@@ -113,9 +134,15 @@ class _Reading:
         if self._kills:
             if self._is_json and not self._is_all_kmsg:
                 log.info("%s", text_output.NOTE)
-            return
-        if self._sources:
-            log.info("no OOM kill found%s", _unanswered(self._unanswered))
+        elif self._sources:
+            log.info("no OOM kill found%s", self._instead())
+        return self._kills > 0
+
+    def _instead(self) -> str:
+        others = f"; not the kernel's killer: {', '.join(sorted(self._others))}" if self._others else ""
+        if self._no_victim:
+            others += f"; {_plural(self._no_victim, 'time')} the kernel found no process to kill"
+        return _unanswered(self._unanswered) + others
 
     def _write(self, lines: list[str]) -> None:
         """Write lines to stdout. Nothing else does."""

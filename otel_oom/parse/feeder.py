@@ -10,13 +10,15 @@ Rules:
 
 from __future__ import annotations
 
-from typing import Final
+import re
+from typing import Final, NamedTuple
 
 from otel_oom.kernel.kill_assembler import Assembler
+from otel_oom.kernel.kill_line import parse_kill_line
 from otel_oom.kernel.kmsg_record import FACILITY_KERNEL, Record
 from otel_oom.kernel.oom_kill import Finding
-from otel_oom.kernel.oom_lines import GROUP_MARKER, OOM_MARKER
-from otel_oom.parse.line_prefix import Line
+from otel_oom.kernel.oom_lines import GROUP_MARKER, KILLED_PID, OOM_MARKER
+from otel_oom.parse.line_prefix import OPENER, Line, has_words, shape
 from otel_oom.parse.record_joining import LinesAround, joined
 from otel_oom.parse.structured_lines import parse_line
 from otel_oom.parse.text_record import plain_record, text_record
@@ -24,7 +26,19 @@ from otel_oom.parse.text_window import Window
 
 _SILENT: Final = 1_000  # lines passed over in a row; more of them are fed as empty records
 
+_CUT_MASK: Final = re.compile(
+    rb"(oom-killer: gfp_mask=0x[0-9a-f]+)\([^)]*$"
+)  # a person cut the end: the number is whole
+_CAUSE: Final = re.compile(rb"(?:Memory cgroup o|O)ut of memory: $")
+_MOST_UNREAD: Final = 100
 _NOT_OBSERVED: Final = 0  # a text has no observation time
+
+
+class Unread(NamedTuple):
+    """A kill line that does not begin with the kernel's words. number: of the line; head: what stands before it."""
+
+    number: int
+    head: bytes
 
 
 class Feeder:
@@ -38,10 +52,13 @@ class Feeder:
         self._fed_us = 0  # time of that one
         self._marker_us = 0  # time of the last line with a marker
         self._is_timeless = False
+        self._shape: re.Pattern[bytes] | None = None
         self.openers = 0
         """`invoked oom-killer` lines."""
         self.refused = 0
         """Kill lines that user space marked as its own."""
+        self.unread: list[Unread] = []
+        """Kill lines that are not read, the first 100."""
 
     def line(self, start: int) -> tuple[Finding, ...]:
         """Feed the record that a line begins, and move the window behind it; returns what is now certain."""
@@ -49,6 +66,8 @@ class Feeder:
         raw, end = window.line(start)
         line = parse_line(raw)
         around = LinesAround(window, start, end)
+        if not line.is_known and line.record is None:
+            line = self._shaped(line, raw, around)
         text, following = (line.record.text.encode(), 0) if line.record else joined(line, around)
         has_marker = OOM_MARKER.search(text) is not None
         us = self._time(line, around, has_marker=has_marker)  # far from a kill, the search skips a group's line
@@ -65,9 +84,25 @@ class Feeder:
         if not has_marker:  # outside a report such a line has no meaning
             return assembler.feed(plain_record(line, text, offset, us), _NOT_OBSERVED) if assembler.is_open else ()
         self.openers += b" invoked oom-killer" in text
+        if OPENER in text:
+            text = _CUT_MASK.sub(rb"\1,", text)
         if text != GROUP_MARKER:
             text = text.rstrip()
-        return assembler.feed(text_record(line, text, offset, window.number(start), us), _NOT_OBSERVED)
+        record = text_record(line, text, offset, window.number(start), us)
+        killed = KILLED_PID.search(raw)
+        if killed and len(self.unread) < _MOST_UNREAD and parse_kill_line(record.text) is None:
+            self.unread.append(Unread(record.number, _CAUSE.sub(b"", raw[: killed.start()])))
+        return assembler.feed(record, _NOT_OBSERVED)
+
+    def _shaped(self, line: Line, raw: bytes, around: LinesAround) -> Line:
+        """The line without what begins in the same shape as the prefixes of the lines around it."""
+        is_opener = OPENER in line.text
+        if has_words(line) and not is_opener:
+            self._shape = shape(line.head)
+            return line
+        begins = (next(around.shapes(), None) if is_opener else None) or self._shape
+        head = begins.match(raw) if begins else None
+        return line._replace(head=head[0], text=raw[head.end() :]) if head and head.end() else line
 
     def pass_over(self, offset: int) -> None:
         """Feed empty lines for the lines of a report that were passed over before an offset, if they are many."""

@@ -1,7 +1,10 @@
-"""Opens the inputs that a user names: plain text, gzip, xz or bzip2 by their first bytes, standard input, /dev/kmsg.
+"""Opens the inputs that a user names: text, plain or compressed, archives of it, standard input, /dev/kmsg.
 
 Rules:
-- The name of a file says nothing about its format.
+- The name of a file says nothing about its format: its first bytes do. Nothing of an archive is written to a disk.
+- gzip, xz, bzip2, zip, tar and UTF-16 are read. For lz4, zstd and others the standard library has no reader, and a
+  dependency is not worth it: the error names the command that unpacks them.
+- Memory is bounded for every input, and an archive's size: 1,000 members, 64 GiB.
 - Each failure is an `UnreadableError`: one line with its remedy. Text that was read before the failure counts.
 - A read returns at most the size asked for, or what a pipe has now: no text is held back.
 - A bar on standard error shows the progress in a large file. It is removed before other output is written.
@@ -10,32 +13,55 @@ Rules:
 from __future__ import annotations
 
 import bz2
+import codecs
 import contextlib
 import errno
 import gzip
 import io
+import logging
 import lzma
 import os
+import select
 import shutil
 import stat
 import sys
+import tarfile
 import time
+import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, Final, cast
 
 from otel_oom.errors import OtelOomError
+from otel_oom.parse import archives
+from otel_oom.parse.archives import Size
 from otel_oom.printable_text import printable_text
+
+log = logging.getLogger(__name__)
 
 STDIN: Final = "-"
 LARGE: Final = 32 << 20  # bytes of a file from which on the bar is shown
 
 _BAR_INTERVAL_S: Final = 0.1
-_GZIP: Final = b"\x1f\x8b"
-_XZ: Final = b"\xfd7zXZ\x00"
-_BZIP2: Final = b"BZh"
-_ZSTD: Final = b"\x28\xb5\x2f\xfd"
+_PAUSE_S: Final = 0.3  # of a pipe
+_READERS: Final[dict[bytes, Callable[[BinaryIO], io.BufferedIOBase]]] = {
+    b"\x1f\x8b": lambda raw: gzip.GzipFile(fileobj=raw),
+    b"\xfd7zXZ\x00": lzma.LZMAFile,
+    b"BZh": bz2.BZ2File,
+}
+_UNPACK: Final = {
+    b"\x28\xb5\x2f\xfd": ("is compressed with zstd", "use: zstd -dc FILE | otel-oom parse -"),
+    b"\x04\x22\x4d\x18": ("is compressed with lz4", "use: lz4 -dc FILE | otel-oom parse -"),
+    b"7z\xbc\xaf\x27\x1c": ("is a 7-Zip archive", "use: 7z x -so FILE | otel-oom parse -"),
+    b"Rar!": ("is a RAR archive", "use: unrar p -inul FILE | otel-oom parse -"),
+    b"LPKSHHRH": ("is a journal file", "use: journalctl --file=FILE -k | otel-oom parse -"),
+}
+_ZIP: Final = b"PK\x03\x04"
+_TAR: Final = slice(257, 262)
+_UTF16: Final = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+_BINARY: Final = bytes(byte for byte in range(32) if byte not in b"\0\a\b\t\n\v\f\r\x1b\x1e")
+_DAMAGE: Final = (EOFError, lzma.LZMAError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile, tarfile.TarError)
 
 
 class UnreadableError(OtelOomError):
@@ -48,14 +74,16 @@ class Input:
     """An open input.
 
     name: as it was given to `opened`; raw: the file; size: of the file in bytes, None where it is unknown
+    text: what is read of the file, if that is not the file itself
     """
 
-    def __init__(self, name: str, raw: BinaryIO, size: int | None) -> None:
+    def __init__(self, name: str, raw: BinaryIO, size: int | None, text: io.BufferedIOBase | None = None) -> None:
         self.name = shown(name)
         """The name, printable."""
         self._given = name
         self._raw = raw
-        self._text = _decompressed(name, raw)
+        self._text = text or _text_of(name, _decompressed(name, raw))
+        self._is_pipe = size is None
         self._size = size or 0
         self._has_bar = self._size >= LARGE and sys.stderr.isatty()
         self._is_drawn = False
@@ -66,13 +94,20 @@ class Input:
         while True:
             try:
                 count = self._text.readinto1(buffer) or 0
-            except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
+            except (OSError, *_DAMAGE) as error:
                 if isinstance(error, OSError) and error.errno == errno.EPIPE:
                     continue  # /dev/kmsg: records were overwritten; the next read returns the oldest one left
                 raise _unreadable(self._given, error) from error
             if self._has_bar and time.monotonic() - self._drawn_s >= _BAR_INTERVAL_S:
                 self._draw_bar()
             return count
+
+    def is_waiting(self) -> bool:
+        """Whether the next read would wait for a writer."""
+        try:
+            return self._is_pipe and not select.select([self._raw], [], [], _PAUSE_S)[0]
+        except (OSError, ValueError):
+            return False
 
     def hide_bar(self) -> None:
         """Remove the bar from the terminal."""
@@ -93,9 +128,11 @@ class Input:
         self._is_drawn = True
 
 
-@contextlib.contextmanager
 def opened(name: str) -> Iterator[Input]:
-    """The input of a name; `-` is standard input. Raises UnreadableError."""
+    """The inputs of a name, one after the other: the members of an archive, else one. `-` is standard input.
+
+    Raises UnreadableError.
+    """
     with contextlib.ExitStack() as stack:
         try:
             if name == STDIN:
@@ -108,10 +145,34 @@ def opened(name: str) -> Iterator[Input]:
                 flags = os.O_NONBLOCK | os.O_NOCTTY if stat.S_ISCHR(mode) else 0
                 raw = stack.enter_context(open(name, "rb", opener=lambda path, given: os.open(path, given | flags)))
             size = os.fstat(raw.fileno()).st_size if stat.S_ISREG(mode) else None
-            source = Input(name, raw, size)
-        except (OSError, ValueError, io.UnsupportedOperation) as error:
+            text = None if stat.S_ISCHR(mode) else _decompressed(name, raw)
+            if text is not None and _begin(text)[_TAR] == b"ustar":
+                yield from _of_archive(name, archives.tar_members(text))
+            elif text is not None and _begin(text).startswith(_ZIP):
+                if size is None:
+                    raise UnreadableError(
+                        f"{shown(name)} is a zip archive in a pipe", "name the file, or use: unzip -p FILE"
+                    )
+                yield from _of_archive(name, archives.zip_members(raw))
+            else:
+                yield Input(name, raw, size, None if text is None else _text_of(name, text))
+        except (OSError, ValueError, io.UnsupportedOperation, *_DAMAGE) as error:
             raise _unreadable(name, error) from error
-        yield source
+
+
+def _of_archive(name: str, members: Iterator[tuple[str, BinaryIO]]) -> Iterator[Input]:
+    """The members of an archive that are text."""
+    unread, size = 0, Size()
+    for member, raw in members:
+        label = f"{name}/{member}"
+        try:
+            text = _text_of(label, _decompressed(label, raw))
+        except (UnreadableError, OSError, *_DAMAGE):
+            unread += 1
+            continue
+        yield Input(label, raw, 0, size.counted(text))
+    if unread:
+        log.warning("%s: members that are no text, not read: %d", shown(name), unread)
 
 
 def shown(name: str) -> str:
@@ -119,17 +180,54 @@ def shown(name: str) -> str:
     return "standard input" if name == STDIN else printable_text(name)
 
 
+def _begin(text: io.BufferedIOBase) -> bytes:
+    return text.peek(1)[:8192] if isinstance(text, io.BufferedReader) else b""
+
+
 def _decompressed(name: str, raw: BinaryIO) -> io.BufferedIOBase:
-    magic = raw.peek(6)[:6] if isinstance(raw, io.BufferedReader) else b""
-    if magic.startswith(_GZIP):
-        return gzip.GzipFile(fileobj=raw)
-    if magic.startswith(_XZ):
-        return lzma.LZMAFile(raw)
-    if magic.startswith(_BZIP2):
-        return bz2.BZ2File(raw)
-    if magic.startswith(_ZSTD):
-        raise UnreadableError(f"{shown(name)} is compressed with zstd", "use: zstd -dc FILE | otel-oom parse -")
-    return cast("io.BufferedIOBase", raw)
+    """What a file holds, without its compression."""
+    text = raw if isinstance(raw, io.BufferedReader) else io.BufferedReader(cast("io.RawIOBase", raw), 1 << 16)
+    begin = _begin(text)
+    for magic, reader in _READERS.items():
+        if begin.startswith(magic):
+            return io.BufferedReader(cast("io.RawIOBase", reader(cast("BinaryIO", text))), 1 << 16)
+    for magic, (what, remedy) in _UNPACK.items():
+        if begin.startswith(magic):
+            raise UnreadableError(f"{shown(name)} {what}", remedy)
+    return text
+
+
+def _text_of(name: str, text: io.BufferedIOBase) -> io.BufferedIOBase:
+    """The text in UTF-8, or in any encoding that has ASCII in it. Raises UnreadableError if it cannot be text."""
+    begin = _begin(text)
+    encoding = _UTF16.get(begin[:2])
+    for end, odd in (("l", 1), ("b", 0)):
+        if begin[odd::2].count(0) > 0.45 * len(begin) > 20 * begin[1 - odd :: 2].count(0):
+            encoding = encoding or f"utf-16-{end}e"
+    if encoding:
+        return cast("io.BufferedIOBase", _Recoded(text, encoding))
+    if (
+        begin.startswith(_ZIP)
+        or len(begin.translate(None, _BINARY)) < 0.97 * len(begin)
+        or begin.count(0) > len(begin) // 2
+    ):
+        raise UnreadableError(f"{shown(name)} is no text", "name a log; unpack an archive first")
+    return text
+
+
+class _Recoded:
+    """A text in UTF-16 as UTF-8."""
+
+    def __init__(self, text: io.BufferedIOBase, encoding: str) -> None:
+        self._text = text
+        self._decoder = codecs.getincrementaldecoder(encoding)("replace")
+
+    def readinto1(self, buffer: memoryview) -> int:
+        while raw := self._text.read1(len(buffer) // 2):  # two bytes are at most three in UTF-8
+            if recoded := self._decoder.decode(raw).encode("utf-8", "surrogatepass"):
+                buffer[: len(recoded)] = recoded
+                return len(recoded)
+        return 0
 
 
 def _unreadable(name: str, error: Exception) -> UnreadableError:
@@ -140,6 +238,6 @@ def _unreadable(name: str, error: Exception) -> UnreadableError:
         return UnreadableError(f"{what} may not be read", "run as root, or as a user of its group (adm)")
     if isinstance(error, IsADirectoryError):
         return UnreadableError(f"{what} is a directory", "name the files in it")
-    if isinstance(error, EOFError | lzma.LZMAError | zlib.error | gzip.BadGzipFile):
+    if isinstance(error, _DAMAGE):
         return UnreadableError(f"{what} is damaged: {error}", "what was read before the damage is shown")
     return UnreadableError(f"{what} cannot be read: {getattr(error, 'strerror', None) or error}", "check the file")

@@ -14,8 +14,9 @@ from typing import Final
 
 from otel_oom.kernel.kill_assembler import Assembler
 from otel_oom.kernel.oom_kill import Finding, Forged, NoVictim, OomKill, Repeat
-from otel_oom.parse.feeder import Feeder
-from otel_oom.parse.line_search import ReportLines, marker_lines
+from otel_oom.parse.feeder import Feeder, Unread
+from otel_oom.parse.line_search import marker_lines, report_lines
+from otel_oom.parse.other_killers import found_in
 from otel_oom.parse.text_window import BLOCK, Window
 
 _PIECE: Final = 64 << 10
@@ -25,7 +26,7 @@ class KillSearch:
     """Searches one text, once.
 
     readinto: see `Window`; page_size: of the machine that wrote the text, bytes
-    has_numbers: whether lines are numbered; every_line: parse each line, for tests
+    number_of: number of a line in the text that a user named; every_line: parse each line, for tests
     """
 
     def __init__(
@@ -33,17 +34,20 @@ class KillSearch:
         readinto: Callable[[memoryview], int],
         page_size: int,
         *,
-        has_numbers: bool = True,
+        number_of: Callable[[int], int] = int,
         every_line: bool = False,
         block: int = BLOCK,
     ) -> None:
-        self._window = Window(readinto, block, has_numbers=has_numbers)
+        self._window = Window(readinto, block, number_of)
         self._assembler = Assembler("", page_size, is_excerpt=True)
         self._feeder = Feeder(self._window, self._assembler)
-        self._report_lines = ReportLines()
         self._search = self._every_line if every_line else self._marked_lines
         self._answered = 0
         self._forged = 0
+        self.others: set[str] = set()
+        """What else kills, in a text without a kill."""
+        self.no_victim = 0
+        """Times that the kernel found no process to kill."""
         self.kill_lines = 0
         """Kill lines, the repeats of groups included."""
 
@@ -51,6 +55,11 @@ class KillSearch:
     def refused(self) -> int:
         """Kill lines that user space marked as its own, or whose text it chose."""
         return self._feeder.refused + self._forged
+
+    @property
+    def unread(self) -> list[Unread]:
+        """The first kill line that could not be read, and how many there are; empty if all were."""
+        return self._feeder.unread
 
     @property
     def unanswered(self) -> int:
@@ -64,6 +73,7 @@ class KillSearch:
             self._forged += isinstance(finding, Forged)
             if isinstance(finding, NoVictim):
                 self._answered += 1
+                self.no_victim += 1
             elif isinstance(finding, OomKill):
                 self._answered += finding.context.trigger_comm is not None and finding.is_first
                 yield finding
@@ -72,6 +82,8 @@ class KillSearch:
         window = self._window
         while not window.is_last:
             window.slide()
+            if not self.kill_lines:
+                self.others |= found_in(window.data)
             yield from self._search()
         yield from self._assembler.release_held()
 
@@ -94,10 +106,7 @@ class KillSearch:
             window.move_to(start)
             if start == end or not window.is_ready(start):
                 return
-            was_open, begin = assembler.is_open, assembler.begin
             yield from self._feeder.line(start)
-            if not was_open or assembler.begin != begin:  # another report
-                self._report_lines = ReportLines()
 
     def _report(self, end: int) -> Iterator[Finding]:
         """The findings of the open report up to an offset, or to the first line whose continuation is not read yet."""
@@ -105,7 +114,7 @@ class KillSearch:
         while window.at < end and assembler.is_open:
             piece = window.data.rfind(b"\n", window.at, min(end, window.at + _PIECE)) + 1
             piece = piece or min(end, window.line(window.at)[1])
-            for start in self._report_lines.starts(window.data, window.at, piece):
+            for start in report_lines(window.data, window.at, piece):
                 if start < window.at:
                     continue  # it was joined to the line before it
                 if not window.is_ready(start):

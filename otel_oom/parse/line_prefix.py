@@ -2,23 +2,26 @@
 
 Prefixes and the programs that write them, outermost first:
 
-    > | (mail)   [pod/name/container] (kubectl)   2026-11-21T05:18:58.1Z stdout F (CRI)
+    > | (mail)   [pod/name/container] (kubectl)   name-1  | (docker compose)   2026-11-21T05:18:58.1Z stdout F (CRI)
     Nov 21 05:18:58 host kernel: (syslog, journalctl)   <3>1 2026-11-21T05:18:58Z host kernel - - - (RFC 5424)
     <3> (dmesg -r)   kern  :err   : (dmesg -x)   10.5.0.2: kern: err: (talosctl)
     [  580.355669] (the kernel)   [Fri Nov 21 05:18:58 2026] (dmesg -T)   [ T123] (CONFIG_PRINTK_CALLER)
 
 Rules:
-- Never raises: any bytes give a `Line`. Bytes that are not a known prefix stay part of the text.
+- Never raises: any bytes give a `Line`.
 - After the kernel's own clock, only the caller and one blank are removed: a process name may follow.
+- Before a line of a report, any other bytes are a prefix too (`anchored`): no list of prefixes can be complete.
 - Another program's tag (`sshd[7]:`) is not a prefix: the text that it quotes is not the kernel's.
 """
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import Final, NamedTuple
 
 from otel_oom.kernel.kmsg_record import Record
+from otel_oom.kernel.oom_lines import TASK_COMM_BYTES
 
 _KERNEL_INFO: Final = 6
 USER_INFO: Final = 14
@@ -42,30 +45,49 @@ _FACILITY: Final = rb"(?P<facility>kern|user|mail|daemon|auth|syslog|lpr|news|uu
 
 _PREFIX: Final = re.compile(
     rb"(?:\xef\xbb\xbf)?" + _QUOTE
-    + rb"(?:\[pod/\S+\] )?"
+    + rb"(?:\[pod/\S+\] |[\w.-]+ +\| )?"
     + rb"(?:" + _ISO + rb" std(?:out|err) [FP] )?"
     + rb"(?:MESSAGE=)?"
     + rb"(?:<(?P<pri>\d{1,3})>1? ?)?"
-    + rb"(?:(?P<stamp>" + _STAMP + rb") )?"
-    + rb"(?:" + _TAG + rb"|" + _TAG_5424 + rb")?"
+    + rb"(?:(?P<stamp>" + _STAMP + rb")[ \t])?"
+    + rb"(?P<tag>" + _TAG + rb"|" + _TAG_5424 + rb")?"
     + rb"(?:(?:\S+: )?" + _FACILITY + rb" *: *[a-z]+ *: *(?=\[))?"
     + rb"(?:<(?P<level>\d{1,3})>)?"
     + rb"(?:\[ *(?P<s>\d{1,12})\.(?P<us>\d{6})(?: *<[ \d.]+>)?\]"
     + rb"|\[(?P<wall>[^\[\]]{0,30}\d\d:\d\d[^\[\]]{0,30}|<? *\+?\d+\.\d{6}>?)\]:?)?"
-    + rb"(?P<caller>(?: ?\[ *[TC]\d{1,10}\])?(?: \[\d: *[^\[\]]{1,16}: *\d+\])?)"
+    + rb"(?P<caller>(?: ?\[ *[TC]\d{1,10}\])?(?: ?(?:\[\d: *[^\[\]]{1,16}: *\d+\]"
+    + rb"|[. ]?\(\d\)[.-]?\[\d+:[^\[\]]{1,24}\]|c\d +\d+(?= )))?)"
 )  # fmt: skip
 # The most frequent prefixes, matched in a fifth of the time: dmesg, dmesg -r, syslog with the kernel's clock.
 _USUAL: Final = re.compile(
     rb"(?:<(?P<level>\d{1,3})>)?(?:(?P<stamp>[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d) [^\s:\]]+ kernel: )?"
     rb"\[ *(?P<s>\d{1,12})\.(?P<us>\d{6})\](?:\[ *[TC]\d{1,10}\])? (?!\s|\[ *[TC]\d|\[\d:)"
 )
-# A serial console may have printed half a line of another program before the kernel's line.
-_CLOCK: Final = re.compile(rb"\[ *(?P<s>\d{1,12})\.(?P<us>\d{6})\](?:\[ *[TC]\d{1,10}\])?")
-_CLOCK_WITHIN: Final = 200
+# The kernel's clock, or syslog's words before it, behind what a serial console, grep or a terminal put before them.
+_WITHIN: Final = re.compile(
+    rb"\[ *\d{1,12}\.\d{6}\]|(?:<\d{1,3}>1? ?)?" + _STAMP + rb" (?:" + _TAG + rb"|" + _TAG_5424 + rb")"
+)
+_FAR: Final = 300
+_WORDS: Final = re.compile(
+    rb"(?:Memory cgroup out of memory|Out of memory)[: (]|No available memory [(i]|Killed process \d"
+    rb"|oom-kill:constraint|Tasks? in /|memory: usage \d|Memory cgroup stats for "
+    rb"|(?:CPU: \d+ (?:UID: \d+ )?PID: \d+ C|Pid: \d+, c)omm: "
+    rb"|\[ *pid *\] +\w|\[ *\d+\](?: +-?\d+){6}|active_anon:\d| ?free:\d+ |\d+ pages (?:of )?RAM"
+    rb"|(?:Free|Total) swap +=|,(?:cpuset=|global_oom|oom_memcg=|task_memcg=)",
+    re.IGNORECASE,
+)
+# Who wrote a line, if it was not the kernel: `sshd[7]: ` anywhere in a prefix, `app: ` at its end.
+_PROGRAM: Final = re.compile(rb"(?<![\w.-])(?!kernel\[)[A-Za-z][\w.@/-]*\[\d+\]:\s")
+_TAGGED: Final = re.compile(rb"(?<![\w.-])(?!kernel\b)(?:[A-Za-z][\w.@/-]*|[A-Za-z][\w.@/-]+ +): +$")
+_CLOCK: Final = re.compile(rb"\[ *\d{1,12}\.\d{6}\]")
+_MARKUP: Final = re.compile(rb"[\"\t]|^<[a-z]+>")
+_COMM_BEGINS: Final = re.compile(
+    rb".*(?:[\]|>}:,-] +|[\t\"',|]|<[a-z]+>|^[\w./-]*?:?\d+[:-]|  )(?=[^\n]{0,15}$)|.* ", re.DOTALL
+)  # behind a prefix that is not known
 _COLOR: Final = re.compile(rb"\x1b\[[\d;]*m")
 _TIME_OF_DAY: Final = re.compile(rb"(\d{1,2})[^\d:]+(\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,6}))?)?")
 _KMSG: Final = re.compile(rb"(?:.{0,200}?[ >])??(?=\d{1,4},\d{1,18},\d{1,18},[-c+][^;]{0,100};)")
-_OPENER: Final = b" invoked oom-killer"
+OPENER: Final = b" invoked oom-killer"
 
 
 class Line(NamedTuple):
@@ -77,6 +99,7 @@ class Line(NamedTuple):
     has_clock: whether `us` is the kernel's clock; wall: date and time in the prefix, as written there
     priority: syslog facility * 8 + level; boot_id: where a journal says it
     record: where the line is a record of /dev/kmsg
+    is_known: whether the prefix shows where the text begins: it has the kernel's clock, or the tag `kernel:`
     """
 
     head: bytes
@@ -87,11 +110,7 @@ class Line(NamedTuple):
     priority: int = _KERNEL_INFO
     boot_id: str | None = None
     record: Record | None = None
-
-    @property
-    def is_bare(self) -> bool:
-        """Whether the prefix holds only quote marks and blanks."""
-        return not self.head.strip(b" \t>#|")
+    is_known: bool = False
 
 
 def usual(line: bytes) -> Line | None:
@@ -102,7 +121,7 @@ def usual(line: bytes) -> Line | None:
     level, stamp, seconds, fraction = found.groups()
     end = found.end()
     priority = _KERNEL_INFO if level is None else int(level)
-    return Line(line[:end], line[end:], _us(seconds, fraction), True, stamp, priority)
+    return Line(line[:end], line[end:], _us(seconds, fraction), True, stamp, priority, is_known=True)
 
 
 def split(line: bytes) -> Line:
@@ -113,32 +132,64 @@ def split(line: bytes) -> Line:
     if found is None:  # pragma: no cover: every piece is optional
         return Line(b"", line)
     stamp, wall, seconds = found["stamp"], found["wall"], found["s"]
-    if seconds is None and wall is None and (clock := _half_a_line(line, found.end())):
-        found, seconds = clock, clock["s"]
     end = found.end()
     is_stamped = seconds is not None or wall is not None
     if is_stamped and line.startswith(b" ", end):
         end += 1
     text = line[end:]
-    if not is_stamped or _OPENER not in text:
+    if not is_stamped or OPENER not in text:
         text = text.lstrip(b" \t")
     if seconds is not None:
         us: int | None = _us(seconds, found["us"])
     else:
         us = time_of_day(wall) if wall is not None else None
         us = time_of_day(stamp) if us is None and stamp is not None else us
-    return Line(line[:end], text, us, seconds is not None, stamp or wall, _priority(found))
+    is_known = is_stamped or found["tag"] is not None
+    return Line(line[:end], text, us, seconds is not None, stamp or wall, _priority(found), is_known=is_known)
 
 
-_FIRST_WORDS: Final = (b"Memory cgroup out of memory", b"Out of memory", b"Killed process", b"oom-kill:", b"Tasks in ")
+def has_words(line: Line) -> bool:
+    """Whether the text begins with words of a report, or holds an opener with a name that is not too long."""
+    if _WORDS.match(line.text):
+        return True
+    comm, opener, _ = line.text.partition(OPENER)
+    return bool(opener) and (line.is_known or (len(comm) <= TASK_COMM_BYTES and not _MARKUP.search(comm)))
 
 
-def _half_a_line(line: bytes, start: int) -> re.Match[bytes] | None:
-    """The kernel's clock within a line, if the words of an OOM report follow it."""
-    clock = _CLOCK.search(line, start, _CLOCK_WITHIN)
-    if clock is not None and (line.startswith(_FIRST_WORDS, clock.end() + 1) or line.find(_OPENER, clock.end()) >= 0):
-        return clock
-    return None
+def anchored(line: bytes) -> Line | None:
+    """Split a line of a report at the kernel's own words, whatever stands before them.
+
+    None: it holds none, or another program wrote it.
+    """
+    for begin in (found.start() for found in _WITHIN.finditer(line, 0, _FAR)):
+        inner = split(line[begin:])
+        if inner.is_known:
+            head = line[:begin]
+            is_tagged = _TAGGED.search(head) and not (inner.has_clock and split(head).wall is None)
+            return None if is_tagged or _PROGRAM.search(head) else inner
+    words, opener = _WORDS.search(line, 0, _FAR), line.find(OPENER)
+    if words is None and opener < 0:
+        return None
+    if opener >= 0:
+        begins = _COMM_BEGINS.match(line, 0, opener)
+        start = begins.end() if begins else 0
+    else:
+        start = words.start() if words else 0
+    head = line[:start]
+    if _TAGGED.search(head) or _PROGRAM.search(head) or _CLOCK.search(head):
+        return None
+    quote = head[-1:] if head.endswith((b"'", b"`")) else b""
+    return split(head)._replace(head=head, text=line[start:].removesuffix(quote))
+
+
+@functools.lru_cache(maxsize=8)
+def shape(head: bytes) -> re.Pattern[bytes]:
+    """What begins like a prefix: with the same signs, and with numbers, words and blanks where it has some."""
+    pieces = re.findall(rb"\d+|[^\W\d]+|\w+|\s+|.", head)
+    kinds = ((rb"\d+", re.compile(rb"\d+")), (rb"[^\W\d]+", re.compile(rb"[^\W\d]+")), (rb"\s+", re.compile(rb"\s+")))
+    return re.compile(
+        b"".join(next((kind for kind, one in kinds if one.fullmatch(piece)), re.escape(piece)) for piece in pieces)
+    )
 
 
 def kmsg_start(line: bytes) -> int | None:

@@ -1,7 +1,7 @@
 """Which lines of a text matter: found in few passes over its bytes, before any line is parsed. No I/O.
 
 Rules:
-- Outside a report, only lines with a marker matter (`marker_lines`); inside, also those that `ReportLines` finds.
+- Outside a report, only lines with a marker matter (`marker_lines`); inside, also those that `report_lines` finds.
 - Both find a superset: a line too many costs microseconds, a line too few costs a fact or a kill.
 - `re` is fast only where a pattern begins with a literal. So each pattern begins with rare letters, and looks behind
   them for what must stand before.
@@ -9,14 +9,12 @@ Rules:
 
 from __future__ import annotations
 
-import functools
 import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
 from otel_oom.kernel import oom_lines
 from otel_oom.kernel.memcg_statistics import STATISTIC_NAMES
-from otel_oom.parse.structured_lines import parse_line
 
 _COMMON: Final = b"ill"  # in most markers: one search for it is faster than one search for each marker
 
@@ -46,8 +44,9 @@ _REPORT: Final = (
         rb"|(?<=pagetables:)|(?<=free:))"
     ),
     re.compile(rb"Node (?=\d)"),
+    re.compile(rb"\[(?= *(?:[0-9]{1,10}|pid) *\] )"),
     re.compile(rb" mems_allowed="),
-    re.compile(b"(?<![0-9A-Za-z_])(?:%s) (?=[0-9])" % b"|".join(name.encode() for name in STATISTIC_NAMES)),
+    re.compile(b"(?:%s) (?=[0-9])" % b"|".join(name.encode() for name in STATISTIC_NAMES)),
     re.compile(rb"cgroup stats for "),
     re.compile(rb"Task in "),
     re.compile(rb"wap (?<= swap )"),
@@ -59,7 +58,6 @@ _REPORT_OF_RECORDS: Final = (*_REPORT, re.compile(rb",c[,;]"), re.compile(rb",\+
 """In a capture of /dev/kmsg: also records whose flags mark them as fragments."""
 _REPORT_IN_JSON: Final = (*_REPORT_OF_RECORDS, re.compile(rb"MESSAGE"))
 """In JSON: also every line with a message, because journald writes some messages as lists of numbers."""
-_HEADER: Final = re.compile(rb"pid(?<=[\[ ]pid) *\] +\w[\w ]* name\b")
 
 
 def marker_lines(data: bytes, begin: int, end: int) -> list[int]:
@@ -80,41 +78,12 @@ def _groups_near(data: bytes, places: Iterable[int], end: int) -> Iterator[int]:
         yield from (found.start() for found in _GROUP.finditer(data, begin, searched))
 
 
-class ReportLines:
-    """Finds the lines that matter in consecutive pieces of one report."""
-
-    def __init__(self) -> None:
-        self._row: re.Pattern[bytes] | None = None
-
-    def starts(self, data: bytes, begin: int, end: int) -> list[int]:
-        """Offsets of the lines that matter, in order. begin, end: offsets between which the lines are whole."""
-        is_json, is_capture = (data.find(sign, begin, end) >= 0 for sign in (b'"', b";"))
-        patterns = _REPORT_IN_JSON if is_json else _REPORT_OF_RECORDS if is_capture else _REPORT
-        places = [found.start() for one in patterns for found in one.finditer(data, begin, end)]
-        table = begin
-        for header in _HEADER.finditer(data, begin, end):
-            places.append(header.start())
-            if self._row is None and (columns := _columns(data, header.start())):  # as `Report`: the first one counts
-                self._row, table = _row_pattern(columns), header.end()
-        if self._row is not None:
-            places += [row.start() for row in self._row.finditer(data, table, end)]
-        return _line_starts(data, begin, places)
+def report_lines(data: bytes, begin: int, end: int) -> list[int]:
+    """Offsets of the lines of a report that matter, in order. begin, end: offsets between which the lines are whole."""
+    is_json, is_capture = (data.find(sign, begin, end) >= 0 for sign in (b'"', b";"))
+    patterns = _REPORT_IN_JSON if is_json else _REPORT_OF_RECORDS if is_capture else _REPORT
+    return _line_starts(data, begin, (found.start() for one in patterns for found in one.finditer(data, begin, end)))
 
 
 def _line_starts(data: bytes, begin: int, places: Iterable[int]) -> list[int]:
     return sorted({data.rfind(b"\n", begin, place) + 1 or begin for place in places})
-
-
-def _columns(data: bytes, place: int) -> tuple[str, ...]:
-    """The columns of a table that a line is the header of; none if it is another line."""
-    end = data.find(b"\n", place)
-    line = parse_line(data[data.rfind(b"\n", 0, place) + 1 : end if end >= 0 else len(data)])
-    text = line.text.decode("latin-1") if line.record is None else line.record.text
-    header = oom_lines.TABLE_HEADER.fullmatch(text)
-    return () if header is None else tuple(header["columns"].split())
-
-
-@functools.lru_cache(maxsize=4)  # one kernel prints one header
-def _row_pattern(columns: tuple[str, ...]) -> re.Pattern[bytes] | None:
-    """A row under these columns; None if none of them is a size."""
-    return re.compile(oom_lines.row_pattern(columns).pattern.encode()) if "rss" in columns else None

@@ -24,11 +24,25 @@ from otel_oom.kernel.kmsg_record import Record
 from otel_oom.parse import line_prefix
 from otel_oom.parse.line_prefix import USER_INFO, Line
 
+ADDED: Final = b"\x1e"
+"""The end of a line that is none in the text: `line_recovery` splits some lines."""
+
 _MESSAGES: Final = ("MESSAGE", "textPayload", "message", "msg", "log", "text", "line", "_raw")
 _INSIDE: Final = ("jsonPayload", "json_payload", "_source", "fields")
 _TIMES: Final = ("timestamp", "time", "@timestamp", "receiveTimestamp")
-# A line of JSON that is spread over many: journalctl -o json-pretty, gcloud logging read --format json, dmesg -J.
-_MEMBER: Final = re.compile(rb'\s*"(?:MESSAGE|textPayload|message|msg|log)"\s*:\s*(".*"),?\s*')
+# JSON over many lines, a part of it, CSV ("" is a quote), or Ruby's form of a record (fluent-bit): strings.
+_STRING: Final = re.compile(rb'"((?:[^"\\]|\\.|"")*)"(\s*(?::|=>))?')
+_ALONE: Final = re.compile(rb'\s*(?:"(?:MESSAGE|textPayload|message|msg|log|line|stringValue)"\s*:\s*)?"(.*)",?\s*')
+_COPY: Final = re.compile(rb'\s*"(?:original|stdout|results)"\s*:')  # its text comes once more
+_OTHER_WRITER: Final = re.compile(rb"_TRANSPORT\W+(?:value\W+stringValue\W+)?(?!kernel\b)\w")
+# An event of Kubernetes holds the two lines of a kill of a kernel before 5.1 as one.
+_EVENT: Final = re.compile(
+    rb"([^:]{0,60}): [Kk]ill process \d+ \(.*\) score -?\d+ or (?:sacrifice |a )child(?:\s|\\n)+(Killed process .*)",
+    re.DOTALL,
+)
+_NEXT_LINE: Final = re.compile(
+    rb"\n[^\n]*(?:Killed process \d|oom-kill:constraint|Memory cgroup out of memory: )"
+)  # no name is so long
 _CONTROL: Final = re.compile(rb"#(0[0-3][0-7]|177)")  # rsyslog: #012 is a line feed
 _ESCAPE: Final = re.compile(rb"\\x([01][0-9a-f]|7f|[89a-f][0-9a-f])")  # dmesg: \x1b is ESC
 _DICTIONARY: Final = re.compile(rb" [A-Z][A-Z0-9_]*=")
@@ -37,7 +51,7 @@ _DICTIONARY: Final = re.compile(rb" [A-Z][A-Z0-9_]*=")
 @functools.lru_cache(maxsize=32)  # the same lines are looked at again for each line before them
 def parse_line(line: bytes) -> Line:
     """A line of a log without its structure and its prefix."""
-    line = line.strip(b"\r")
+    line = line.strip(b"\r\x1e")
     usual = line_prefix.usual(line)
     if usual is not None and b"\\x" not in usual.text and b"#" not in usual.text:
         return usual
@@ -46,22 +60,70 @@ def parse_line(line: bytes) -> Line:
     if line.startswith(b" ") and _DICTIONARY.match(line):  # of a record of /dev/kmsg
         return Line(line, b"", priority=USER_INFO)
     at = line.find(b"{") if line.endswith((b"}", b"} ", b"},")) else -1
-    if at >= 0 and isinstance(entry := _json(line[at:].rstrip(b" ,")), dict):
-        return _entry(entry) or Line(line, b"", priority=USER_INFO)
-    if b'"' in line and (member := _MEMBER.fullmatch(line)) and (message := _bytes(_json(member[1]))) is not None:
-        return _within(message)
+    if at >= 0 and isinstance(entry := _json(line[at:].rstrip(b" ,")), dict) and (of_entry := _entry(entry)):
+        return of_entry
     if b"#" in line:
         line = _CONTROL.sub(lambda code: bytes((int(code[1], 8),)), line)
-    if b"\\x" in line:
+    if b"\\x" in line and not line.lstrip().startswith(b'"'):
         line = _ESCAPE.sub(lambda code: bytes.fromhex(code[1].decode()), line)
-    return line_prefix.split(line)
+    plain = line_prefix.split(line)
+    if plain.is_known or line_prefix.has_words(plain):
+        return _one_kill(plain)
+    if b'"' in line and (string := _in_strings(line)) is not None:
+        return string
+    return _one_kill(line_prefix.anchored(line) or plain)
 
 
-def _entry(entry: dict[str, Any]) -> Line | None:
+def _in_strings(line: bytes) -> Line | None:
+    """The first string in a line that holds a line of a report."""
+    if _COPY.match(line):
+        return None
+    is_csv = line[:1] not in b' \t{["' or (
+        line.startswith(b'"') and b'","' in line
+    )  # there, a backslash escapes nothing
+    for found in _STRING.finditer(line):
+        if found[2]:  # a key
+            continue
+        within = _within(found[1].replace(b'""', b'"') if is_csv else decoded(found[1]))
+        if within.record is not None or within.has_clock or line_prefix.has_words(within):
+            is_foreign = _OTHER_WRITER.search(line) is not None
+            return within._replace(priority=USER_INFO if is_foreign else within.priority)
+    alone = _ALONE.fullmatch(line)
+    return _within(decoded(alone[1])) if alone else None
+
+
+def _one_kill(line: Line) -> Line:
+    event = _EVENT.fullmatch(line.text) if b" child" in line.text else None
+    return line if event is None else line._replace(text=b"%b: %b" % event.groups())
+
+
+def decoded(string: bytes) -> bytes:
+    """The text of a JSON string, which stands there without its quotes. What is no JSON stays as it is."""
+    text = _bytes(_json(b'"' + string + b'"')) if b"\\" in string else None
+    return string if text is None else text
+
+
+def is_entry(line: bytes) -> bool:
+    """Whether a line is an entry of a log in JSON, with one line of the log in it."""
+    at = line.find(b"{")
+    entry = _json(line[at:].rstrip(b" ,\r\n")) if at >= 0 else None
+    message = _message_of(_flat(entry)) if isinstance(entry, dict) else None
+    return message is not None and not _NEXT_LINE.search(message)
+
+
+def _flat(entry: dict[str, Any]) -> dict[str, Any]:
     for inside in _INSIDE:
         if isinstance(entry.get(inside), dict):
             entry = {**entry, **entry[inside]}
-    message = next((raw for key in _MESSAGES if (raw := _bytes(entry.get(key))) is not None), None)
+    return entry
+
+
+def _message_of(entry: dict[str, Any]) -> bytes | None:
+    return next((raw for key in _MESSAGES if (raw := _bytes(entry.get(key))) is not None), None)
+
+
+def _entry(entry: dict[str, Any]) -> Line | None:
+    message = _message_of(entry := _flat(entry))
     if message is None:
         return None
     line = _within(message)
@@ -84,8 +146,14 @@ def _entry(entry: dict[str, Any]) -> Line | None:
 
 
 def _within(message: bytes) -> Line:
+    """The line in a string: it begins where the string begins, unless a prefix stands before the kernel's words."""
     raw = message.rstrip(b"\r\n")
-    return _captured(raw) or line_prefix.split(raw)
+    if (captured := _captured(raw)) is not None:
+        return captured
+    plain = line_prefix.split(raw)
+    if plain.is_known or line_prefix.has_words(plain):
+        return _one_kill(plain)._replace(is_known=True)
+    return _one_kill(line_prefix.anchored(raw) or plain._replace(is_known=not plain.head))
 
 
 def _captured(line: bytes) -> Line | None:

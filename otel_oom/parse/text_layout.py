@@ -1,7 +1,8 @@
 """Lines for a terminal: labels with text beside them, bars, and sizes. No I/O.
 
 Rules:
-- No line is wider than the terminal (from 40 columns on), whatever a name holds: longer text is folded.
+- No line is wider than the terminal (from 40 columns on), whatever a name holds: longer text is folded. Only a path
+  may be wider.
 - Callers pass printable text only (`text_escapes.printable`), so that names cannot move the cursor.
 """
 
@@ -75,7 +76,10 @@ def padded(text: str, columns: int) -> str:
 
 
 def fold(text: str, columns: int) -> list[str]:
-    """A text as lines of at most so many columns, broken at blanks, or inside a word that is too long."""
+    """A text as lines of at most so many columns, broken at blanks, or inside a word that is too long.
+
+    A path is never broken, so that it can be copied: the terminal shows it on several lines.
+    """
     if width(text) <= columns:
         return [text.lstrip(" ")]
     lines, line, used = [], "", 0
@@ -86,7 +90,7 @@ def fold(text: str, columns: int) -> list[str]:
             continue
         if line:
             lines.append(line)
-        while wide > columns:
+        while wide > columns and not word.startswith("/"):
             cut = next(end for end in range(columns, 0, -1) if width(rest[:end]) <= columns)
             lines.append(rest[:cut])
             rest = rest[cut:]

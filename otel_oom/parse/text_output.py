@@ -95,7 +95,7 @@ def _memory(found: OomKill, room: int) -> list[str]:
         text = f"{size(parts.used)} of {size(parts.total)} ({parts.used / parts.total:.0%})"
         columns = min(60, room - width(text) - 1)
         bar = _stacked(parts.sizes or (("", parts.used),), parts.total, columns) + " " if columns > 4 else ""
-        shown = [(kind, amount) for kind, amount in parts.sizes if 100 * amount >= parts.total]
+        shown = [(kind, amount) for kind, amount in parts.sizes if _LETTERS[kind] in bar or 100 * amount >= parts.total]
         legend = [f"{_LETTERS[kind]} {KIND_WORDS[kind]} {size(amount)}" for kind, amount in shown]
         lines = [bar + text, *(fold(", ".join(legend), room) if legend else ())]
     elif context.memory_total is not None and found.scope == "system":

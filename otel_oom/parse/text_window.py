@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from otel_oom.parse.structured_lines import ADDED
+
 BLOCK: Final = 1 << 20  # several reports are parsed in a row, which keeps the code for them in the processor's cache
 LINE: Final = 1 << 16
 _BEFORE: Final = 20 << 10  # 16 lines of 1 KiB
@@ -21,14 +23,16 @@ class Window:
     """The text around one place of a stream.
 
     readinto: puts the next bytes of the stream into a buffer; returns how many, 0 at the end
-    has_numbers: whether lines are numbered: this costs a pass over the text
+    number_of: number of a line in the text that a user named, by its number here
     """
 
-    def __init__(self, readinto: Callable[[memoryview], int], block: int = BLOCK, *, has_numbers: bool = True) -> None:
+    def __init__(
+        self, readinto: Callable[[memoryview], int], block: int = BLOCK, number_of: Callable[[int], int] = int
+    ) -> None:
         self._readinto = readinto
         self._buffer = memoryview(bytearray(block))  # always the same one: fresh memory costs a fault for each page
-        self._has_numbers = has_numbers
-        self._is_cutting = False
+        self._number_of = number_of
+        self._is_cutting = self._has_added = False
         self._counted = self._lines = 0
         self.data = b""
         self.data_offset = 0
@@ -43,12 +47,12 @@ class Window:
         self.at = max(self.at, offset)
 
     def number(self, offset: int) -> int:
-        """Number of the line at an offset, from 1 on; 0 if lines are not numbered. Offsets must not decrease."""
-        if not self._has_numbers:
-            return 0
+        """Number of the line at an offset, from 1 on. Offsets must not decrease."""
         self._lines += self.data.count(b"\n", self._counted, offset)
+        if self._has_added:
+            self._lines -= self.data.count(ADDED + b"\n", self._counted, offset)
         self._counted = offset
-        return self._lines + 1
+        return self._number_of(self._lines + 1)
 
     def line(self, start: int) -> tuple[bytes, int]:
         """The line that starts at an offset, without its line feed, and where the next line starts."""
@@ -75,6 +79,7 @@ class Window:
         self._counted -= shift
         self.at -= shift
         self.data_offset += shift
+        self._has_added = self._has_added or ADDED in bytes(block)
         if not block:
             self.is_last = True
             self.data = self.data[shift:]

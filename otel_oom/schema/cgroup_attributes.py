@@ -1,7 +1,7 @@
 """The attributes that the agent reads from the cgroup filesystem and from /proc/pressure, right after a kill.
 
-The kernel's report has its own: `oom.memcg.usage` and `oom.memcg.limit` are from the moment of the kill itself. These
-here carry the names of the kernel's files. Their order is that of importance.
+The kernel's report has its own: what ends in `usage` or `limit` is from the moment of the kill itself. These here carry
+the names of the files of cgroup v2, also on v1 where the meaning is the same. Their order is that of importance.
 """
 
 from __future__ import annotations

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from otel_oom import schema
-from otel_oom.kernel.memory_usage import MachineUsage, MemcgUsage
+from otel_oom.kernel.kill_context import Context
+from otel_oom.kernel.memory_usage import MemcgUsage
 from otel_oom.kernel.oom_kill import OomKill
 from otel_oom.kernel.task_table import TaskGroup, TaskTotals
 from otel_oom.telemetry.event import Scalar, Value
@@ -16,8 +17,10 @@ _NO_TABLE: Final = TaskTotals(count=0, rss=None, groups=())
 
 
 def memory_attributes(kill: OomKill) -> dict[schema.Attribute, Value | None]:
-    """Return the attributes of `schema.MEMORY_ATTRIBUTES`. None: unknown."""
+    """Return those of `schema.MEMORY_ATTRIBUTES` that a kill of this scope can have. None: unknown."""
     context, share = kill.context, kill.share_of_limit
+    if context.completeness == "suppressed":  # most kills of a storm
+        return {}
     tasks = context.tasks or _NO_TABLE
     return {
         schema.LIMIT_SHARE: None if share is None else round(share, 4),
@@ -26,10 +29,7 @@ def memory_attributes(kill: OomKill) -> dict[schema.Attribute, Value | None]:
         schema.TASK_GROUPS: tuple(map(_group, tasks.groups)) or None,
         schema.TASKS_UNGROUPED: tasks.ungrouped or None,
         schema.TASKS_UNKILLABLE_RSS: tasks.unkillable_rss,
-        **_of_memcg(context.memcg),
-        **_of_machine(context.machine),
-        schema.MEMORY_NODEMASK: context.nodemask,
-        schema.MEMORY_MEMS_ALLOWED: context.mems_allowed,
+        **(_of_machine(context) if kill.scope == "system" else _of_memcg(context.memcg)),
     }
 
 
@@ -60,8 +60,8 @@ def _of_memcg(usage: MemcgUsage) -> dict[schema.Attribute, Value | None]:
     }
 
 
-def _of_machine(usage: MachineUsage) -> dict[schema.Attribute, Value | None]:
-    zone = usage.zone
+def _of_machine(context: Context) -> dict[schema.Attribute, Value | None]:
+    usage, zone = context.machine, context.machine.zone
     return {
         schema.MEMORY_ANON: usage.anon,
         schema.MEMORY_FILE: usage.file,
@@ -75,6 +75,8 @@ def _of_machine(usage: MachineUsage) -> dict[schema.Attribute, Value | None]:
         schema.MEMORY_KERNEL_STACK: usage.kernel_stack,
         schema.MEMORY_FREE_CMA: usage.free_cma,
         schema.MEMORY_ZONES_FREE: usage.zones_free,
+        schema.MEMORY_NODEMASK: context.nodemask,
+        schema.MEMORY_MEMS_ALLOWED: context.mems_allowed,
         schema.ZONE_NAME: None if zone is None else zone.name,
         schema.ZONE_NODE: None if zone is None else zone.node,
         schema.ZONE_FREE: None if zone is None else zone.free,

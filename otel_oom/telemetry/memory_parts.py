@@ -10,6 +10,7 @@ Rules:
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from otel_oom.kernel.memory_usage import MachineUsage, MemcgUsage
 from otel_oom.kernel.oom_kill import OomKill
@@ -20,7 +21,10 @@ SOCK, PERCPU, PAGETABLES, KERNEL_STACK = "sock", "percpu", "pagetables", "kernel
 KERNEL, KERNEL_OTHER = "kernel", "kernel_other"
 HUGEPAGES, UNEVICTABLE, OTHER = "hugepages", "unevictable", "other"
 
-KERNEL_KINDS = frozenset(
+# In a cgroup all kinds are counted, but at different times, and on v1 only those of the cgroup itself.
+_NOISE: Final = 16
+
+KERNEL_KINDS: Final = frozenset(
     {SLAB_RECLAIMABLE, SLAB_UNRECLAIMABLE, SLAB, SOCK, PERCPU, PAGETABLES, KERNEL_STACK, KERNEL, KERNEL_OTHER}
 )
 
@@ -31,8 +35,8 @@ class Parts:
 
     total: the limit of the cgroup (its usage, if it has no limit), or the machine's memory
     used: of `total`
-    sizes: by kind, the largest first, without parts of 0 bytes. On a machine, `other` is what the report does not
-        count. Empty: the report does not say what filled it
+    sizes: by kind, the largest first, without parts of 0 bytes. `other` is what the report does not count. Empty: the
+        report does not say what filled it
     """
 
     total: int
@@ -48,23 +52,25 @@ def memory_parts(kill: OomKill) -> Parts | None:
         if not total or free is None:
             return None
         used, sizes = max(0, total - free), _of_machine(context.machine)
-        if sizes:
-            sizes[OTHER] = used - sum(sizes.values())
     else:
         sizes = _of_memcg(context.memcg)
         used = sum(sizes.values()) if context.memcg_usage is None else context.memcg_usage
         total = context.memcg_limit or used
         if not total or (context.memcg_usage is None and not sizes):
             return None
+    other = used - sum(sizes.values())
+    if sizes and (kill.scope == "system" or other * _NOISE > total):
+        sizes[OTHER] = other
     ranked = sorted(((kind, size) for kind, size in sizes.items() if size > 0), key=_size_of, reverse=True)
     return Parts(total, used, tuple(ranked))
 
 
 def _of_memcg(memcg: MemcgUsage) -> dict[str, int]:
     cache = _minus(memcg.file, memcg.shmem)
-    unwritten = (memcg.file_dirty or 0) + (memcg.file_writeback or 0)
-    if cache is not None:
-        unwritten = min(cache, unwritten)
+    unwritten = None
+    if memcg.file_dirty is not None or memcg.file_writeback is not None:
+        unwritten = (memcg.file_dirty or 0) + (memcg.file_writeback or 0)
+        unwritten = unwritten if cache is None else min(cache, unwritten)
     named = {
         SLAB: memcg.slab,
         PERCPU: memcg.percpu,

@@ -19,7 +19,7 @@ SIZES = {
     "oom.memcg.max": ("memory.limit_in_bytes", "memory.max"),
     "oom.memcg.peak": ("memory.max_usage_in_bytes", "memory.peak"),
     "oom.memcg.failcnt": ("memory.failcnt", ""),
-    "oom.memcg.memsw.limit": ("memory.memsw.limit_in_bytes", ""),
+    "oom.memcg.memsw.max": ("memory.memsw.limit_in_bytes", ""),
     "oom.memcg.soft_limit": ("memory.soft_limit_in_bytes", ""),
     "oom.memcg.swap.max": ("", "memory.swap.max"),
     "oom.memcg.high": ("", "memory.high"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from support.corpus_answers import OURS
@@ -12,7 +13,9 @@ from support.corpus_answers import OURS
 from otel_oom import schema
 from otel_oom.kernel.oom_kill import OomKill
 from otel_oom.parse import json_output
+from otel_oom.parse.input_files import opened
 from otel_oom.parse.kill_search import KillSearch
+from otel_oom.parse.line_recovery import RecoveredLines
 
 
 def in_blocks(text: bytes, *sizes: int) -> Callable[[memoryview], int]:
@@ -25,14 +28,35 @@ def in_blocks(text: bytes, *sizes: int) -> Callable[[memoryview], int]:
     return readinto
 
 
+def recovered(text: bytes, *sizes: int) -> bytes:
+    """The lines of a log in a text, which is read in blocks of these sizes."""
+    lines, buffer, all_lines = RecoveredLines(in_blocks(text, *sizes)), memoryview(bytearray(1 << 20)), b""
+    while count := lines.readinto(buffer):
+        all_lines += buffer[:count]
+    return all_lines
+
+
 def searched(text: bytes, *sizes: int, every_line: bool = False) -> tuple[KillSearch, list[OomKill]]:
     """A search that has read a text to its end, and the kills that it found."""
-    search = KillSearch(in_blocks(text, *sizes), 4096, every_line=every_line)
+    search = KillSearch(in_blocks(recovered(text), *sizes), 4096, every_line=every_line)
     return search, list(search.kills())
 
 
 def kills(text: bytes, *sizes: int, every_line: bool = False) -> list[OomKill]:
     return searched(text, *sizes, every_line=every_line)[1]
+
+
+def kills_of_file(path: Path) -> list[OomKill]:
+    """The kills of a file, an archive too."""
+    found: list[OomKill] = []
+    for source in opened(str(path)):
+        found += KillSearch(RecoveredLines(source.readinto).readinto, 4096).kills()
+    return found
+
+
+def facts(found: list[OomKill]) -> list[tuple[object, ...]]:
+    """What kills have in common if only the form of their text differs."""
+    return [(kill.pid, kill.comm, kill.scope, kill.cgroup, kill.line, kill.context) for kill in found]
 
 
 def json_rows(text: bytes) -> list[dict[str, Any]]:

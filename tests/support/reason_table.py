@@ -20,7 +20,7 @@ from otel_oom.telemetry.whose_limit import LIMITS
 #: rule -> a capture in which it fires, and one that is near to it, in which it does not
 FIRES: dict[str, tuple[str, str]] = {
     "container's limit": ("v618-cgroup-v1-cache", "v618-cgroup-v1-pod"),
-    "pod's limit": ("v618-cgroup-v1-pod", "v618-cgroup-v1-cache"),
+    "pod's limit": ("v612-cgroup-pod", "v618-cgroup-v1-cache"),
     "unit's limit": ("v612-cgroup-anon", "v618-cgroup-v1"),
     "ancestor's limit": ("v618-long-path", "v618-cgroup-v1"),
     "own limit": ("v618-cgroup-v1", "v618-long-path"),

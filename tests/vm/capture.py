@@ -23,14 +23,15 @@ _POD: Final = "kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod8f3
 _CONTAINER: Final = "cri-containerd-9c41d8a07f5e3b62c1d094ae86f7532b1c0d9e8f7a6b5c4d3e2f1a0b9c8d7e6f.scope"
 _DOCKER: Final = "system.slice/docker-4b1f3c5d7e9a0b2c4d6e8f1a3b5c7d9e0f2a4b6c8d0e1f3a5b7c9d1e3f5a7b9c.scope"
 _AWAIT_KILL: Final = """
-for _ in $(seq 90); do
+for _ in $(seq 60); do
     has_ended=$(grep -c ^ended /run/said)
-    if [ $(python3 /run/read_log.py | grep -c 'Killed process') != BEFORE ]; then sleep 3; exit 0; fi
+    if [ $(dmesg | grep -c 'Killed process') != BEFORE ]; then sleep 1; exit 0; fi
     if [ $has_ended != 0 ]; then break; fi
     sleep 1
 done
 cat /run/said; exit 1
 """
+_READ: Final = "python3 /run/read_log.py"
 _CLEAN_UP: Final = """
 for pid in $(pgrep -f fill_memory) $(pgrep oomer); do kill -9 $pid; done; sleep 1
 echo 0 > /proc/sys/vm/nr_hugepages; rm -rf /tmp/*; swapoff -a; rm -f /var/lib/otel-oom/*
@@ -214,16 +215,18 @@ def make(captures: list[Capture]) -> None:
             guest.shell(f"echo {program} | base64 -d > /run/fill_memory.py")
             guest.shell(f"cat > /run/read_log.py <<'END'{_READ_LOG}END")
             for capture in captures:
-                before = guest.shell("python3 /run/read_log.py")
-                guest.shell(f"cat > /run/scene <<'END'\n{_PRELUDE}\n{capture.script}\necho ended\nEND")
-                guest.shell("setsid sh /run/scene > /run/said 2>&1 < /dev/null &")  # the kill may end this shell, too
                 try:
-                    guest.shell(_AWAIT_KILL.replace("BEFORE", str(before.count("Killed process"))), within_s=200.0)
-                    after = guest.shell("python3 /run/read_log.py")
+                    log = guest.shell(
+                        f"cat > /run/scene <<'END'\n{_PRELUDE}\n{capture.script}\necho ended\nEND\n{_READ}"
+                    )
+                    # The kill may end the shell, too.
+                    guest.shell("setsid sh /run/scene > /run/said 2>&1 < /dev/null &")
+                    guest.shell(_AWAIT_KILL.replace("BEFORE", str(log.count("Killed process"))), within_s=100.0)
                     version = machine.version.replace(".", "")
-                    (DATA / f"v{version}-{capture.name}.kmsg").write_text(report(after[len(before) :]))
+                    made = report(guest.shell(_READ)[len(log) :])
+                    (DATA / f"v{version}-{capture.name}.kmsg").write_text(made)
                     guest.shell(_CLEAN_UP)
-                except GuestError as error:  # the other captures are made all the same
+                except GuestError as error:  # noqa: PERF203 the other captures are made all the same
                     print(capture.name, error)  # noqa: T201
 
 
@@ -238,7 +241,8 @@ def report(log: str) -> str:
 
 
 def main(names: list[str]) -> None:
-    chosen = [capture for capture in CAPTURES if not names or capture.name in names]
+    known = {capture.name: capture for capture in CAPTURES}
+    chosen = [known[name] for name in names or known]
     for machine in dict.fromkeys(capture.machine for capture in chosen):
         make([capture for capture in chosen if capture.machine == machine])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -13,7 +14,7 @@ from support.waiting import eventually
 from otel_oom import schema
 from otel_oom.agent.read_batch import ReadBatch
 from otel_oom.agent.victim_cgroups import UNKNOWN, VictimCgroup, VictimCgroups
-from otel_oom.cgroupfs.counted_cgroups import CountedCgroups
+from otel_oom.cgroupfs.counted_cgroups import CountedCgroups, NoCounters
 from otel_oom.health import Health
 from otel_oom.kernel import kmsg_record
 from otel_oom.kernel.kill_assembler import Assembler
@@ -167,6 +168,15 @@ def test_kill_counters_are_looked_at_after_the_kernels_counter() -> None:
     rig = Rig(counted=7, counted_cgroups=counted)
     with rig.running():
         assert eventually(lambda: counted.looks == [(0, 7)])
+
+
+def test_why_kill_counters_are_not_read_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    cgroups = VictimCgroups(Health(), counted=NoCounters("no mount"))
+    with caplog.at_level(logging.INFO):
+        cgroups.look(0, 7)
+        cgroups.look(0, 7)
+    assert caplog.messages == ["kill counters of cgroups are not read: no mount"]
+    assert cgroups.find(ReadBatch(), 0, is_backlog=False) == []
 
 
 def test_kill_counters_that_fail_cost_no_kill(caplog: pytest.LogCaptureFixture) -> None:

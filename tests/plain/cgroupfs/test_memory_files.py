@@ -69,7 +69,7 @@ def read(file: MemoryFile, text: bytes) -> dict[str, object]:
         ("memory.limit_in_bytes", b"8796093018112\n", {}),  # 32 bits
         ("memory.soft_limit_in_bytes", b"9223372036854771712\n", {}),
         ("memory.soft_limit_in_bytes", b"4096\n", {"oom.memcg.soft_limit": 4096}),
-        ("memory.memsw.limit_in_bytes", b"20971520\n", {"oom.memcg.memsw.limit": 20971520}),
+        ("memory.memsw.limit_in_bytes", b"20971520\n", {"oom.memcg.memsw.max": 20971520}),
         ("memory.max_usage_in_bytes", b"20971520\n", {"oom.memcg.peak": 20971520}),
         ("memory.failcnt", b"77\n", {"oom.memcg.failcnt": 77}),
         ("memory.oom_control", b"oom_kill_disable 0\nunder_oom 0\noom_kill 1\n", {"oom.memcg.events.oom_kill": 1}),

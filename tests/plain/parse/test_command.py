@@ -144,7 +144,7 @@ def test_a_report_that_found_no_process_to_kill_is_complete(tmp_path: Path, capl
     caplog.set_level("INFO")
     lines = [*LOG.splitlines()[:-2], b"[   37.000006] Out of memory and no killable processes...", b""]
     assert command.run([file(tmp_path, "log", b"\n".join(lines))], "text", 4096) == 0
-    assert caplog.messages == ["no OOM kill found"]
+    assert caplog.messages == ["no OOM kill found; 1 time the kernel found no process to kill"]
 
 
 @pytest.mark.parametrize(
@@ -412,6 +412,95 @@ def test_overwritten_records_do_not_end_the_input(
     monkeypatch.setattr("otel_oom.parse.input_files._decompressed", lambda *_: Overtaken())
     assert command.run([file(tmp_path, "log", LOG)], "json", 4096) == 0
     assert capsys.readouterr().out.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"\x04\x22\x4d\x18xyz", "lz4 -dc FILE"),
+        (b"7z\xbc\xaf\x27\x1cxyz", "7z x -so FILE"),
+        (b"Rar!xyz", "unrar"),
+        (b"LPKSHHRHxyz", "journalctl --file=FILE"),
+        (bytes(range(256)) * 40, "is no text"),
+        (b"\x7fELF\2\1\1\0" + bytes(4000), "is no text"),
+        (b"PK\x03\x04 nonsense", "is damaged"),
+    ],
+)
+def test_what_cannot_be_text_is_an_error(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, content: bytes, said: str
+) -> None:
+    caplog.set_level("INFO")
+    assert command.run([file(tmp_path, "x", content)], "text", 4096) == 66
+    assert said in caplog.text
+    assert "no OOM kill" not in caplog.text
+
+
+@pytest.mark.parametrize("nuls", [1, 4096])
+def test_nuls_in_a_log_that_a_crash_left_are_no_reason_to_refuse_it(tmp_path: Path, nuls: int) -> None:
+    assert command.run([file(tmp_path, "log", QUIET * 500 + bytes(nuls) + LOG)], "json", 4096, fail_if_none=True) == 0
+
+
+@pytest.mark.parametrize(("content", "code"), [(QUIET, 1), (b"", 1), (LOG, 0)])
+def test_a_script_can_ask_whether_there_is_a_kill(tmp_path: Path, content: bytes, code: int) -> None:
+    assert command.run([file(tmp_path, "log", content)], "json", 4096, fail_if_none=True) == code
+    assert command.run([file(tmp_path, "log", content)], "json", 4096) == 0
+
+
+@pytest.mark.parametrize("head", ["Nov 29 05:18:58 n1 myapp[7]: ", "node1: "])
+def test_a_kill_line_that_is_not_read_is_named(tmp_path: Path, caplog: pytest.LogCaptureFixture, head: str) -> None:
+    log = QUIET * 2 + head.encode() + LOG.splitlines()[-1].partition(b"] ")[2]
+    command.run([file(tmp_path, "log", log + b"\n")], "text", 4096)
+    assert "1 kill line not read, because other words than the kernel's stand before it" in caplog.text
+    assert f"the first is in line 3, behind `{head}`" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("systemd-oomd[612]: Killed /user.slice/app.scope due to memory pressure for /user.slice", "systemd-oomd"),
+        ('earlyoom[9]: sending SIGTERM to process 7 uid 0 "java": badness 900, VmRSS 5 MiB', "earlyoom"),
+        ("lowmemorykiller: Kill 'com.android.x' (7), uid 10042, oom_score_adj 900", "lmkd"),
+        ("kubelet[1]: I0615 eviction_manager.go:395] eviction manager: pods default/x evicted", "kubelet's eviction"),
+        ("    Reason:       OOMKilled", "OOMKilled"),
+        ("[    1.000000] Out of memory and no killable processes...", "1 time the kernel found no process to kill"),
+    ],
+)
+def test_what_else_kills_is_named(tmp_path: Path, caplog: pytest.LogCaptureFixture, line: str, said: str) -> None:
+    caplog.set_level("INFO")
+    command.run([file(tmp_path, "log", QUIET + line.encode() + b"\n")], "text", 4096)
+    assert said in caplog.text
+    caplog.clear()
+    command.run([file(tmp_path, "log", LOG + line.encode() + b"\n")], "text", 4096)
+    assert said not in caplog.text
+
+
+def test_a_path_is_never_broken(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = b"/kubepods" + b"/x" * 90
+    command.run([file(tmp_path, "log", LOG.replace(b"=/a", b"=" + path))], "text", 4096)
+    assert path.decode() in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("turned", "number"), [(False, 8), (True, 1)])
+def test_lines_have_the_numbers_of_the_text(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], *, turned: bool, number: int
+) -> None:
+    lines = LOG.splitlines()
+    command.run([file(tmp_path, "log", b"\n".join(lines[::-1] if turned else lines) + b"\n")], "text", 4096)
+    assert f"  line {number} ·" in capsys.readouterr().out
+
+
+def test_memory_is_flat_in_a_line_without_an_end(tmp_path: Path) -> None:
+    log = tmp_path / "loki.json"
+    entry = ",".join(json.dumps([str(n), line]) for n, line in enumerate(LOG.decode().splitlines()))
+    noise = ",".join('["1","%s"]' % ("x" * 300) for _ in range(30_000))
+    log.write_text('{"data":{"result":[{"values":[' + ",".join([entry, noise] * 8) + "]}]}}")
+    script = (
+        f"from otel_oom.parse import command; command.run([{str(log)!r}], 'json', 4096);"
+        "import re, sys; sys.stderr.write(re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())[1])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.count("\n") == 8
+    assert int(done.stderr.split()[-1]) < 64 << 10
 
 
 def test_names_of_files_are_shown_printable() -> None:

@@ -20,8 +20,10 @@ SIZES = [item.name for item in fields(MachineUsage) if item.name != "zone"]
 def test_every_fact_has_an_attribute_of_its_name() -> None:
     memcg = MemcgUsage(*range(1, 1 + len(fields(MemcgUsage))))
     machine = replace(MachineUsage(), **{name: 100 + place for place, name in enumerate(SIZES)})  # type: ignore[arg-type]
-    context = replace(CGROUP.context, memcg=memcg, machine=machine)
-    found = without_unknown(memory_attributes(replace(CGROUP, context=context)))
+    found = {
+        **without_unknown(memory_attributes(replace(CGROUP, context=replace(CGROUP.context, memcg=memcg)))),
+        **without_unknown(memory_attributes(replace(SYSTEM, context=replace(SYSTEM.context, machine=machine)))),
+    }
     for item in fields(MemcgUsage):
         name = f"oom.memcg.{item.name}"
         for counter in ("swap", "memsw", "kmem"):
@@ -32,7 +34,7 @@ def test_every_fact_has_an_attribute_of_its_name() -> None:
 
 
 def test_the_attributes_are_those_of_the_table() -> None:
-    assert set(memory_attributes(CGROUP)) == set(schema.MEMORY_ATTRIBUTES)
+    assert {*memory_attributes(CGROUP), *memory_attributes(SYSTEM)} == set(schema.MEMORY_ATTRIBUTES)
     places = [schema.ATTRIBUTES.index(item) for item in schema.MEMORY_ATTRIBUTES]
     assert places == list(range(places[0], places[0] + len(places)))
 

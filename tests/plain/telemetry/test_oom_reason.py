@@ -120,7 +120,15 @@ def test_whose_limit(one: OomKill, expected: str) -> None:
             memcg(anon=250, file=240, shmem=200, kernel=20),
             "limit is full: anonymous memory (250 MiB), tmpfs and shared memory (200 MiB), page cache (40 MiB)",
         ),
-        (memcg(anon=20, file=0), "limit is full: anonymous memory (20 MiB)"),
+        (memcg(anon=20, file=0), "limit is full of memory that the report does not count (492 MiB)"),
+        (
+            memcg(anon=250, file=220),
+            (
+                "limit is full: anonymous memory (250 MiB), page cache (220 MiB),"
+                " memory that the report does not count (42 MiB)"
+            ),
+        ),
+        (memcg(anon=250, file=235), "limit is full: anonymous memory (250 MiB), page cache (235 MiB)"),
     ],
 )
 def test_what_filled_a_cgroup(usage: MemcgUsage, expected: str) -> None:

@@ -9,6 +9,7 @@ from support import corpus, reason_table
 
 from otel_oom.kernel.oom_kill import OomKill
 from otel_oom.parse.kill_search import KillSearch
+from otel_oom.parse.line_recovery import RecoveredLines
 from otel_oom.telemetry.event_bodies import MAX_BODY_CHARS, kill_body
 from otel_oom.telemetry.kill_event import LiveFacts, victim_owner
 
@@ -35,7 +36,7 @@ ANSWERS = {
 
 def kills(beginning: str) -> list[OomKill]:
     (report,) = [path for path in REPORTS if path.name.startswith(beginning)]
-    return list(KillSearch(io.BytesIO(report.read_bytes()).readinto, 4096, has_numbers=False).kills())
+    return list(KillSearch(RecoveredLines(io.BytesIO(report.read_bytes()).readinto).readinto, 4096).kills())
 
 
 @pytest.mark.parametrize("beginning", ANSWERS)
