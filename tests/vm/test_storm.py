@@ -46,7 +46,7 @@ class Storm:
 
 STORMS = (
     Storm("6.12", "tracefs", 8, 8, 1.0, kills_short=100, is_long=False),
-    Storm("6.1", "proc", 8, 8, 0.0, kills_short=100, is_long=False),
+    Storm("6.1", "proc", 8, 8, 0.05, kills_short=100, is_long=False),
     *(Storm("6.12", "tracefs", limit, parallel, 1.0) for limit, parallel in ((8, 1), (64, 1), (64, 8))),
     *(
         Storm("6.1", "proc", limit, parallel, least)
@@ -76,6 +76,6 @@ def test_every_victim_has_its_owner_or_none(tmp_path: Path, storm: Storm, capsys
             share = 1 - found["none"] / without_report
             print(f"\n| {storm} | {len(kills)} kills | {dict(found)} | {share:.1%} of those without a report |")  # noqa: T201
         assert containers.wrong(kills) == []
-        assert ("tracefs" in found, "proc" in found) == (storm.source == "tracefs", storm.source == "proc")
+        assert ("tracefs" in found) == (storm.source == "tracefs")
         assert share >= storm.least
         assert stage.counted == len(kills)
