@@ -32,9 +32,13 @@ done
 cat /run/said; exit 1
 """
 _READ: Final = "python3 /run/read_log.py"
-_CLEAN_UP: Final = """
-for pid in $(pgrep -f fill_memory) $(pgrep oomer); do kill -9 $pid; done; sleep 1
-echo 0 > /proc/sys/vm/nr_hugepages; rm -rf /tmp/*; swapoff -a; rm -f /var/lib/otel-oom/*
+_CLEAN_UP: Final = r"""
+for one in /proc/[0-9]*; do
+    if grep -qa 'fill_memory\|oomer' $one/cmdline; then kill -9 ${one#/proc/}; fi
+done 2> /dev/null
+sleep 1
+echo 0 > /proc/sys/vm/nr_hugepages; umount /tmp/ram /tmp/v1 2> /dev/null; rm -rf /tmp/*
+swapoff -a; rm -f /var/lib/otel-oom/*
 for queue in $(ipcs -q | awk '$2 ~ /^[0-9]+$/ { print $2 }'); do ipcrm -q $queue; done
 find /sys/fs/cgroup -mindepth 1 -depth -type d -exec rmdir {} ';'
 """
