@@ -1,5 +1,8 @@
 """Makes the captures of tests/plain/data that need a machine of their own: one kind of full memory in each.
 
+Those that are not in tests/plain/data have not been made with success yet. `WITHOUT_CAPTURE` of
+tests/support/reason_table.py names the rules that wait for one.
+
 usage: python tests/vm/capture.py [NAME...]     from the checkout, as any user that may run QEMU
 """
 
