@@ -27,6 +27,7 @@ FIRES: dict[str, tuple[str, str]] = {
     "unnamed limit": ("v618-storm", "v618-cgroup-v1"),
     "sysrq": ("v61-system", "v61-system-zones"),
     "nodes full": ("v61-nodemask", "v61-system-zones"),
+    "zone full": ("v612-system-zone", "v612-system-slab"),
     "anonymous": ("v612-cgroup-anon", "v612-cgroup-tmpfs"),
     "tmpfs": ("v612-cgroup-tmpfs", "v612-cgroup-anon"),
     "page cache": ("v618-cgroup-v1-cache", "v618-cgroup-v1-mixed"),
@@ -42,9 +43,7 @@ FIRES: dict[str, tuple[str, str]] = {
     "group": ("v419-group", "v618-storm"),
     "no report": ("v618-storm", "v618-cgroup-v1"),
 }
-WITHOUT_CAPTURE: Final = frozenset(
-    {"fragmented", "zone full", "dirty", "unevictable", "not counted", "memory+swap full"}
-)
+WITHOUT_CAPTURE: Final = frozenset({"fragmented", "dirty", "unevictable", "not counted", "memory+swap full"})
 """Rules that fire only for facts that a test writes, and for logs that people posted."""
 
 

@@ -43,7 +43,7 @@ sleep 1
 echo 0 > /proc/sys/vm/nr_hugepages; umount /tmp/ram /tmp/v1 2> /dev/null; rm -rf /tmp/*
 swapoff -a; rm -f /var/lib/otel-oom/*
 for queue in $(ipcs -q | awk '$2 ~ /^[0-9]+$/ { print $2 }'); do ipcrm -q $queue; done
-find /sys/fs/cgroup -mindepth 1 -depth -type d -exec rmdir {} ';'
+find /sys/fs/cgroup -mindepth 1 -depth -type d -exec rmdir {} ';' 2> /dev/null; true
 """
 _READ_LOG: Final = """
 import os, sys
