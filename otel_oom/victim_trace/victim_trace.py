@@ -166,8 +166,10 @@ def open_victim_trace(
     instance = set_up_machine(tracefs)
     if isinstance(instance, Unavailable):
         return instance
-    # One file for each processor. A quarter of the limit: sockets and the spool need files too.
-    if (os.cpu_count() or 1) > resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4:
+    # One file for each processor, also for those that may be added. A quarter of the limit: sockets and the spool need
+    # files too.
+    processors = max(os.cpu_count() or 1, len(list(instance.directory.glob("per_cpu/cpu*"))))
+    if processors > resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4:
         return Unavailable("the limit of open files is too low for this number of processors (LimitNOFILE=)")
     try:
         ring = TraceRing(instance.directory, instance.formats, os.sysconf("SC_PAGE_SIZE"))

@@ -203,6 +203,9 @@ def test_a_low_limit_of_open_files_is_left_to_the_rest_of_the_agent(
     assert "LimitNOFILE" in limited.reason
     monkeypatch.setattr("os.cpu_count", lambda: 16)
     assert isinstance(made(monkeypatch, Instance(tmp_path, ())), VictimTrace)
+    for number in range(17):  # a virtual machine to which processors can be added
+        (tmp_path / "per_cpu" / f"cpu{number}").mkdir(parents=True)
+    assert made(monkeypatch, Instance(tmp_path, ())) == limited
 
 
 def test_without_cgroups_the_lines_are_read_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
