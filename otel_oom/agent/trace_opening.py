@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final, Protocol
 
 from otel_oom.health import Health
@@ -19,7 +20,7 @@ class Trace(Protocol):
     def log_lost(self, *, is_backlog: bool) -> None:
         """Records of the kernel log were lost."""
 
-    def take_lost(self, boot_id: str, observed_ns: int) -> LostKills:
+    def take_lost(self, read: Iterable[OomKill], boot_id: str, observed_ns: int) -> LostKills:
         """The kills whose lines are lost."""
 
 
@@ -32,7 +33,7 @@ class _NoTrace:
     def log_lost(self, *, is_backlog: bool) -> None:
         pass
 
-    def take_lost(self, _boot_id: str, _observed_ns: int) -> LostKills:
+    def take_lost(self, _read: Iterable[OomKill], _boot_id: str, _observed_ns: int) -> LostKills:
         return LostKills()
 
 

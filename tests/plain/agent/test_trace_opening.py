@@ -75,4 +75,4 @@ def test_no_ring(monkeypatch: pytest.MonkeyPatch) -> None:
     (kill,) = klog.kills([klog.killed()])
     trace.log_lost(is_backlog=False)
     found: object = trace.find(kill)
-    assert (found, trace.take_lost("boot", 1)) == (None, LostKills())
+    assert (found, trace.take_lost((), "boot", 1)) == (None, LostKills())
