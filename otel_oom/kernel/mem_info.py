@@ -34,7 +34,7 @@ _COUNT: Final = re.compile(r"([a-z_]+):(\d+)")
 _COUNTS_BEGIN: Final = (
     *_FIRST_COUNT,
     *(" active_file:", " inactive_file:", " unevictable:", " slab_reclaimable:", " mapped:", " sec_pagetables:"),
-    *(" kernel_misc_reclaimable:", " free:", "free:"),
+    *(" kernel_misc_reclaimable:", " free:", " free_cma:", "free:"),
 )
 _LISTS: Final = {
     "anon": ("active_anon", "inactive_anon", "isolated_anon"),
