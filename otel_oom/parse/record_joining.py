@@ -1,4 +1,4 @@
-r"""Joins lines that are one record of the kernel: names with line feeds, and Mem-Info. No I/O.
+r"""Joins lines that are one record of the kernel: names with line feeds. No I/O.
 
     <3>[    2.976346] Memory cgroup out of memory: Killed process 114 (      the name is "\n[1.0] x": dmesg repeats
     <3>[    2.976346] [1.0] x) total-vm:13524kB, …                           the record's own prefix
@@ -22,8 +22,6 @@ from otel_oom.parse.text_window import Window
 
 _MOST_LINES: Final = 16
 _LONGEST: Final = 1024
-# One record of several lines, whatever is printed before each: "active_anon:661 …", " active_file:0 …", … " free:482 …"
-_PAGES: Final = re.compile(rb" *[a-z_]+:\d+( [a-z_]+:\d+)*$")
 # Lines with a name: how they begin, and what they hold once nothing is missing.
 _WITH_NAME: Final = (
     (rb"(?:[^:]{0,60}: )?Killed process \d+(?:$|,? )", rb".*\)(?:, UID \d+,)? (?:total-vm|vsz):"),
@@ -86,8 +84,6 @@ class LinesAround:
 def joined(line: Line, around: LinesAround) -> tuple[bytes, int]:
     """The text of the record that a line begins, and how many lines after the line are part of it."""
     text = line.text
-    if text.startswith((b"active_anon:", b"Active_anon:")):
-        return _pages(text, around)
     if not line.has_clock:
         return text, 0
     if OPENER in text:
@@ -108,15 +104,6 @@ def _repeated(line: Line, whole: re.Pattern[bytes], around: LinesAround) -> tupl
         if whole.match(text):
             return text, taken
     return line.text, 0
-
-
-def _pages(text: bytes, around: LinesAround) -> tuple[bytes, int]:
-    lines = [text.rstrip()]
-    for following in around.following():
-        if not _PAGES.match(following.text):
-            break
-        lines.append(following.text.strip())
-    return b"\n ".join(lines), len(lines) - 1
 
 
 def _row(line: Line, around: LinesAround) -> tuple[bytes, int]:

@@ -28,12 +28,16 @@ ADDED: Final = b"\x1e"
 """The end of a line that is none in the text: `line_recovery` splits some lines."""
 
 _MESSAGES: Final = ("MESSAGE", "textPayload", "message", "msg", "log", "text", "line", "_raw")
-_INSIDE: Final = ("jsonPayload", "json_payload", "_source", "fields")
+_INSIDE: Final = ("jsonPayload", "json_payload", "_source", "fields", "result")
 _TIMES: Final = ("timestamp", "time", "@timestamp", "receiveTimestamp")
 # JSON over many lines, a part of it, CSV ("" is a quote), or Ruby's form of a record (fluent-bit): strings.
 _STRING: Final = re.compile(rb'"((?:[^"\\]|\\.|"")*)"(\s*(?::|=>))?')
 _ALONE: Final = re.compile(rb'\s*(?:"(?:MESSAGE|textPayload|message|msg|log|line|stringValue)"\s*:\s*)?"(.*)",?\s*')
 _COPY: Final = re.compile(rb'\s*"(?:original|stdout|results)"\s*:')  # its text comes once more
+# Lines of a report that has_words does not know, because only their form shows what they are.
+_NUMBERS: Final = re.compile(
+    rb"[a-z_]+ \d+$|Node \d| ?(?:in)?active_file:\d| ?(?:unevictable|slab_reclaimable|mapped):\d"
+)
 _OTHER_WRITER: Final = re.compile(rb"_TRANSPORT\W+(?:value\W+stringValue\W+)?(?!kernel\b)\w")
 # An event of Kubernetes holds the two lines of a kill of a kernel before 5.1 as one.
 _EVENT: Final = re.compile(
@@ -85,7 +89,8 @@ def _in_strings(line: bytes) -> Line | None:
         if found[2]:  # a key
             continue
         within = _within(found[1].replace(b'""', b'"') if is_csv else decoded(found[1]))
-        if within.record is not None or within.has_clock or line_prefix.has_words(within):
+        is_line = within.record is not None or within.has_clock or _NUMBERS.match(within.text)
+        if is_line or line_prefix.has_words(within):
             is_foreign = _OTHER_WRITER.search(line) is not None
             return within._replace(priority=USER_INFO if is_foreign else within.priority)
     alone = _ALONE.fullmatch(line)

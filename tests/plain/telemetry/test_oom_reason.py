@@ -32,6 +32,8 @@ CONTAINER = f"{POD}/cri-containerd-{'9c41d8a07f5e3b62' * 4}.scope"
 #: a limit of 512 MiB, and a machine of 2 GiB
 LIMITED = Context("full", memcg_path="/g", memcg_usage=512 * MIB, memcg_limit=512 * MIB)
 MACHINE = Context("full", memory_total=2 * GIB, memory_free=50 * MIB, trigger_order=0)
+#: all that each kernel prints
+WHOLE = MachineUsage(anon=0, shmem=0, file=0, unevictable=0, slab_reclaimable=0, slab_unreclaimable=0, pagetables=0)
 HEAP = MachineUsage(anon=1500 * MIB, shmem=8 * MIB, file=20 * MIB)
 
 
@@ -98,6 +100,16 @@ def test_whose_limit(one: OomKill, expected: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "lost", ["anon", "file", "unevictable", "slab_reclaimable", "slab_unreclaimable", "pagetables"]
+)
+def test_what_a_text_lost_is_not_memory_that_the_report_does_not_count(lost: str) -> None:
+    held = ", it held 12.4 MiB RSS"
+    assert why(machine(replace(WHOLE, **{lost: None}))) == f"the machine was out of memory{held}"
+    only_kernel = MemcgUsage(kmem_usage=7 * MIB)
+    assert why(limited(memcg=only_kernel)) == f"the 512 MiB limit of its cgroup /g was reached{held}"
+
+
+@pytest.mark.parametrize(
     ("usage", "expected"),
     [
         (memcg(anon=498, file=10, shmem=2, kernel=4), "limit is full of anonymous memory (498 MiB)"),
@@ -152,7 +164,7 @@ def test_what_filled_a_cgroup(usage: MemcgUsage, expected: str) -> None:
         (MachineUsage(anon=300 * MIB, pagetables=1485 * MIB), "are full of page tables (1.45 GiB)"),
         (MachineUsage(anon=300 * MIB, kernel_stack=1485 * MIB), "are full of kernel stacks (1.45 GiB)"),
         (MachineUsage(anon=300 * MIB, file=1485 * MIB), "are full of page cache (1.45 GiB)"),
-        (MachineUsage(anon=300 * MIB), "are full of memory that the report does not count (1.66 GiB)"),
+        (replace(WHOLE, anon=300 * MIB), "are full of memory that the report does not count (1.66 GiB)"),
     ],
 )
 def test_what_filled_the_machine(usage: MachineUsage, expected: str) -> None:
