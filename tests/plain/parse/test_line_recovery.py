@@ -6,6 +6,7 @@ import gzip
 import io
 import tarfile
 import textwrap
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from support.parsing import facts, kills, kills_of_file, recovered, report, stam
 
 from otel_oom.kernel import kmsg_record
 from otel_oom.kernel.text_escapes import unescape
+from otel_oom.parse.json_documents import Documents
 from otel_oom.telemetry.container_from_cgroup import Owner
 from otel_oom.telemetry.event_bodies import kill_body
 
@@ -216,3 +218,20 @@ def test_lines_behind_an_unknown_prefix_may_end_as_on_windows(capture: Path) -> 
     lines = lines_of(capture, has_clock=False)
     found = facts(kills("\r\n".join("n1,kern," + line for line in lines).encode()))
     assert found == facts(kills("\n".join(lines).encode()))
+
+
+def test_a_prefix_that_is_known_is_not_shortened_to_the_shape_of_other_lines() -> None:
+    capture = next(path for path in CAPTURES if path.stem == "v61-nodemask")
+    lines = [line if line.startswith(" ") else f"    MESSAGE={line}" for line in lines_of(capture, has_clock=False)]
+    found = kills("\n".join(lines).encode())
+    assert [one.context.machine.hugepages_total for one in found] == [0]
+
+
+def test_long_lines_of_a_long_document_are_not_kept() -> None:
+    documents = Documents()
+    tracemalloc.start()
+    for n in range(10, 22):
+        documents.lines(b'["' * (n == 10) + b"%d" % n * (1 << 19) + b'\\n", "', is_last=False)
+    held = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert held < 6 << 20
