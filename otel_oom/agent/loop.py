@@ -20,7 +20,7 @@ from otel_oom.agent.event_builder import EventBuilder
 from otel_oom.agent.kill_log import KillLog
 from otel_oom.agent.late_spool import read_missed
 from otel_oom.agent.log_opening import OpenLog
-from otel_oom.agent.read_batch import BurstEnd, More, ReadBatch
+from otel_oom.agent.read_batch import BurstEnd, Drained, More, ReadBatch
 from otel_oom.agent.reader import Reader
 from otel_oom.agent.reconciliation import MIN_SURPLUS_AGE_S
 from otel_oom.agent.trace_opening import NO_TRACE, Trace
@@ -127,9 +127,8 @@ class Agent:
         if is_check_due:
             self._compare_due_s = now_s + _COMPARE_S
             counted = self._kernel_kills()
-            lost = self._trace.take_lost(self._machine.boot_id, self._wall_ns())
-            if self._kernel_log.add_lost_kills(lost, counted):
-                self._health.kills_found_in_trace(len(lost.kills))
+            if isinstance(end, Drained):  # a device that closed may still have records
+                self._take_lost_kills(counted)
             if counted is not None and (surplus := self._reconciliation.compare(counted, now_s)):
                 self._surpluses.append(surplus)
         self._pass_on(now_s, is_check_due=is_check_due)
@@ -146,6 +145,12 @@ class Agent:
             reopen(self._source, end, self._health, wake_sender=self._spool.wake, is_stopped=lambda: self._is_stopped)
         elif is_drained and not self._is_stopped:
             self._source.wait(self._compare_due_s - time.monotonic())
+
+    def _take_lost_kills(self, counted: int | None) -> None:
+        """Take kills whose lines the log lost from the trace. counted: the kernel's counter, read after the log."""
+        lost = self._trace.take_lost(self._reader.batch.kills, self._machine.boot_id, self._wall_ns())
+        if self._kernel_log.add_lost_kills(lost, counted):
+            self._health.kills_found_in_trace(len(lost.kills))
 
     def _finish(self) -> None:
         """Read to the end of the log, within the time that a stop has for it."""

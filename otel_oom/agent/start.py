@@ -175,7 +175,7 @@ def _prepare(
         random_part=random_part if stored is None or is_always else str,
         now_s=time.monotonic(),
     )
-    trace = open_trace(health, is_resumed=kernel_log.is_resumed) if reads_trace else NO_TRACE
+    trace, trace_lines = open_trace(health, is_resumed=kernel_log.is_resumed) if reads_trace else (NO_TRACE, [])
     agent = Agent(
         kernel_log,
         spool,
@@ -207,6 +207,8 @@ def _prepare(
     if point.has_new_identity or (is_same_series and checkpoint.carried_over is None):
         agent.replay_backlog()
     sender.open_series()
+    for line in trace_lines:
+        log.info("%s", line)
     if not point.sees_host_pids:
         log.warning(
             "not in the initial pid namespace: events come without executable and parent (docker run --pid=host)"

@@ -1,16 +1,14 @@
-"""Opens the kernel's trace of victims for an agent, and logs what it gives."""
+"""Opens the kernel's trace of victims for an agent, and says what it gives."""
 
 from __future__ import annotations
 
-import logging
+from collections.abc import Iterable
 from typing import Final, Protocol
 
 from otel_oom.health import Health
 from otel_oom.kernel.oom_kill import OomKill
 from otel_oom.victim_trace.tracefs_setup import Unavailable
 from otel_oom.victim_trace.victim_trace import LostKills, TracedCgroup, open_victim_trace
-
-log = logging.getLogger(__name__)
 
 
 class Trace(Protocol):
@@ -22,7 +20,7 @@ class Trace(Protocol):
     def log_lost(self, *, is_backlog: bool) -> None:
         """Records of the kernel log were lost."""
 
-    def take_lost(self, boot_id: str, observed_ns: int) -> LostKills:
+    def take_lost(self, read: Iterable[OomKill], boot_id: str, observed_ns: int) -> LostKills:
         """The kills whose lines are lost."""
 
 
@@ -35,28 +33,25 @@ class _NoTrace:
     def log_lost(self, *, is_backlog: bool) -> None:
         pass
 
-    def take_lost(self, _boot_id: str, _observed_ns: int) -> LostKills:
+    def take_lost(self, _read: Iterable[OomKill], _boot_id: str, _observed_ns: int) -> LostKills:
         return LostKills()
 
 
 NO_TRACE: Final = _NoTrace()
 
 
-def open_trace(health: Health, *, is_resumed: bool) -> Trace:
-    """Open the trace ring of this machine. Raises nothing.
+def open_trace(health: Health, *, is_resumed: bool) -> tuple[Trace, list[str]]:
+    """Open the trace ring of this machine. Raises nothing. Returns it, and log lines that say what it gives.
 
     is_resumed: counting goes on where an earlier agent ended. If not, the kill lines that are in the ring are older
     than the counting.
     """
     trace = open_victim_trace(overwritten=health.trace_ring_read)
     reason = trace.reason if isinstance(trace, Unavailable) else trace.without_cgroups
-    if reason is None:
-        log.info("kills without a report get their cgroup from the kernel's trace events")
-    else:
-        log.info("kills without a report get their cgroup from /proc, which has it for some of them: %s", reason)
+    from_where = "the kernel's trace events" if reason is None else f"/proc, which has it for some of them: {reason}"
+    lines = [f"kills without a report get their cgroup from {from_where}"]
     if isinstance(trace, Unavailable):
-        return NO_TRACE
-    log.info("kills whose lines the kernel log loses are taken from the kernel's trace events")
+        return NO_TRACE, lines
     if not is_resumed:
         trace.discard_lines()
-    return trace
+    return trace, [*lines, "kills whose lines the kernel log loses are taken from the kernel's trace events"]

@@ -5,6 +5,7 @@ It serves where the kernel printed no report, and neither its trace events nor /
 Rules:
 - The counters are read only after a burst with a victim that has no name yet, and once after kills have ended. Nothing
   is read while nothing dies.
+- A look that fails is tried again for a minute, and then only after the next kill: some cgroup may never be readable.
 - The first window begins when nothing was counted and no line came for 5 s: a kill that was counted then has its line.
 - No kill waits longer than `_FIND_S`. A look, at most one in 5 s, takes `_LOOK_S` at most. With more than `MAX_CGROUPS`
   cgroups nothing is read at all. Measured on 6.18 (v1): 111 cgroups are read in 0.3 ms, and searched in 0.8 ms.
@@ -32,6 +33,7 @@ MAX_CGROUPS: Final = 256
 _FIND_S: Final = 0.005  # of this, the search for new cgroups
 _SEARCH_S: Final = 0.003
 _LOOK_S: Final = 0.010
+_MAX_LOOKS: Final = 12  # after one kill: a minute
 # Before 5.7 (04fd61a4e010) a kill in v1 counts in the cgroups above too: a removed cgroup's kill would be theirs.
 _V1_SINCE: Final = (5, 7)
 
@@ -62,6 +64,7 @@ class CountedCgroups:
         self._kernel_kills = kernel_kills
         self._window = KillWindow()
         self._last: tuple[int, int] | None = None
+        self._looks = 0  # since the last kill
         self._is_announced = False
 
     def find(self, lines: int, kills: Mapping[int, str | None]) -> dict[int, str]:
@@ -97,11 +100,14 @@ class CountedCgroups:
         self._last = (lines, counted)
         begin = self._window.beginning
         is_begun = begin is not None and (begin.lines, begin.counted) == (lines, counted)
-        if self._counters is None or is_begun or not (is_first or is_quiet):
+        self._looks = self._looks if is_quiet else 0
+        is_given_up = self._looks >= _MAX_LOOKS
+        if self._counters is None or is_begun or is_given_up or not (is_first or is_quiet):
             return
         # The first look only opens the files.
         deadline_s = time.monotonic() + _LOOK_S
         reading = self._search_and_read(self._counters, lines, deadline_s, deadline_s)
+        self._looks += 1
         if is_quiet and reading is not None and reading.has_all and reading.counted == counted:
             self._window.begin(reading)
             if not self._is_announced:

@@ -23,6 +23,7 @@ Source: mm/memcontrol.c (memory_events_local_show), mm/memcontrol-v1.c (mem_cgro
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from contextlib import suppress
@@ -71,7 +72,7 @@ class _Counter:
         self._kills = 0
 
     def read(self) -> int:
-        """The number of kills. Raises: OSError, because the cgroup was removed."""
+        """The number of kills. Raises: OSError: ENODEV, because the cgroup was removed, or another one."""
         text = os.pread(self._file, _FILE_BYTES, 0)
         if text != self._text:
             self._text, self._kills = text, _kills_in(text)
@@ -137,13 +138,15 @@ class KillCounters:
     def read(self, deadline_s: float) -> dict[int, int] | None:
         """The number of kills by counter, without those of removed cgroups. deadline_s: `time.monotonic`.
 
-        None: it was not done in time.
+        None: it was not done in time, or a counter could not be read.
         """
         kills: dict[int, int] = {}
         for number, counter in list(self._counters.items()):
             try:
                 kills[number] = counter.read()
-            except OSError:
+            except OSError as error:
+                if error.errno != errno.ENODEV:  # no memory: it is still there, with the kills that it had
+                    return None
                 self._close(number)
             if time.monotonic() > deadline_s:
                 return None

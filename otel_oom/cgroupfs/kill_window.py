@@ -49,6 +49,7 @@ class KillWindow:
     def __init__(self) -> None:
         self._begin: CounterReading | None = None
         self._kills: dict[int, str | None] = {}
+        self._ended = -1  # the newest kill line of the windows before
 
     @property
     def beginning(self) -> CounterReading | None:
@@ -66,13 +67,17 @@ class KillWindow:
         reading: no kill was in progress when it was made, and the line of each kill before it was read.
         """
         self._begin = reading
+        self._ended = max(self._kills, default=self._ended)
         self._kills = {}
 
     def add(self, kills: Mapping[int, str | None]) -> None:
-        """Kill lines were read: the cgroup of each victim by the line's sequence, None: unknown."""
+        """Kill lines were read: the cgroup of each victim by the line's sequence, None: unknown.
+
+        A line of an earlier window may come again: the agent could not pass it on. It is none of this window.
+        """
         if self._begin is None:
             return
-        self._kills.update(kills)
+        self._kills.update({sequence: path for sequence, path in kills.items() if sequence > self._ended})
         if len(self._kills) > _MAX_KILLS:
             self.begin(None)
 

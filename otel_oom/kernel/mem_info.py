@@ -33,14 +33,8 @@ _COUNTS: Final = re.compile(r"[ A]?[a-z_]+:\d+(?:(?: |\\x0a ?)[a-z_]+:\d+)*(?: [
 _COUNT: Final = re.compile(r"([a-z_]+):(\d+)")
 _COUNTS_BEGIN: Final = (
     *_FIRST_COUNT,
-    *(
-        blank + name  # texts may lose the blank
-        for blank in ("", " ")
-        for name in (
-            *("active_file:", "inactive_file:", "unevictable:", "slab_reclaimable:", "mapped:", "sec_pagetables:"),
-            *("kernel_misc_reclaimable:", "free:"),
-        )
-    ),
+    *(" active_file:", " inactive_file:", " unevictable:", " slab_reclaimable:", " mapped:", " sec_pagetables:"),
+    *(" kernel_misc_reclaimable:", " free:", " free_cma:", "free:"),
 )
 _LISTS: Final = {
     "anon": ("active_anon", "inactive_anon", "isolated_anon"),

@@ -72,9 +72,12 @@ _WITHIN: Final = re.compile(
 _FAR: Final = 300
 _WORDS: Final = re.compile(
     rb"(?:Memory cgroup out of memory|Out of memory)[: (]|No available memory [(i]|Killed process \d"
-    rb"|oom-kill:constraint|Tasks? in /|(?:memory(?:\+swap)?|swap|kmem): usage \d|Memory cgroup stats for "
+    rb"|oom-kill:constraint|Tasks? in /|(?:memory(?:\+swap)?|kmem|swap): usage \d|Memory cgroup stats for "
     rb"|(?:CPU: \d+ (?:UID: \d+ )?PID: \d+ C|Pid: \d+, c)omm: "
-    rb"|\[ *pid *\] +\w|\[ *\d+\](?: +-?\d+){6}|active_anon:\d+ | ?free:\d+ |\d+ pages (?:of )?RAM"
+    rb"|\[ *pid *\] +\w|\[ *\d+\](?: +-?\d+){6}|\d+ pages (?:of )?RAM"
+    rb"|Node \d+ (?:[a-z_]+:\d|hugepages_total=|[A-Z][A-Za-z\d]+ free:)"
+    rb"|(?:active_(?:anon|file)|unevictable|slab_reclaimable|mapped|sec_pagetables|kernel_misc_reclaimable):\d"
+    rb"| ?free:\d+ "
     rb"|(?:Free|Total) swap +=|,(?:cpuset=|global_oom|oom_memcg=|task_memcg=)",
     re.IGNORECASE,
 )

@@ -41,7 +41,7 @@ _BEGINNING: Final = 64 << 10
 _REPORT: Final = (
     re.compile(
         rb":(?:(?<=CPU:|Pid:) | usage |(?<=ctive_anon:)|(?<=tive_file:)|(?<=evictable:)|(?<=reclaimable:)|(?<=mapped:)"
-        rb"|(?<=pagetables:)|(?<=free:))"
+        rb"|(?<=pagetables:)|(?<=free:)|(?<=free_cma:))"
     ),
     re.compile(rb"Node (?=\d)"),
     re.compile(rb"\[(?= *(?:[0-9]{1,10}|pid) *\] )"),

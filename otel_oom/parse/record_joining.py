@@ -22,6 +22,8 @@ from otel_oom.parse.text_window import Window
 
 _MOST_LINES: Final = 16
 _LONGEST: Final = 1024
+# Mem-Info is one record of several lines, "active_anon:661 …", " active_file:0 …", … " free:482 …": each counts alone.
+_COUNTS: Final = re.compile(rb"(?!active_anon:) *[a-z_]+:\d+(?: [a-z_]+:\d+)*\s*$")
 # Lines with a name: how they begin, and what they hold once nothing is missing.
 _WITH_NAME: Final = (
     (rb"(?:[^:]{0,60}: )?Killed process \d+(?:$|,? )", rb".*\)(?:, UID \d+,)? (?:total-vm|vsz):"),
@@ -84,6 +86,8 @@ class LinesAround:
 def joined(line: Line, around: LinesAround) -> tuple[bytes, int]:
     """The text of the record that a line begins, and how many lines after the line are part of it."""
     text = line.text
+    if _COUNTS.match(text):
+        return b" " + text.strip(), 0
     if not line.has_clock:
         return text, 0
     if OPENER in text:

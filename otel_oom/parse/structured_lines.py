@@ -21,6 +21,7 @@ from typing import Any, Final
 
 from otel_oom.kernel import kmsg_record
 from otel_oom.kernel.kmsg_record import Record
+from otel_oom.kernel.memcg_statistics import STATISTIC_NAMES
 from otel_oom.parse import line_prefix
 from otel_oom.parse.line_prefix import USER_INFO, Line
 
@@ -34,10 +35,6 @@ _TIMES: Final = ("timestamp", "time", "@timestamp", "receiveTimestamp")
 _STRING: Final = re.compile(rb'"((?:[^"\\]|\\.|"")*)"(\s*(?::|=>))?')
 _ALONE: Final = re.compile(rb'\s*(?:"(?:MESSAGE|textPayload|message|msg|log|line|stringValue)"\s*:\s*)?"(.*)",?\s*')
 _COPY: Final = re.compile(rb'\s*"(?:original|stdout|results)"\s*:')  # its text comes once more
-# Lines of a report that has_words does not know, because only their form shows what they are.
-_NUMBERS: Final = re.compile(
-    rb"[a-z_]+ \d+$|Node \d| ?(?:in)?active_file:\d| ?(?:unevictable|slab_reclaimable|mapped):\d"
-)
 _OTHER_WRITER: Final = re.compile(rb"_TRANSPORT\W+(?:value\W+stringValue\W+)?(?!kernel\b)\w")
 # An event of Kubernetes holds the two lines of a kill of a kernel before 5.1 as one.
 _EVENT: Final = re.compile(
@@ -49,6 +46,7 @@ _NEXT_LINE: Final = re.compile(
 )  # no name is so long
 _CONTROL: Final = re.compile(rb"#(0[0-3][0-7]|177)")  # rsyslog: #012 is a line feed
 _ESCAPE: Final = re.compile(rb"\\x([01][0-9a-f]|7f|[89a-f][0-9a-f])")  # dmesg: \x1b is ESC
+_STATISTIC: Final = re.compile(b"(?:%s) [0-9]+" % b"|".join(name.encode() for name in STATISTIC_NAMES))
 _DICTIONARY: Final = re.compile(rb" [A-Z][A-Z0-9_]*=")
 
 
@@ -89,8 +87,8 @@ def _in_strings(line: bytes) -> Line | None:
         if found[2]:  # a key
             continue
         within = _within(found[1].replace(b'""', b'"') if is_csv else decoded(found[1]))
-        is_line = within.record is not None or within.has_clock or _NUMBERS.match(within.text)
-        if is_line or line_prefix.has_words(within):
+        is_statistic = _STATISTIC.fullmatch(within.text) is not None
+        if within.record is not None or within.has_clock or is_statistic or line_prefix.has_words(within):
             is_foreign = _OTHER_WRITER.search(line) is not None
             return within._replace(priority=USER_INFO if is_foreign else within.priority)
     alone = _ALONE.fullmatch(line)

@@ -13,7 +13,7 @@ import math
 import os
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -107,11 +107,14 @@ class VictimTrace:
         self._read_until(math.inf)
         self._lines.log_lost(self._clock_s(), is_backlog=is_backlog)
 
-    def take_lost(self, boot_id: str, observed_ns: int) -> LostKills:
+    def take_lost(self, read: Iterable[OomKill], boot_id: str, observed_ns: int) -> LostKills:
         """The kills whose lines are lost. Each one is returned once. Call it when the log was read to its end.
 
+        read: kills that were read from the log, and that `find` was not asked for yet: their lines came
         observed_ns: wall clock now, ns since the Unix epoch
         """
+        for kill in read:
+            self._lines.came(kill.record.text, kill.record.monotonic_us * 1_000)
         lost = self._lines.take(self._clock_s(), self._mark_ns)
         kills = [
             interpret(
@@ -163,8 +166,10 @@ def open_victim_trace(
     instance = set_up_machine(tracefs)
     if isinstance(instance, Unavailable):
         return instance
-    # One file for each processor. A quarter of the limit: sockets and the spool need files too.
-    if (os.cpu_count() or 1) > resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4:
+    # One file for each processor, also for those that may be added. A quarter of the limit: sockets and the spool need
+    # files too.
+    processors = max(os.cpu_count() or 1, len(list(instance.directory.glob("per_cpu/cpu*"))))
+    if processors > resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4:
         return Unavailable("the limit of open files is too low for this number of processors (LimitNOFILE=)")
     try:
         ring = TraceRing(instance.directory, instance.formats, os.sysconf("SC_PAGE_SIZE"))

@@ -46,14 +46,14 @@ class Storm:
 
 STORMS = (
     Storm("6.12", "tracefs", 8, 8, 1.0, kills_short=100, is_long=False),
-    Storm("6.1", "proc", 8, 8, 0.0, kills_short=100, is_long=False),
+    Storm("6.1", "proc", 8, 8, 0.05, kills_short=100, is_long=False),
     *(Storm("6.12", "tracefs", limit, parallel, 1.0) for limit, parallel in ((8, 1), (64, 1), (64, 8))),
     *(
         Storm("6.1", "proc", limit, parallel, least)
         for limit, parallel, least in ((8, 1, 0), (64, 1, 0.95), (64, 8, 0.95))
     ),
     *(Storm("6.12", "proc", limit, 8, 0.0) for limit in (8, 64)),
-    *(Storm(kernel, "proc", limit, 8, 0.0, is_v1=True) for kernel in ("6.1", "6.12") for limit in (8, 64)),
+    *(Storm("6.1", "proc", limit, 8, 0.0, is_v1=True) for limit in (8, 64)),  # Debian's 6.12 has no MEMCG_V1
 )
 IS_LONG = os.environ.get("OTEL_OOM_STORMS") == "all"
 CHOSEN = [storm for storm in STORMS if IS_LONG or not storm.is_long]
@@ -76,6 +76,6 @@ def test_every_victim_has_its_owner_or_none(tmp_path: Path, storm: Storm, capsys
             share = 1 - found["none"] / without_report
             print(f"\n| {storm} | {len(kills)} kills | {dict(found)} | {share:.1%} of those without a report |")  # noqa: T201
         assert containers.wrong(kills) == []
-        assert ("tracefs" in found, "proc" in found) == (storm.source == "tracefs", storm.source == "proc")
+        assert ("tracefs" in found) == (storm.source == "tracefs")
         assert share >= storm.least
         assert stage.counted == len(kills)

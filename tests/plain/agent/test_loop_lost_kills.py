@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from otel_oom.cgroupfs import memory_files
 from otel_oom.cgroupfs.memory_files import MemoryFile
 from otel_oom.cgroupfs.memory_state import MemoryStates
 from otel_oom.kernel.kill_facts import interpret
-from otel_oom.kernel.log_source import Lost
+from otel_oom.kernel.log_source import Closed, Lost
 from otel_oom.kernel.oom_kill import OomKill
 from otel_oom.telemetry.event import Event
 from otel_oom.victim_trace.trace_ring import Traced
@@ -51,7 +52,7 @@ class Trace:
     def log_lost(self, *, is_backlog: bool) -> None:
         self.losses.append(is_backlog)
 
-    def take_lost(self, _boot_id: str, _observed_ns: int) -> LostKills:
+    def take_lost(self, _read: Iterable[OomKill], _boot_id: str, _observed_ns: int) -> LostKills:
         self.looks += 1
         return self.lost if self.looks == 2 else LostKills()
 
@@ -176,8 +177,7 @@ def test_records_that_were_counted_before_a_restart_are_no_loss(later: Callable[
 class Ring:
     """Has the mark and the line of one victim."""
 
-    def __init__(self) -> None:
-        line_ns = 5_000_000
+    def __init__(self, *, line_ns: int = 5_000_000) -> None:
         self.was_read = False
         self.events: list[Traced] = [TracedVictim(line_ns - 5, 1, "vic"), TracedLine(line_ns, klog.killed(1))]
 
@@ -209,3 +209,39 @@ def test_a_lost_kill_is_found_before_it_is_published_as_unaccounted(later: Calla
             later(rig, 5.0)
     assert len(kills_of(rig)) == 1
     assert rig.spool.checkpoint.totals.unaccounted == 0
+
+
+@pytest.mark.parametrize("counted", [pytest.param(1, id="quiet"), pytest.param(2, id="while a kill is in progress")])
+def test_a_line_that_comes_after_a_pause_is_not_lost(counted: int) -> None:
+    """The agent stood still after a loss. So the rest of the log is read right before the lost lines are taken."""
+    now = [1000.0]
+    (parsed,) = klog.kills([klog.killed(1)])
+    trace = VictimTrace(Ring(line_ns=4 * 100_000), None, clock_s=lambda: now[0])
+    rig = Rig(counted=40 + counted, trace=trace, traced=trace.find)
+    rig.checkpoint = replace(first_checkpoint(), base=40)
+    rig.__post_init__()
+    rig.source.put(Lost(2, time.time_ns(), 1), line("x", 3))
+    agent = rig.open()
+    agent.replay_backlog()
+    now[0] += 5.0
+    rig.source.put(line(parsed.record.text, 4, 3))
+    thread = threading.Thread(target=agent.run)
+    thread.start()
+    assert eventually(lambda: kills_of(rig))
+    agent.stop()
+    thread.join(10)
+    assert len(kills_of(rig)) == 1
+
+
+def test_while_the_device_is_closed_no_line_is_lost() -> None:
+    """Records that were not read may still be in the log."""
+    trace = Trace(LostKills())
+    rig = rig_with(trace, counted=1)
+    rig.source.put(Closed("no such device"))
+    agent = rig.open()
+    thread = threading.Thread(target=agent.run)
+    thread.start()
+    assert eventually(lambda: rig.health.down_reasons == {"no such device"})
+    agent.stop()
+    thread.join(10)
+    assert trace.looks == 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 
 import pytest
@@ -54,30 +53,26 @@ def opened(monkeypatch: pytest.MonkeyPatch, made: VictimTrace | Unavailable) -> 
 @pytest.mark.parametrize("is_resumed", [True, False])
 def test_an_open_ring(
     monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
     without_cgroups: str | None,
     said: str,
     *,
     is_resumed: bool,
 ) -> None:
-    caplog.set_level(logging.INFO)
     ring = Ring()
     made = VictimTrace(ring, None, without_cgroups=without_cgroups)  # type: ignore[arg-type]
     health = opened(monkeypatch, made)
-    assert open_trace(health, is_resumed=is_resumed) is made
-    assert [said, LINES] == caplog.messages[-2:]
+    assert open_trace(health, is_resumed=is_resumed) == (made, [said, LINES])
     assert health.trace_overwritten == 5
     assert ring.reads == (0 if is_resumed else 1), "older lines are discarded"
 
 
-def test_no_ring(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO)
+def test_no_ring(monkeypatch: pytest.MonkeyPatch) -> None:
     health = opened(monkeypatch, Unavailable("no tracefs"))
-    trace = open_trace(health, is_resumed=True)
+    trace, lines = open_trace(health, is_resumed=True)
     assert trace is NO_TRACE
-    assert caplog.messages == [f"{CGROUPS}/proc, which has it for some of them: no tracefs"]
+    assert lines == [f"{CGROUPS}/proc, which has it for some of them: no tracefs"]
     assert health.trace_overwritten is None
     (kill,) = klog.kills([klog.killed()])
     trace.log_lost(is_backlog=False)
     found: object = trace.find(kill)
-    assert (found, trace.take_lost("boot", 1)) == (None, LostKills())
+    assert (found, trace.take_lost((), "boot", 1)) == (None, LostKills())

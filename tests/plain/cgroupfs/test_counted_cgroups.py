@@ -169,6 +169,21 @@ def test_nothing_is_read_before_five_quiet_seconds_and_nothing_while_nothing_die
     assert world.files.reads == reads + 1
 
 
+def test_a_look_that_always_fails_is_given_up_until_the_next_kill() -> None:
+    world = World()
+    world.files.is_late = lambda: True
+    for _ in range(20):
+        world.settle()
+    searches = world.files.searches
+    world.settle()
+    assert world.files.searches == searches
+    world.kernel.kill(2)
+    world.files.is_late = lambda: False
+    world.settle()
+    world.kernel.kill(1)
+    assert world.names() == ["/a"]
+
+
 def test_a_look_while_kills_go_on_begins_no_window() -> None:
     world = World()
     world.cgroups.look(0, 5)

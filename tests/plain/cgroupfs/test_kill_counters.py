@@ -128,6 +128,20 @@ def test_a_counter_that_cannot_be_read_any_more_is_opened_again(
     assert made.read() == {"/": 1, "/a": 2}
 
 
+def test_without_memory_for_a_counter_nothing_is_read(made: Hierarchy, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is still there. Left out, it would seem to begin at 0 when it is read again."""
+    made.set("a", 2)
+    before = made.read()
+
+    def pread(*_: Any) -> bytes:
+        raise OSError(errno.ENOMEM, "Cannot allocate memory")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "pread", pread)
+        assert made.counters.read(NEVER) is None
+    assert made.read() == before
+
+
 def test_where_a_counter_cannot_be_opened_not_all_were_found(made: Hierarchy, monkeypatch: pytest.MonkeyPatch) -> None:
     made.set("a", 2)
     opened = os.open

@@ -81,6 +81,14 @@ def test_kills_of_one_window_are_not_in_the_next() -> None:
     assert made.end(reading(lines=3, c2=1, c3=2), PATHS) == {7: 3}
 
 
+def test_a_kill_that_comes_again_is_not_in_the_next_window() -> None:
+    """Its event could not be passed on, so the agent asks again, and a kill elsewhere has come meanwhile."""
+    made = window({5: None, 6: "/a"})
+    assert made.end(reading(lines=2, c2=1, c3=1), PATHS) == {5: 3}
+    made.add({5: None, 6: None, 7: None})
+    assert made.end(reading(lines=3, c2=1, c3=1, c1=1), PATHS) == {7: 1}
+
+
 def test_a_window_that_holds_too_many_kills_is_given_up() -> None:
     assert window(dict.fromkeys(range(1_024), "/a")).beginning is BEGIN
     given_up = window(dict.fromkeys(range(1_025), "/a"))

@@ -203,7 +203,7 @@ def test_an_error_in_the_redaction_loses_the_line_alone(stderr: Stderr) -> None:
     ]
 
 
-def test_a_line_costs_the_thread_that_logs_it_little(stderr: Stderr) -> None:
+def test_a_line_is_redacted_by_the_thread_that_writes(stderr: Stderr) -> None:
     """The reader of the kernel log logs each kill. What is dear, the redaction, is done by the thread that writes."""
     redacted_by: set[str] = set()
 
@@ -213,12 +213,8 @@ def test_a_line_costs_the_thread_that_logs_it_little(stderr: Stderr) -> None:
 
     with LogOutput(stderr.file, redact) as output:
         output.write_in_background()
-        began_ns = time.thread_time_ns()
-        for _ in range(200):
-            log.info("java (pid 4711) was OOM-killed")
-        took_ns = time.thread_time_ns() - began_ns
+        log.info("java (pid 4711) was OOM-killed")
     assert redacted_by == {"log-output"}
-    assert took_ns / 200 < 50_000
 
 
 @pytest.mark.usefixtures("output")

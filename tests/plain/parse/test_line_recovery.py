@@ -38,27 +38,32 @@ def lines_of(capture: Path, *, has_clock: bool) -> list[str]:
     return lines
 
 
+CUT_AT_A_BAR = {("v61-nodemask", "wrapped at 78"), ("v61-system-zones", "wrapped at 80")}
+"""A wrapped line begins with the `|` of a mask, which is taken for the mark of a quotation."""
+
+
 @pytest.mark.parametrize("has_clock", [True, False], ids=["clock", "bare"])
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("capture", CAPTURES, ids=lambda path: str(path.stem))
 def test_the_same_kills_come_out(tmp_path: Path, capture: Path, form: str, *, has_clock: bool) -> None:
-    if form == "pdsh" and not has_clock:
-        pytest.skip("`node1: ` may be a program's tag: refused, and said")
     lines = lines_of(capture, has_clock=has_clock)
     expected = facts(kills("\n".join(lines).encode()))
     assert expected
     path = tmp_path / "text"
     path.write_bytes(FORMS[form](lines))
     found = facts(kills_of_file(path))
-    if not has_clock and ("wrapped" in form or "mailed" in form):  # not every line shows where it began
+    if form == "pdsh" and not has_clock:
+        assert found == [], "`node1: ` may be a program's tag: refused, and said"
+        return
+    is_cut = (capture.stem, form) in CUT_AT_A_BAR
+    if is_cut or (not has_clock and any(one in form for one in ("wrapped", "mailed", "where needed"))):
+        # Not every line shows where it began.
         expected, found = [kill[:3] for kill in expected], [kill[:3] for kill in found]
     assert expected == found
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", [form for form in FORMS if not form.startswith(("mailed", "wrapped", "syslog wrap"))])
 def test_names_that_look_like_a_form_stay_whole(tmp_path: Path, form: str) -> None:
-    if form.startswith(("mailed", "wrapped", "syslog wrapped")):
-        pytest.skip("blanks and columns are lost")
     for comm in ("a: b", "12:x", '},{"a', "x | y", "a,b", "k/0:1-ev", "] x", "kernel: x", '"q"', "\\n"):
         lines = stamped(report(7, comm=comm)).decode().splitlines()
         path = tmp_path / "text"

@@ -366,3 +366,31 @@ def test_any_facts_give_one_printable_line(
     assert body.isprintable()
     assert 0 < len(body) <= MAX_BODY_CHARS
     assert len(body.splitlines()) == 1
+
+
+def report(slab: int = 0, hugepages: int = 0, shmem: int = 0) -> list[str]:
+    """A report of a machine of 2 GiB on 6.12, in the words of the kernel. Sizes are MiB."""
+    pages = 256  # in a MiB
+    meminfo = (
+        rf"active_anon:{(300 + shmem) * pages} inactive_anon:0 isolated_anon:0\x0a active_file:10 inactive_file:5"
+        rf" isolated_file:0\x0a unevictable:0 dirty:0 writeback:0\x0a slab_reclaimable:200"
+        rf" slab_unreclaimable:{slab * pages + 2000}\x0a mapped:20 shmem:{shmem * pages} pagetables:140\x0a"
+        rf" sec_pagetables:0 bounce:0\x0a kernel_misc_reclaimable:0\x0a free:5000 free_pcp:0 free_cma:0"
+    )
+    huge = f"Node 0 hugepages_total={hugepages // 2} hugepages_free=0 hugepages_surp=0 hugepages_size=2048kB"
+    written = {"active_anon": meminfo, "65406 pages": f"{2048 * pages} pages RAM", "909 total": huge}
+    beginnings = tuple(written)
+    return [
+        next(written[one] for one in beginnings if line.startswith(one)) if line.startswith(beginnings) else line
+        for line in klog.system_report()
+    ]
+
+
+def test_reports_that_differ_only_in_the_kind_of_memory_have_different_reasons() -> None:
+    slab, hugepages, shmem = (
+        why(klog.kills(lines)[0]).partition(", it held")[0]
+        for lines in (report(slab=1484), report(hugepages=1484), report(shmem=1484))
+    )
+    assert slab == "the machine's 2 GiB are full of unreclaimable kernel slab (1.46 GiB)"
+    assert hugepages == "the machine's 2 GiB are full of reserved huge pages (1.45 GiB)"
+    assert shmem == "the machine's 2 GiB are full of tmpfs and shared memory (1.45 GiB)"

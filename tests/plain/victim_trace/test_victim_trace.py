@@ -115,15 +115,15 @@ def test_a_kill_whose_line_is_lost_is_made_of_its_traced_line() -> None:
     trace = VictimTrace(ring, Paths(), clock_s=clock)
     trace.log_lost(is_backlog=True)
     assert ring.asked_ns == [math.inf]
-    assert trace.take_lost("boot", 5).lines == 0, "its record may still come"
+    assert trace.take_lost((), "boot", 5).lines == 0, "its record may still come"
     clock.now_s += MIN_AGE_S
-    lost = trace.take_lost("boot", 5)
+    lost = trace.take_lost((), "boot", 5)
     (kill,) = lost.kills
     assert (lost.lines, kill.pid, kill.comm, kill.scope, kill.observed_ns) == (1, 7, "java", "cgroup", 5)
     assert (kill.line, kill.real_user_id) == (killed().line, killed().real_user_id)
     assert (kill.context.completeness, kill.record.has_sequence) == ("suppressed", False)
     assert trace.find(kill) == TracedCgroup(PATH, NAMES)
-    assert trace.take_lost("boot", 6).lines == 0
+    assert trace.take_lost((), "boot", 6).lines == 0
 
 
 def test_equal_lines_of_two_kills_have_two_uids() -> None:
@@ -134,7 +134,7 @@ def test_equal_lines_of_two_kills_have_two_uids() -> None:
     )
     trace.log_lost(is_backlog=False)
     clock.now_s += MIN_AGE_S
-    uids = [kill.uid for kill in trace.take_lost("boot", 5).kills]
+    uids = [kill.uid for kill in trace.take_lost((), "boot", 5).kills]
     assert len(set(uids)) == 2
     assert killed().uid not in uids
 
@@ -146,7 +146,7 @@ def test_a_kill_whose_line_came_is_not_lost() -> None:
     assert trace.find(killed()) is not None
     trace.log_lost(is_backlog=False)
     clock.now_s += MIN_AGE_S
-    assert trace.take_lost("boot", 5).lines == 0
+    assert trace.take_lost((), "boot", 5).lines == 0
 
 
 def test_lines_from_before_the_counting_are_discarded_and_their_cgroups_stay() -> None:
@@ -155,7 +155,7 @@ def test_lines_from_before_the_counting_are_discarded_and_their_cgroups_stay() -
     trace.discard_lines()
     trace.log_lost(is_backlog=False)
     clock.now_s += MIN_AGE_S
-    assert trace.take_lost("boot", 5).lines == 0
+    assert trace.take_lost((), "boot", 5).lines == 0
     assert trace.find(killed()) is not None
 
 
@@ -203,6 +203,9 @@ def test_a_low_limit_of_open_files_is_left_to_the_rest_of_the_agent(
     assert "LimitNOFILE" in limited.reason
     monkeypatch.setattr("os.cpu_count", lambda: 16)
     assert isinstance(made(monkeypatch, Instance(tmp_path, ())), VictimTrace)
+    for number in range(17):  # a virtual machine to which processors can be added
+        (tmp_path / "per_cpu" / f"cpu{number}").mkdir(parents=True)
+    assert made(monkeypatch, Instance(tmp_path, ())) == limited
 
 
 def test_without_cgroups_the_lines_are_read_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
