@@ -102,7 +102,9 @@ class Feeder:
             return line
         begins = (next(around.shapes(), None) if is_opener else None) or self._shape
         head = begins.match(raw) if begins else None
-        return line._replace(head=head[0], text=raw[head.end() :]) if head and head.end() else line
+        if head is None or head.end() <= (0 if is_opener else len(line.head)):
+            return line
+        return line._replace(head=head[0], text=raw[head.end() :].rstrip(b"\r\x1e"))
 
     def pass_over(self, offset: int) -> None:
         """Feed empty lines for the lines of a report that were passed over before an offset, if they are many."""

@@ -30,6 +30,7 @@ _OBJECT: Final = re.compile(
 _STRING: Final = re.compile(rb'"((?:[^"\\]|\\.)*)("?)(\s*:)?')
 _STAMP: Final = re.compile(rb"[\d.:TZ+-]*")
 _MOST_SAID: Final = 100_000
+_LONGEST_SAID: Final = 1 << 10  # no line of the kernel's is longer
 _LONG: Final = 1 << 20  # a string
 
 
@@ -98,7 +99,7 @@ def _parts(line: bytes, said: set[bytes]) -> Iterator[bytes]:
             text = decoded(found[1])
             lines = text.split(b"\n")
             if len(lines) > 1 and len(said) < _MOST_SAID:
-                said.update(lines)
+                said.update(line for line in lines if len(line) <= _LONGEST_SAID)
             elif text in said:
                 continue
             yield from lines

@@ -39,6 +39,8 @@ _TRADITIONAL: Final = (
     + rb") \d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?: \d{4}(?= ))?"
 )
 _STAMP: Final = rb"(?:(?:" + _WORD + rb" )?" + _ISO + rb"|" + _TRADITIONAL + rb"|\d{9,11}\.\d{6}(?= \S+ kernel:))"
+# A terminal's own time before the kernel's clock, which is padded: a name has no room for it and the blank.
+_TERMINALS: Final = rb"\[[^\[\]]{0,30}\d\d:\d\d[^\[\]]{0,30}\]:?(?= \[[ \d]{5,12}\.\d{6}\] )"
 _TAG: Final = rb"(?:\S*[^\s:\]] )?(?:[a-z0-9]+\.[a-z]+ )?kernel(?:\[\d+\])?: ?"
 _TAG_5424: Final = rb"\S+ kernel \S+ \S+ (?:-|\[[^\]]*\]) ?(?:\xef\xbb\xbf)?"
 _FACILITY: Final = rb"(?P<facility>kern|user|mail|daemon|auth|syslog|lpr|news|uucp|cron|authpriv|ftp|local\d|res\d)"
@@ -49,7 +51,7 @@ _PREFIX: Final = re.compile(
     + rb"(?:" + _ISO + rb" std(?:out|err) [FP] )?"
     + rb"(?:MESSAGE=)?"
     + rb"(?:<(?P<pri>\d{1,3})>1? ?)?"
-    + rb"(?:(?P<stamp>" + _STAMP + rb")[ \t])?"
+    + rb"(?:(?P<stamp>" + _STAMP + rb"|" + _TERMINALS + rb")[ \t])?"
     + rb"(?P<tag>" + _TAG + rb"|" + _TAG_5424 + rb")?"
     + rb"(?:(?:\S+: )?" + _FACILITY + rb" *: *[a-z]+ *: *(?=\[))?"
     + rb"(?:<(?P<level>\d{1,3})>)?"
@@ -82,6 +84,7 @@ _WORDS: Final = re.compile(
 # Who wrote a line, if it was not the kernel: `sshd[7]: ` anywhere in a prefix, `app: ` at its end.
 _PROGRAM: Final = re.compile(rb"(?<![\w.-])(?!kernel\[)[A-Za-z][\w.@/-]*\[\d+\]:\s")
 _TAGGED: Final = re.compile(rb"(?<![\w.-])(?!kernel\b)(?:[A-Za-z][\w.@/-]*|[A-Za-z][\w.@/-]+ +): +$")
+_SYSLOG_TAG: Final = re.compile(_STAMP + rb" [^\s:]+ (?!kernel\b)[\w.@/()-]+(?:\[\d+\])?:\s")
 _CLOCK: Final = re.compile(rb"\[ *\d{1,12}\.\d{6}\]")
 _MARKUP: Final = re.compile(rb"[\"\t]|^<[a-z]+>")
 _COMM_BEGINS: Final = re.compile(
@@ -169,7 +172,7 @@ def anchored(line: bytes) -> Line | None:
         if inner.is_known:
             head = line[:begin]
             is_tagged = _TAGGED.search(head) and not (inner.has_clock and split(head).wall is None)
-            return None if is_tagged or _PROGRAM.search(head) else inner
+            return None if is_tagged or _PROGRAM.search(head) else _unquoted(inner, head)
     words, opener = _WORDS.search(line, 0, _FAR), line.find(OPENER)
     if words is None and opener < 0:
         return None
@@ -179,10 +182,14 @@ def anchored(line: bytes) -> Line | None:
     else:
         start = words.start() if words else 0
     head = line[:start]
-    if _TAGGED.search(head) or _PROGRAM.search(head) or _CLOCK.search(head):
+    if _is_programs(head) or _SYSLOG_TAG.search(head) or _CLOCK.search(head):
         return None
-    quote = head[-1:] if head.endswith((b"'", b"`")) else b""
-    return split(head)._replace(head=head, text=line[start:].removesuffix(quote))
+    return _unquoted(split(head)._replace(head=head, text=line[start:]), head)
+
+
+def _unquoted(line: Line, head: bytes) -> Line:
+    """Without the quote that belongs to one at the end of what stands before the line."""
+    return line._replace(text=line.text.removesuffix(head[-1:])) if head.endswith((b"'", b"`")) else line
 
 
 @functools.lru_cache(maxsize=8)
@@ -198,7 +205,11 @@ def shape(head: bytes) -> re.Pattern[bytes]:
 def kmsg_start(line: bytes) -> int | None:
     """Where in a line a record of /dev/kmsg begins, after a prefix of kubectl or of a mail; None if there is none."""
     found = _KMSG.match(line)
-    return None if found is None else found.end()
+    return None if found is None or _is_programs(found[0]) else found.end()
+
+
+def _is_programs(head: bytes) -> bool:
+    return _TAGGED.search(head) is not None or _PROGRAM.search(head) is not None
 
 
 def time_of_day(stamp: bytes) -> int | None:

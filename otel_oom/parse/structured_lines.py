@@ -29,7 +29,7 @@ ADDED: Final = b"\x1e"
 """The end of a line that is none in the text: `line_recovery` splits some lines."""
 
 _MESSAGES: Final = ("MESSAGE", "textPayload", "message", "msg", "log", "text", "line", "_raw")
-_INSIDE: Final = ("jsonPayload", "json_payload", "_source", "fields")
+_INSIDE: Final = ("jsonPayload", "json_payload", "_source", "fields", "result")
 _TIMES: Final = ("timestamp", "time", "@timestamp", "receiveTimestamp")
 # JSON over many lines, a part of it, CSV ("" is a quote), or Ruby's form of a record (fluent-bit): strings.
 _STRING: Final = re.compile(rb'"((?:[^"\\]|\\.|"")*)"(\s*(?::|=>))?')

@@ -45,7 +45,7 @@ _TAIL: Final = re.compile(rb" *(?:,? ?UID|shmem-rss|pgtables|oom_score_adj)[: ]"
 _ALIKE: Final = bytes.maketrans(b"123456789", b"000000000")
 _LONGEST: Final = 1024
 _MOST: Final = 1 << 20  # bytes of a text: no mail is longer
-_QUOTE: Final = re.compile(rb"(?:[>|] ?)*")
+_QUOTE: Final = re.compile(rb"(?:[>|] ?(?!_))*")  # not the bar of a gfp_mask
 
 
 def _widest(lines: list[bytes]) -> int:

@@ -24,6 +24,11 @@ HUGEPAGES, UNEVICTABLE, OTHER = "hugepages", "unevictable", "other"
 # In a cgroup all kinds are counted, but at different times, and on v1 only those of the cgroup itself.
 _NOISE: Final = 16
 
+_ALWAYS_PRINTED: Final = {
+    "cgroup": {ANON, CACHE},
+    "system": {ANON, CACHE, UNEVICTABLE, SLAB_RECLAIMABLE, SLAB_UNRECLAIMABLE, PAGETABLES},
+}
+
 KERNEL_KINDS: Final = frozenset(
     {SLAB_RECLAIMABLE, SLAB_UNRECLAIMABLE, SLAB, SOCK, PERCPU, PAGETABLES, KERNEL_STACK, KERNEL, KERNEL_OTHER}
 )
@@ -36,7 +41,7 @@ class Parts:
     total: the limit of the cgroup (its usage, if it has no limit), or the machine's memory
     used: of `total`
     sizes: by kind, the largest first, without parts of 0 bytes. `other` is what the report does not count. Empty: the
-        report does not say what filled it
+        report does not say what filled it. If a line of it is lost, only a half of `total` or more is named
     """
 
     total: int
@@ -59,7 +64,9 @@ def memory_parts(kill: OomKill) -> Parts | None:
         if not total or (context.memcg_usage is None and not sizes):
             return None
     other = used - sum(sizes.values())
-    if sizes and (kill.scope == "system" or other * _NOISE > total):
+    if not _ALWAYS_PRINTED[kill.scope] <= sizes.keys():  # the text lost a line: nothing says what the rest is
+        sizes = {kind: size for kind, size in sizes.items() if 2 * size >= total}
+    elif sizes and (kill.scope == "system" or other * _NOISE > total):
         sizes[OTHER] = other
     ranked = sorted(((kind, size) for kind, size in sizes.items() if size > 0), key=_size_of, reverse=True)
     return Parts(total, used, tuple(ranked))

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 from otel_oom.telemetry import memory_parts
-from otel_oom.telemetry.reason_facts import MAX_NAME_CHARS, NEARLY_ALL, Facts, Rule, shortened, size
+from otel_oom.telemetry.reason_facts import MAX_NAME_CHARS, Facts, Rule, shortened, size
 
 TIMES: Final = "\N{MULTIPLICATION SIGN}"
+_FULL: Final = 0.98  # swap, and the limit of memory and swap together
 _UNKILLABLE: Final = -1000  # OOM_SCORE_ADJ_MIN
 
 
@@ -56,14 +57,14 @@ def _swap(facts: Facts) -> tuple[int | None, int | None]:
 
 def _is_swap_full(facts: Facts) -> bool:
     used, total = _swap(facts)
-    return bool(total) and used is not None and used >= 0.98 * (total or 0) and _could_be_swapped(facts)
+    return bool(total) and used is not None and used >= _FULL * (total or 0) and _could_be_swapped(facts)
 
 
 def _is_memsw_full(facts: Facts) -> bool:
     memcg = facts.context.memcg
     if not memcg.memsw_limit or memcg.memsw_limit == facts.context.memcg_limit:
         return False
-    return (memcg.memsw_usage or 0) >= NEARLY_ALL * memcg.memsw_limit
+    return (memcg.memsw_usage or 0) >= _FULL * memcg.memsw_limit
 
 
 def _is_group_kill(facts: Facts) -> bool:

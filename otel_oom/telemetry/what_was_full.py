@@ -140,7 +140,8 @@ def _memory(facts: Facts, parts: Parts, if_full: str, else_: str) -> str:
     """Return `its pod's 512 MiB limit is full`, and these words: the second ones if the report prints less usage."""
     limit = facts.context.memory_total if facts.is_system else facts.context.memcg_limit
     if limit is None or parts.used < NEARLY_ALL * limit:
-        return f"{_reached(facts)}, with {size(parts.used)} in use{else_}"
+        where = " on the whole machine" if _is_bound(facts) else ""
+        return f"{_reached(facts)}, with {size(parts.used)} in use{where}{else_}"
     if facts.is_system:
         return f"the machine's {size(limit)} are full{if_full}"
     return f"{whose_limit(facts).words(facts)} is full{if_full}"

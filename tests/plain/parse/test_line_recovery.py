@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import io
 import tarfile
+import textwrap
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -15,6 +17,9 @@ from support.parsing import facts, kills, kills_of_file, recovered, report, stam
 
 from otel_oom.kernel import kmsg_record
 from otel_oom.kernel.text_escapes import unescape
+from otel_oom.parse.json_documents import Documents
+from otel_oom.telemetry.container_from_cgroup import Owner
+from otel_oom.telemetry.event_bodies import kill_body
 
 #: its names hold line feeds, and its paths come in fragments: a text shows neither
 NOT_IN_TEXT = {"v618-name", "v618-long-path"}
@@ -158,6 +163,8 @@ def test_an_opener_whose_end_was_cut_hides_no_kill(head: str, end: str) -> None:
         "[   37.411555] myapp: ",
         "[   37.411555] [   37.411555] ",
         "11-29 05:18:58.123   900   900 E myapp   : ",
+        "Nov 29 05:18:58 n1 myapp[123]: 4,1,37411555,-;",
+        "Nov 29 05:18:58 n1 sudo:  joe : TTY=pts/0 ; COMMAND=/bin/echo ",
     ],
 )
 def test_what_another_program_wrote_is_not_the_kernels(head: str) -> None:
@@ -177,3 +184,59 @@ def test_a_journals_writer_is_seen_in_any_shape(transport: str) -> None:
     ):
         assert kills(text.encode()) == [], text
         assert kills(text.replace(transport, "kernel").encode()) != [], text
+
+
+@pytest.mark.parametrize("capture", CAPTURES, ids=lambda path: str(path.stem))
+@pytest.mark.parametrize("head", ["[2026-11-29 05:18:58] ", "[Sun Nov 29 05:18:58 2026] "])
+def test_a_terminals_time_may_stand_before_the_kernels(capture: Path, head: str) -> None:
+    lines = lines_of(capture, has_clock=True)
+    found = facts(kills("\n".join(head + line for line in lines).encode()))
+    assert found == facts(kills("\n".join(lines).encode()))
+    assert found
+
+
+@pytest.mark.parametrize(
+    ("head", "columns"),
+    [(syslog, columns) for columns in (72, 76, 80) for syslog in ("", "Nov 29 05:18:58 n1 kernel: ")]
+    + [("pod-x debug ", 400), ("12  ", 400), ("Node 9 x ", 400)],
+)
+def test_the_counts_of_the_machine_survive_a_mail(head: str, columns: int) -> None:
+    capture = next(path for path in CAPTURES if path.stem == "v612-system-slab")
+    lines = [head + line for line in lines_of(capture, has_clock=False)]
+    found = kills(FORMS["plain"](lines) if columns == 400 else _mailed(lines, columns))
+    assert [one.context.machine.slab_unreclaimable for one in found] == [154_099_712]
+    assert "unreclaimable kernel slab" in kill_body(found[0], Owner(), None)
+
+
+def _mailed(lines: list[str], columns: int) -> bytes:
+    return "".join(f"> {part}\n" for line in lines for part in textwrap.wrap(line, columns) or [""]).encode()
+
+
+def test_a_quote_around_each_line_is_none_of_the_line() -> None:
+    lines = lines_of(next(path for path in CAPTURES if path.stem == "v61-system"), has_clock=True)
+    text = "\n".join(f"  - '{line}'" for line in lines)
+    assert facts(kills(text.encode())) == facts(kills("\n".join(lines).encode()))
+
+
+@pytest.mark.parametrize("capture", CAPTURES, ids=lambda path: str(path.stem))
+def test_lines_behind_an_unknown_prefix_may_end_as_on_windows(capture: Path) -> None:
+    lines = lines_of(capture, has_clock=False)
+    found = facts(kills("\r\n".join("n1,kern," + line for line in lines).encode()))
+    assert found == facts(kills("\n".join(lines).encode()))
+
+
+def test_a_prefix_that_is_known_is_not_shortened_to_the_shape_of_other_lines() -> None:
+    capture = next(path for path in CAPTURES if path.stem == "v61-nodemask")
+    lines = [line if line.startswith(" ") else f"    MESSAGE={line}" for line in lines_of(capture, has_clock=False)]
+    found = kills("\n".join(lines).encode())
+    assert [one.context.machine.hugepages_total for one in found] == [0]
+
+
+def test_long_lines_of_a_long_document_are_not_kept() -> None:
+    documents = Documents()
+    tracemalloc.start()
+    for n in range(10, 22):
+        documents.lines(b'["' * (n == 10) + b"%d" % n * (1 << 19) + b'\\n", "', is_last=False)
+    held = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert held < 6 << 20

@@ -32,6 +32,8 @@ CONTAINER = f"{POD}/cri-containerd-{'9c41d8a07f5e3b62' * 4}.scope"
 #: a limit of 512 MiB, and a machine of 2 GiB
 LIMITED = Context("full", memcg_path="/g", memcg_usage=512 * MIB, memcg_limit=512 * MIB)
 MACHINE = Context("full", memory_total=2 * GIB, memory_free=50 * MIB, trigger_order=0)
+#: all that each kernel prints
+WHOLE = MachineUsage(anon=0, shmem=0, file=0, unevictable=0, slab_reclaimable=0, slab_unreclaimable=0, pagetables=0)
 HEAP = MachineUsage(anon=1500 * MIB, shmem=8 * MIB, file=20 * MIB)
 
 
@@ -66,7 +68,9 @@ def test_a_memory_that_is_not_full_is_not_called_full() -> None:
     assert why(one).startswith("its unit's 512 MiB limit was reached, with 400 MiB in use, mostly by anonymous memory")
     assert why(machine(memory_free=GIB)).startswith("the machine was out of memory, with 1 GiB in use, mostly")
     bound = machine(memory_free=GIB, constraint="cpuset", mems_allowed="1")
-    assert why(bound).startswith("the cpuset's NUMA nodes (1) were out of memory, with 1 GiB in use, mostly by")
+    assert why(bound).startswith(
+        "the cpuset's NUMA nodes (1) were out of memory, with 1 GiB in use on the whole machine"
+    )
     assert why(machine(MachineUsage(), constraint="memory_policy", memory_total=None)) == (
         "the memory policy's NUMA nodes were out of memory, it held 12.4 MiB RSS"
     )
@@ -95,6 +99,16 @@ def memcg(**sizes_mib: int) -> MemcgUsage:
 )
 def test_whose_limit(one: OomKill, expected: str) -> None:
     assert why(one) == f"{expected}, it held 12.4 MiB RSS"
+
+
+@pytest.mark.parametrize(
+    "lost", ["anon", "file", "unevictable", "slab_reclaimable", "slab_unreclaimable", "pagetables"]
+)
+def test_what_a_text_lost_is_not_memory_that_the_report_does_not_count(lost: str) -> None:
+    held = ", it held 12.4 MiB RSS"
+    assert why(machine(replace(WHOLE, **{lost: None}))) == f"the machine was out of memory{held}"
+    only_kernel = MemcgUsage(kmem_usage=7 * MIB)
+    assert why(limited(memcg=only_kernel)) == f"the 512 MiB limit of its cgroup /g was reached{held}"
 
 
 @pytest.mark.parametrize(
@@ -152,7 +166,7 @@ def test_what_filled_a_cgroup(usage: MemcgUsage, expected: str) -> None:
         (MachineUsage(anon=300 * MIB, pagetables=1485 * MIB), "are full of page tables (1.45 GiB)"),
         (MachineUsage(anon=300 * MIB, kernel_stack=1485 * MIB), "are full of kernel stacks (1.45 GiB)"),
         (MachineUsage(anon=300 * MIB, file=1485 * MIB), "are full of page cache (1.45 GiB)"),
-        (MachineUsage(anon=300 * MIB), "are full of memory that the report does not count (1.66 GiB)"),
+        (replace(WHOLE, anon=300 * MIB), "are full of memory that the report does not count (1.66 GiB)"),
     ],
 )
 def test_what_filled_the_machine(usage: MachineUsage, expected: str) -> None:
@@ -257,7 +271,7 @@ SWAP: dict[str, Any] = {"swap_total": GIB, "swap_free": 2 * MIB}
             "it may not use swap",
         ),
         (
-            limited(memcg=memcg(anon=400, memsw_usage=512, memsw_limit=900)),
+            limited(memcg=memcg(anon=400, memsw_usage=860, memsw_limit=900)),
             limited(memcg=memcg(anon=400, memsw_usage=900, memsw_limit=900)),
             "memory+swap full",
             "memory+swap is at its 900 MiB limit",
