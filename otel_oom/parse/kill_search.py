@@ -42,6 +42,7 @@ class KillSearch:
         self._assembler = Assembler("", page_size, is_excerpt=True)
         self._feeder = Feeder(self._window, self._assembler)
         self._search = self._every_line if every_line else self._marked_lines
+        self._searched = 0  # up to which offset in the stream other killers were searched
         self._answered = 0
         self._forged = 0
         self.others: set[str] = set()
@@ -83,9 +84,16 @@ class KillSearch:
         while not window.is_last:
             window.slide()
             if not self.kill_lines:
-                self.others |= found_in(window.data)
+                self._search_others()
             yield from self._search()
         yield from self._assembler.release_held()
+
+    def _search_others(self) -> None:
+        window = self._window
+        begin, end = max(0, self._searched - window.data_offset), window.whole_lines()
+        if begin < end:
+            self.others |= found_in(window.data[begin:end])
+            self._searched = window.data_offset + end
 
     def _every_line(self) -> Iterator[Finding]:
         while self._window.is_ready(self._window.at):
