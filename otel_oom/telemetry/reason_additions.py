@@ -71,10 +71,6 @@ def _is_group_kill(facts: Facts) -> bool:
     return facts.kill.group_id is not None
 
 
-def _is_without_report(facts: Facts) -> bool:
-    return facts.context.completeness == "suppressed"
-
-
 def _unkillable(facts: Facts) -> str:
     tasks, first = facts.context.tasks, facts.context.top_tasks[0]
     assert tasks is not None
@@ -130,12 +126,6 @@ ADDITIONS: Final = (
     ),
     Rule(
         "group", "`memory.oom.group` is set", _is_group_kill, lambda _: "its whole group is killed (memory.oom.group)"
-    ),
-    Rule(
-        "no report",
-        "the kernel printed no report: it prints ten in 5 s",
-        _is_without_report,
-        lambda _: "no report says more",
     ),
 )
 """All that hold are used, in this order."""

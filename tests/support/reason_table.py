@@ -41,7 +41,6 @@ FIRES: dict[str, tuple[str, str]] = {
     "no swap": ("v61-system-zones", "v612-system-hugepages"),
     "swap full": ("v612-cgroup-swap-full", "v612-system-hugepages"),
     "group": ("v419-group", "v618-storm"),
-    "no report": ("v618-storm", "v618-cgroup-v1"),
 }
 WITHOUT_CAPTURE: Final = frozenset({"fragmented", "dirty", "unevictable", "not counted", "memory+swap full"})
 """Rules that fire only for facts that a test writes, and for logs that people posted."""

@@ -282,7 +282,6 @@ SWAP: dict[str, Any] = {"swap_total": GIB, "swap_free": 2 * MIB}
             "group",
             "its whole group is killed (memory.oom.group)",
         ),
-        (limited(), limited(completeness="suppressed"), "no report", "no report says more"),
     ],
 )
 def test_a_rule_and_what_is_near_to_it(near: OomKill, fires: OomKill, rule: str, expected: str) -> None:
