@@ -20,9 +20,25 @@ _DEPENDS_ON_THE_READ = {
         schema.EXECUTABLE_PATH,
         schema.PARENT_PID,
         schema.CREATION_TIME,
+        schema.VICTIM_CGROUP_SOURCE,
+        *schema.CGROUP_ATTRIBUTES,
     )
 }
-"""Attributes that depend on when a kill was read. After a SIGKILL, the next agent reads the newest kill again."""
+_FROM_CGROUP = {
+    attribute.name
+    for attribute in (
+        schema.VICTIM_CGROUP,
+        schema.CONTAINER_ID,
+        schema.CONTAINER_NAME,
+        schema.CONTAINER_RUNTIME,
+        schema.POD_UID,
+        schema.UNIT,
+    )
+}
+"""Attributes that depend on when a kill was read. After a SIGKILL, the next agent reads the newest kill again.
+
+Those of `_FROM_CGROUP` do so where the kernel printed no report.
+"""
 
 
 def records(receiver: OtlpReceiver, name: str = schema.OOM_KILL) -> list[LogRecord]:
@@ -40,8 +56,10 @@ def uids(receiver: OtlpReceiver) -> set[str]:
 
 def stable_content(record: LogRecord) -> tuple[str, Any, dict[str, Any]]:
     """Name, body and attributes that are equal in every repeat of a kill."""
-    stable = {name: value for name, value in record.attributes.items() if name not in _DEPENDS_ON_THE_READ}
-    return record.event_name, record.body, stable
+    is_bare = record.attributes.get(schema.REPORT.name) == "suppressed"
+    left_out = _DEPENDS_ON_THE_READ | (_FROM_CGROUP if is_bare else set())
+    stable = {name: value for name, value in record.attributes.items() if name not in left_out}
+    return record.event_name, None if is_bare else record.body, stable
 
 
 def sum_of_counts(receiver: OtlpReceiver, name: str) -> int:
