@@ -61,7 +61,7 @@ def test_kills_while_no_agent_runs_have_their_owner_also_if_the_pod_is_gone(tmp_
         kills = containers.storm(KILLS)
         containers.remove()
         stage.start()
-        _, *received = stage.await_received(1 + kills)
+        _, *received = stage.await_distinct(1 + kills)
         assert containers.wrong(received) == []
         assert all(schema.BACKLOG in kill for kill in received)
 
