@@ -6,7 +6,8 @@ Rules:
   from it, for more precision, would bring back the error that this agent exists to prevent.
 - Every loss is counted exactly, except before the first record. The sequence numbers of one boot have no gaps, so a gap
   is the number of records that were overwritten before the read (EPIPE), or too long (EINVAL consumes the record).
-- Records without any of the caller's words are skipped in one loop, at little more than the time of their reads.
+- Records without any of the caller's words are skipped in one loop, at little more than the time of their reads. The
+  loop reads up to 16 records before it looks at them, so a record among others is stamped up to 20 µs after its read.
 - Waiting is poll(2) on the device and on a pipe of this process. There is no polling by timer.
 - A hang-up or an error is a result (`Closed`): the caller logs it and opens the device again.
 

@@ -13,10 +13,12 @@ from typing import Any
 
 import pytest
 from support.sources import Script
+from support.waiting import eventually
 
 from otel_oom.agent.event_builder import EventBuilder
 from otel_oom.agent.log_opening import open_log
 from otel_oom.agent.loop import Agent
+from otel_oom.agent.reconciliation import Reconciliation
 from otel_oom.agent.trace_opening import NO_TRACE, Trace
 from otel_oom.agent.victim_cgroups import VictimCgroups
 from otel_oom.cgroupfs.counted_cgroups import CountedCgroups
@@ -57,6 +59,28 @@ def kill(sequence: int, priority: int = 3, cause: str = "Memory cgroup out of me
 def frozen_time(now: list[float]) -> SimpleNamespace:
     """Module `time` for the agent, with the monotonic time that the test sets; the test's own goes on."""
     return SimpleNamespace(monotonic=lambda: now[0], monotonic_ns=time.monotonic_ns, sleep=time.sleep)
+
+
+def compared_later(monkeypatch: pytest.MonkeyPatch) -> Callable[[Rig, float], None]:
+    """Lets the agent's clock go on by some seconds, and waits until the agent has compared at that time."""
+    now, compared_s = [1000.0], [0.0]
+    monkeypatch.setattr("otel_oom.agent.loop.time", frozen_time(now))
+    compare = Reconciliation.compare
+
+    def noted(reconciliation: Reconciliation, counted: int, now_s: float) -> int:
+        try:
+            return compare(reconciliation, counted, now_s)
+        finally:
+            compared_s[0] = now_s
+
+    monkeypatch.setattr(Reconciliation, "compare", noted)
+
+    def go_on(rig: Rig, seconds: float) -> None:
+        now[0] += seconds
+        rig.source.wake()
+        assert rig.counted is None or eventually(lambda: compared_s[0] == now[0])
+
+    return go_on
 
 
 @dataclass

@@ -8,11 +8,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from support.agent_rig import KILLED, Rig, first_checkpoint, frozen_time, kill, line
+from support.agent_rig import KILLED, Rig, compared_later, first_checkpoint, kill, line
 from support.waiting import eventually
 
 from otel_oom import schema
-from otel_oom.agent.reconciliation import Reconciliation
 from otel_oom.kernel.log_source import Lost
 from otel_oom.spool.stored_format import dump_checkpoint, load_checkpoint
 from otel_oom.totals import Totals
@@ -39,25 +38,7 @@ def settled(rig: Rig) -> Rig:
 
 @pytest.fixture
 def later(monkeypatch: pytest.MonkeyPatch) -> Callable[[Rig, float], None]:
-    """Let the agent's clock go on by some seconds, and wait until the agent has compared at that time."""
-    now, compared_s = [1000.0], [0.0]
-    monkeypatch.setattr("otel_oom.agent.loop.time", frozen_time(now))
-    compare = Reconciliation.compare
-
-    def noted(reconciliation: Reconciliation, counted: int, now_s: float) -> int:
-        try:
-            return compare(reconciliation, counted, now_s)
-        finally:
-            compared_s[0] = now_s
-
-    monkeypatch.setattr(Reconciliation, "compare", noted)
-
-    def go_on(rig: Rig, seconds: float) -> None:
-        now[0] += seconds
-        rig.source.wake()
-        assert rig.counted is None or eventually(lambda: compared_s[0] == now[0])
-
-    return go_on
+    return compared_later(monkeypatch)
 
 
 def test_a_line_that_the_kernel_did_not_count_is_marked_and_published(later: Callable[[Rig, float], None]) -> None:

@@ -10,11 +10,10 @@ from pathlib import Path
 
 import pytest
 from support import klog
-from support.agent_rig import Rig, first_checkpoint, frozen_time, kill, line
+from support.agent_rig import Rig, compared_later, first_checkpoint, kill, line
 from support.waiting import eventually
 
 from otel_oom import schema
-from otel_oom.agent.reconciliation import Reconciliation
 from otel_oom.cgroupfs import memory_files
 from otel_oom.cgroupfs.memory_files import MemoryFile
 from otel_oom.cgroupfs.memory_state import MemoryStates
@@ -59,25 +58,7 @@ class Trace:
 
 @pytest.fixture
 def later(monkeypatch: pytest.MonkeyPatch) -> Callable[[Rig, float], None]:
-    """Let the agent's clock go on by some seconds, and wait until the agent has compared at that time."""
-    now, compared_s = [1000.0], [0.0]
-    monkeypatch.setattr("otel_oom.agent.loop.time", frozen_time(now))
-    compare = Reconciliation.compare
-
-    def noted(reconciliation: Reconciliation, counted: int, now_s: float) -> int:
-        try:
-            return compare(reconciliation, counted, now_s)
-        finally:
-            compared_s[0] = now_s
-
-    monkeypatch.setattr(Reconciliation, "compare", noted)
-
-    def go_on(rig: Rig, seconds: float) -> None:
-        now[0] += seconds
-        rig.source.wake()
-        assert eventually(lambda: compared_s[0] == now[0])
-
-    return go_on
+    return compared_later(monkeypatch)
 
 
 def rig_with(trace: Trace, *, counted: int) -> Rig:
