@@ -7,7 +7,7 @@ from hypothesis import Phase, settings
 pytest_plugins = ["support.canary"]
 
 # The time of one example depends on the load of the machine. Where it matters, `test_linear_time` checks it.
-# A check of a commit gives one answer: OTEL_OOM_REPEATABLE draws the same examples each time. `make test` draws new ones.
+# OTEL_OOM_REPEATABLE: draw the same examples in each run, so that a check of a commit gives one answer.
 settings.register_profile("no deadline", deadline=None, derandomize="OTEL_OOM_REPEATABLE" in os.environ)
 # tests/mutants.py needs a failure, and not its smallest example.
 settings.register_profile(
