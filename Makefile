@@ -1,14 +1,14 @@
 # Everything on a machine with Python >= 3.10 (venv) and make. Each target sets up .venv by itself. `make help` lists them.
 #
 # The levels of tests need: kernel: root, /dev/kmsg, a memory cgroup, cc; collector: Go (builds a Collector once) or an
-# otelcol-contrib on PATH, promtool; vm: QEMU, busybox-static, cpio, and apt of Debian 12, which has the guests' kernels.
+# otelcol-contrib on PATH, promtool; container: podman, buildah, runc, mmdebstrap; vm: QEMU, busybox-static, cpio, and apt of Debian 12, which has the guests' kernels.
 # OTEL_OOM_REQUIRE=all turns a skipped test into a failure.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
-OTHERS := plain fuzz kernel crash faults disk collector packaging
+OTHERS := plain fuzz kernel crash faults disk collector packaging container
 SOURCES := pyproject.toml README.md $(shell find otel_oom -type f -not -name '*.pyc')
 
 .PHONY: demo help test test-vm test-others plain check lint types coverage collector tables docs lock crash storms outage peers fuzz mutants bench clean FORCE
