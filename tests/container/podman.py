@@ -26,7 +26,7 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 PROGRAMS: Final = ("buildah", "mmdebstrap", "podman", "runc")
 LIMITS: Final = ("--ulimit=nofile=512:512", "--ulimit=nproc=1024:1024")
 EPOCH: Final = 1_700_000_000
-_TIMEOUT_S: Final = 280.0
+_TIMEOUT_S: Final = 840.0
 
 
 @final

@@ -7,6 +7,8 @@ from container.podman import Podman
 
 import otel_oom
 
+pytestmark = pytest.mark.timeout(900)  # the first of them builds
+
 
 def test_a_second_build_has_the_same_digest(image: str, podman: Podman) -> None:
     try:
