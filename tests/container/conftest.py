@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from container import podman as podman_here
@@ -13,12 +16,16 @@ IMAGE = "localhost/otel-oom:test"
 
 
 @pytest.fixture(scope="session")
-def image_and_podman(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Podman]]:
+def image_and_podman() -> Iterator[tuple[str, Podman]]:
     require_device()
-    podman = podman_here.on_this_machine(tmp_path_factory.mktemp("podman"))
-    podman.build(IMAGE, "--layers")
-    yield IMAGE, podman
-    podman("image", "rm", "--force", "--ignore", IMAGE, check=False)
+    state = Path(tempfile.mkdtemp(prefix="otel-oom-", dir="/run"))  # podman refuses a path of more than 50 characters
+    try:
+        podman = podman_here.on_this_machine(state)
+        podman.build(IMAGE, "--layers")
+        yield IMAGE, podman
+        podman("image", "rm", "--force", "--ignore", IMAGE, check=False)
+    finally:
+        shutil.rmtree(state, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

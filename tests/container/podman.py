@@ -13,6 +13,7 @@ import json
 import os
 import shutil
 import subprocess
+import tempfile
 import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -78,12 +79,9 @@ class Podman:
 
         In Docker's format, Buildah 1.28 adds the random name of the container that it built in.
         """
-        directory = self.state / f"pushed-{uuid.uuid4().hex}"
-        try:
+        with tempfile.TemporaryDirectory() as directory:
             self("push", "--format=oci", tag, f"dir:{directory}")
-            return hashlib.sha256((directory / "manifest.json").read_bytes()).hexdigest()
-        finally:
-            shutil.rmtree(directory, ignore_errors=True)
+            return hashlib.sha256(Path(directory, "manifest.json").read_bytes()).hexdigest()
 
     def remove_own(self) -> None:
         """Remove the containers of these tests."""
