@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from container import podman as podman_here
@@ -18,14 +16,13 @@ IMAGE = "localhost/otel-oom:test"
 @pytest.fixture(scope="session")
 def image_and_podman() -> Iterator[tuple[str, Podman]]:
     require_device()
-    state = Path(tempfile.mkdtemp(prefix="otel-oom-", dir="/run"))  # podman refuses a path of more than 50 characters
+    podman = podman_here.on_this_machine()
     try:
-        podman = podman_here.on_this_machine(state)
         podman.build(IMAGE, "--layers")
         yield IMAGE, podman
         podman("image", "rm", "--force", "--ignore", IMAGE, check=False)
     finally:
-        shutil.rmtree(state, ignore_errors=True)
+        shutil.rmtree(podman.state, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,7 @@ def test_a_second_build_has_the_same_digest(image: str, podman: Podman) -> None:
 
 
 def test_the_image_says_what_it_is(image: str, podman: Podman) -> None:
-    about = podman.inspect(image)
+    about = podman.image(image)
     config = about["Config"]
     assert (config["Entrypoint"], config["Cmd"]) == (["otel-oom"], ["run"])
     assert list(config["Volumes"]) == ["/var/lib/otel-oom"]
