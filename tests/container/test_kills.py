@@ -100,7 +100,9 @@ def test_a_kill_in_a_container_has_the_id_that_the_runtime_says(
         (attributes,) = eventually(lambda: kills_of(receiver, container), within_s=WITHIN_S)  # noqa: B023 at once
         assert attributes[schema.CONTAINER_ID.name] == podman.id_of(container)
         assert attributes[schema.CONTAINER_RUNTIME.name] == "podman"
-        assert attributes["oom.memcg.limit"] == attributes["oom.memcg.max"] == 32 << 20
+        assert attributes["oom.memcg.limit"] == 32 << 20
+        # With its main process the cgroup goes too, and on a busy machine its files are read too late.
+        assert attributes.get("oom.memcg.max", 32 << 20) == 32 << 20
         assert f"container {container[:12]}" in receiver.accepted("logs")[-1].log_records[-1].body
         if schema.EXECUTABLE_PATH.name in attributes:  # the victim is read from /proc while it still exits
             assert "python3" in attributes[schema.EXECUTABLE_PATH.name]
