@@ -85,9 +85,9 @@ fuzz: $(VENV)/test.stamp ## fuzz each parser with 10 million inputs (hours)
 mutants: $(VENV)/mutants.stamp ## change kernel/, spool/ and otlp/ at random and list changes that no plain test notices (20 min)
 	nice -n 19 $(BIN)/python tests/mutants.py --seconds $(or $(MUTANTS_S),1200) $(MUTANTS)
 
-bench: $(VENV)/test.stamp ## measure latency and footprint, and those of the SDK's own processors
-	$(BIN)/python benchmarks/latency.py
-	$(BIN)/python benchmarks/footprint.py
+# MEASURES: some of them (benchmarks/report.py lists all); SHORT=--short: only to see that they run
+bench: $(VENV)/test.stamp ## measure everything beside other programs into benchmarks/RESULTS.md (root, Go, quiet; 20 min)
+	PYTHONPATH=.:tests $(BIN)/python -m benchmarks.bench $(SHORT) $(MEASURES)
 
 clean: ## remove .venv and everything that was built
 	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
