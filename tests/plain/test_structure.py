@@ -33,6 +33,7 @@ MAY_IMPORT = {
     "health": {"kernel", "rate_limited_log", "schema", "totals"},
     "machine": {"errors", "kernel", "schema", "totals", "uuid5"},
     "spool": {"health", "schema", "telemetry", "totals"},
+    "liveness": {"spool"},
     "otlp": {
         *("config", "errors", "health", "printable_text", "rate_limited_log", "schema", "spool", "telemetry"),
         "totals",
@@ -43,7 +44,10 @@ MAY_IMPORT = {
     },
     "parse": {"errors", "kernel", "printable_text", "schema", "telemetry"},
     "demo": {"agent", "config", "errors", "kernel", "printable_text", "schema"},
-    "cli": {"agent", "config", "demo", "errors", "machine", "parse", "printable_text", "schema"},
+    "check": {"config", "liveness", "printable_text", "spool"},
+    "cli": {
+        *("agent", "check", "config", "demo", "errors", "liveness", "machine", "parse", "printable_text", "schema"),
+    },
     "__main__": {"cli"},
 }  # fmt: skip
 
@@ -165,6 +169,7 @@ def test_what_is_written_to_a_terminal_is_printable() -> None:
         )
     }
     assert writers == {
+        "check.live",
         "cli.arguments",  # the help, which is our own text: a usage error is a log line
         "cli.main",  # the schema, which is our own text, and hands stderr to `cli.log_output`
         "demo.command",
@@ -173,7 +178,7 @@ def test_what_is_written_to_a_terminal_is_printable() -> None:
         "parse.command",
         "parse.input_files",  # the bar, which is made of numbers
     }
-    rule = {"cli.log_output", "demo.command", "parse.json_output", "parse.text_layout"}
+    rule = {"check.live", "cli.log_output", "demo.command", "parse.json_output", "parse.text_layout"}
     assert {module for module in rule if "printable_text" not in own(module)} == set()
 
 
