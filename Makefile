@@ -15,7 +15,7 @@ COMPUTING := plain fuzz
 SHARING := kernel crash faults disk collector packaging
 SOURCES := pyproject.toml README.md $(shell find otel_oom -type f -not -name '*.pyc')
 
-.PHONY: demo help test test-computing test-sharing test-vm plain check lint types coverage collector tables docs crash storms outage peers fuzz mutants bench clean FORCE
+.PHONY: demo help test test-computing test-sharing test-vm plain check lint types coverage collector tables docs lock crash storms outage peers fuzz mutants bench clean FORCE
 
 demo: $(VENV)/demo.stamp ## show one OOM kill and its record; the first run makes .venv (1 to 2 minutes)
 	@$(BIN)/otel-oom demo
@@ -61,6 +61,14 @@ collector: $(VENV)/test.stamp
 
 tables: $(VENV)/test.stamp ## write the generated tables of docs/ and deploy/weaver (from the code and from benchmarks/results)
 	OTEL_OOM_TABLES=write $(BIN)/python -m pytest -q tests/plain/docs/test_generated.py tests/plain/docs/test_weaver_registry.py
+
+# The versions that images and packages install, each with the hashes of its files: one file for every Python and platform.
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --custom-compile-command 'make lock'
+
+lock: | $(BIN)/python ## write deploy/*.lock: the newest versions that pyproject.toml allows, with hashes
+	$(PIP) 'uv>=0.9,<1'
+	$(LOCK) --upgrade --output-file deploy/requirements.lock pyproject.toml
+	sed -n 's/^requires = \["\(.*\)"\]$$/\1/p' pyproject.toml | $(LOCK) --upgrade --output-file deploy/build.lock -
 
 # The variable silences a notice about the future of MkDocs, see pyproject.toml.
 docs: $(VENV)/test.stamp ## build the documents as a site, in build/site
