@@ -61,7 +61,7 @@ collector: $(VENV)/test.stamp
 	-@$(BIN)/python tests/collector/otelcol.py
 
 tables: $(VENV)/test.stamp ## write the generated tables of docs/ and deploy/weaver (from the code and from benchmarks/results)
-	OTEL_OOM_TABLES=write $(BIN)/python -m pytest -q tests/plain/docs/test_generated.py tests/plain/docs/test_weaver_registry.py
+	OTEL_OOM_TABLES=write $(BIN)/python -m pytest -q tests/plain/docs/test_generated.py tests/plain/docs/test_weaver_registry.py tests/plain/test_kubernetes_manifests.py
 
 # The versions that images and packages install, each with the hashes of its files: one file for every Python and platform.
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --custom-compile-command 'make lock'
