@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 
 import pytest
@@ -13,12 +14,15 @@ IMAGE = "localhost/otel-oom:test"
 
 
 @pytest.fixture(scope="session")
-def image_and_podman(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Podman]]:
+def image_and_podman() -> Iterator[tuple[str, Podman]]:
     require_device()
-    podman = podman_here.on_this_machine(tmp_path_factory.mktemp("podman"))
-    podman.build(IMAGE, "--layers")
-    yield IMAGE, podman
-    podman("image", "rm", "--force", "--ignore", IMAGE, check=False)
+    podman = podman_here.on_this_machine()
+    try:
+        podman.build(IMAGE, "--layers")
+        yield IMAGE, podman
+        podman("image", "rm", "--force", "--ignore", IMAGE, check=False)
+    finally:
+        shutil.rmtree(podman.state, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

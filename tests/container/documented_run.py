@@ -18,7 +18,7 @@ _LEFT_OUT: Final = ("--oom-score-adj=-999", "--restart=unless-stopped", "--detac
 
 def options(settings: Mapping[str, str], *, machine_id: Path, volume: str) -> list[str]:
     """The options of the documented command. settings: instead of its own --env; volume: instead of `otel-oom`."""
-    block = re.search(r"^docker run (.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    block = re.search(r"^docker run ((?:.*\\\n)*.*)\n", PAGE.read_text(), re.MULTILINE)
     assert block
     words = shlex.split(block[1].replace("\\\n", " "))
     assert words.pop() == "otel-oom", "the image's name is last"

@@ -13,6 +13,7 @@ import json
 import os
 import shutil
 import subprocess
+import tempfile
 import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,10 +52,18 @@ class Podman:
         done = self("run", "--detach", f"--name={name}", "--no-healthcheck", *LIMITS, *arguments, check=check)
         return done.stdout.strip()
 
-    def inspect(self, container: str) -> dict[str, Any]:
-        """What podman itself says about a container or an image."""
-        (found,) = json.loads(self("inspect", container).stdout)
+    def image(self, name: str) -> dict[str, Any]:
+        """What podman itself says about an image."""
+        (found,) = json.loads(self("image", "inspect", name).stdout)
         return dict(found)
+
+    def id_of(self, container: str) -> str:
+        """The id that podman itself says. The whole answer would have the agent's variables, and their secret."""
+        return self("container", "inspect", "--format={{.Id}}", container).stdout.strip()
+
+    def state_of(self, container: str) -> dict[str, Any]:
+        """`State` of a container: ExitCode, Pid, Running and others."""
+        return dict(json.loads(self("container", "inspect", "--format={{json .State}}", container).stdout))
 
     def logs(self, container: str) -> str:
         """What a container wrote to stdout and stderr."""
@@ -78,12 +87,9 @@ class Podman:
 
         In Docker's format, Buildah 1.28 adds the random name of the container that it built in.
         """
-        directory = self.state / f"pushed-{uuid.uuid4().hex}"
-        try:
+        with tempfile.TemporaryDirectory() as directory:
             self("push", "--format=oci", tag, f"dir:{directory}")
-            return hashlib.sha256((directory / "manifest.json").read_bytes()).hexdigest()
-        finally:
-            shutil.rmtree(directory, ignore_errors=True)
+            return hashlib.sha256(Path(directory, "manifest.json").read_bytes()).hexdigest()
 
     def remove_own(self) -> None:
         """Remove the containers of these tests."""
@@ -112,7 +118,7 @@ class Podman:
         return done
 
 
-def on_this_machine(state: Path) -> Podman:
+def on_this_machine() -> Podman:
     """Podman, if the tests can use it here. Else they are skipped."""
     if os.geteuid() != 0:
         missing("container", "not root")
@@ -126,4 +132,6 @@ def on_this_machine(state: Path) -> Podman:
     kind = subprocess.run(
         ["stat", "--file-system", "--format=%T", storage], check=True, capture_output=True, text=True
     ).stdout.strip()
+    # A storage remembers this place. Podman refuses one of more than 50 characters.
+    state = Path(f"/run/otel-oom-{storage.name.rpartition('-')[2]}")
     return Podman(storage, state, "vfs" if kind == "overlayfs" else "overlay")  # no overlay on an overlay

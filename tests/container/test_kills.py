@@ -62,7 +62,7 @@ def kill_main_process(podman: Podman) -> str:
     """Run a container whose main process is killed; returns its id."""
     container = podman.run(*SMALL, base_image.name(), "python3", "-c", FILL)
     podman("wait", container)
-    assert podman.inspect(container)["State"]["ExitCode"] == 128 + 9
+    assert podman.state_of(container)["ExitCode"] == 128 + 9
     return container
 
 
@@ -71,7 +71,7 @@ def kill_child(podman: Podman) -> str:
     script = f"python3 -c '{FILL}'; echo ended with $?; exec sleep 600"
     container = podman.run(*SMALL, base_image.name(), "sh", "-c", script)
     assert eventually(lambda: "ended with 137" in podman.logs(container), within_s=WITHIN_S)
-    assert podman.inspect(container)["State"]["Running"]
+    assert podman.state_of(container)["Running"]
     return container
 
 
@@ -98,7 +98,7 @@ def test_a_kill_in_a_container_has_the_id_that_the_runtime_says(
     for kill in (kill_main_process, kill_child):
         container = kill(podman)
         (attributes,) = eventually(lambda: kills_of(receiver, container), within_s=WITHIN_S)  # noqa: B023 at once
-        assert attributes[schema.CONTAINER_ID.name] == podman.inspect(container)["Id"]
+        assert attributes[schema.CONTAINER_ID.name] == podman.id_of(container)
         assert attributes[schema.CONTAINER_RUNTIME.name] == "podman"
         assert attributes["oom.memcg.limit"] == attributes["oom.memcg.max"] == 32 << 20
         assert f"container {container[:12]}" in receiver.accepted("logs")[-1].log_records[-1].body
@@ -113,7 +113,7 @@ def test_a_kill_in_a_container_has_the_id_that_the_runtime_says(
 
 
 def resident_kib(podman: Podman, container: str) -> int:
-    status = Path(f"/proc/{podman.inspect(container)['State']['Pid']}/status").read_text()
+    status = Path(f"/proc/{podman.state_of(container)['Pid']}/status").read_text()
     found = re.search(r"^VmRSS:\s+(\d+) kB", status, re.MULTILINE)
     assert found
     return int(found[1])
@@ -130,7 +130,7 @@ def test_an_upgrade_keeps_the_spool_and_the_count(
     undelivered = kill_main_process(podman)
     assert eventually(lambda: undelivered[:12] in podman.logs(first), within_s=WITHIN_S)
     podman("stop", first)
-    assert podman.inspect(first)["State"]["ExitCode"] == 0
+    assert podman.state_of(first)["ExitCode"] == 0
     assert "stay in the spool /var/lib/otel-oom" in podman.logs(first)
     podman("rm", first)
     missed = kill_main_process(podman)  # no agent runs
@@ -204,7 +204,7 @@ def test_an_agent_that_stops_in_a_container_ends_within_three_seconds(
     began_s = time.monotonic()
     podman("stop", "--time=60", agent)
     assert time.monotonic() - began_s < 20
-    assert podman.inspect(agent)["State"]["ExitCode"] == 0
+    assert podman.state_of(agent)["ExitCode"] == 0
     podman("rm", agent)
     podman("volume", "rm", volume)
     assert podman("volume", "exists", volume, check=False).returncode == 1, "removed without a rest"
