@@ -79,8 +79,12 @@ def test_every_log_record_gets_the_names_of_its_pod() -> None:
 
 def test_the_collector_may_watch_what_its_processor_watches_and_no_more() -> None:
     rules = objects()["ClusterRole", "otel-oom-collector"]["rules"]
-    assert {resource for rule in rules for resource in rule["resources"]} == {"pods", "namespaces", "replicasets"}
-    assert {verb for rule in rules for verb in rule["verbs"]} == {"get", "list", "watch"}
+    assert rules == [{"apiGroups": [""], "resources": ["pods"], "verbs": ["list", "watch"]}]
+    config = yaml.safe_load((DEPLOY / "collector-config.yaml").read_text())
+    # What needs no other object: names. Labels, annotations and uids of a workload would.
+    extract = config["processors"]["k8s_attributes"]["extract"]
+    assert set(extract) == {"metadata"}
+    assert all(name.endswith((".name", ".tag")) for name in extract["metadata"])
 
 
 def test_the_prometheus_rule_is_the_file_of_rules() -> None:
