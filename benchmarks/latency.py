@@ -1,201 +1,186 @@
-"""From the kill line to the collector: how long a log record is on its way, beside the SDK's own processors.
+"""From a real kill to an OTLP receiver: otel-oom beside the SDK's own processors behind a plain reader of the log.
 
-All ways end in one OTLP/HTTP receiver in this process and take their turns record by record, so the machine's mood
-strikes all of them alike. Emitting begins where a ready-made record is handed over: to the SDK's logger, to the agent's
-spool. The agent's ways are shown from the read of a recorded kill line as well: with the parsing and a look at /proc.
+The time begins with the kernel's own time of the kill line and ends when the receiver, in this process, has read the
+request. A line that is written just before each kill ties the kernel's clock to ours, to within some 10 us.
 
-One agent also reads the state of a real cgroup for each kill: that of this process. Its last rows are ratios to the
-agent without it.
-
-    python benchmarks/latency.py [RECORDS]
+Each way runs alone, in a memory cgroup of 96 MiB: all of them read every kill, and would wait for each other. In each
+round a way is started, warmed up by one kill, and measured under three conditions: idle; a flood of 2,000 lines a
+second in the kernel log; memory pressure, where a process in the same cgroup reads a file of 256 MiB again and again.
 """
 
 from __future__ import annotations
 
-import statistics
+import os
+import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
-from opentelemetry._logs import SeverityNumber
-from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
-from opentelemetry.sdk._logs import LoggerProvider, LogRecordProcessor
-from opentelemetry.sdk._logs.export import BatchLogRecordProcessor, SimpleLogRecordProcessor
+from support import real_kills
+from support.agents import environment
+from support.kernel_log import KernelLog
+from support.otlp_receiver import OtlpReceiver, Protocol, Request
+from support.waiting import eventually
 
-from otel_oom.agent import start
-from otel_oom.cgroupfs.cgroup_mounts import MemoryHierarchy, mounts_of_this_process
-from otel_oom.cgroupfs.memory_state import MemoryStates, State
-from otel_oom.config.settings import load_config
-from otel_oom.demo.otlp_receiver import Receiver
-from otel_oom.kernel.recorded_log import RecordedLog
-from otel_oom.machine import procfs
-from otel_oom.spool.checkpoint import Checkpoint
-from otel_oom.spool.spool import Commit
-from otel_oom.telemetry.event import Event
+from benchmarks.measured import Measure, program, progress
+from otel_oom.demo.kill_sandbox import Sandbox
 
-_WITH = "otel-oom with the spool"
-_WITHOUT = "otel-oom --spool none"
-_STATE = "otel-oom --spool none, with the cgroup's state"
-_SIMPLE = "SimpleLogRecordProcessor"
-
-
-def stock(processor: LogRecordProcessor) -> Callable[[], None]:
-    """A logger of the SDK's own with a record of about the size of ours."""
-    provider = LoggerProvider(shutdown_on_exit=False)
-    provider.add_log_record_processor(processor)
-    logger = provider.get_logger("benchmark")
-    attributes = {f"oom.attribute.number{number}": "some twenty characters" for number in range(32)}
-
-    def emit() -> None:
-        now = time.time_ns()
-        logger.emit(
-            timestamp=now,
-            observed_timestamp=now,
-            severity_number=SeverityNumber.ERROR,
-            body="python3 (pid 2110) was OOM-killed",
-            attributes=attributes,
-        )
-
-    return emit
+_ROOT: Final = Path(__file__).resolve().parents[1]
+_AGENT: Final = ("-m", "otel_oom", "run")
+_STOCK: Final = ("-m", "benchmarks.stock_pipeline")
+_LIMIT_MIB: Final = 96
+_FILE_MIB: Final = 256
+_LINES_PER_S: Final = 2_000
+_KILLS: Final = 4
+QUANTITY: Final = "kill line to receiver"
+_PAUSE_S: Final = 0.2
+_READER: Final = """
+import sys
+while True:
+    with open(sys.argv[1], "rb", buffering=0) as file:
+        while file.read(1 << 20):
+            pass
+"""
 
 
-@dataclass
-class Moments:
-    """When the last record was emitted, and what was written to the disk since."""
+@dataclass(frozen=True, slots=True)
+class Way:
+    """What is measured. arguments: of Python."""
 
-    emitted: float = 0.0
-    written: list[float] = field(default_factory=list)
-
-
-class OwnCgroup(MemoryStates):
-    """Reads the cgroup of this process in place of the recorded one, and notes the processor time that it takes."""
-
-    def __init__(self, hierarchy: MemoryHierarchy) -> None:
-        super().__init__(hierarchy)
-        self.took_ms: list[float] = []
-        self._path = own_cgroup(hierarchy)
-
-    def of(self, limit: str | None, victim: str | None) -> State:
-        """The state of this process's cgroup, whatever cgroup the recording names."""
-        assert limit
-        assert victim
-        began_ns = time.thread_time_ns()
-        state = super().of(self._path, None)
-        self.took_ms.append((time.thread_time_ns() - began_ns) / 1e6)
-        return state
+    name: str
+    protocol: Protocol
+    arguments: tuple[str, ...]
+    has_spool: bool = False
 
 
-def own_cgroup(hierarchy: MemoryHierarchy) -> str:
-    """The path of this process in the hierarchy, from /proc/self/cgroup."""
-    for line in Path("/proc/self/cgroup").read_text().splitlines():
-        _, controllers, path = line.split(":", 2)
-        if ("memory" in controllers.split(",")) if hierarchy.version == 1 else not controllers:
-            return path
-    raise LookupError("/proc/self/cgroup")
+WAYS: Final = (
+    Way("otel-oom, HTTP, spool", "http/protobuf", _AGENT, has_spool=True),
+    Way("otel-oom, HTTP, no spool", "http/protobuf", _AGENT),
+    Way("SDK Simple, HTTP", "http/protobuf", (*_STOCK, "simple", "http")),
+    Way("SDK Batch, HTTP", "http/protobuf", (*_STOCK, "batch", "http")),
+    Way("otel-oom, gRPC, spool", "grpc", _AGENT, has_spool=True),
+    Way("otel-oom, gRPC, no spool", "grpc", _AGENT),
+    Way("SDK Simple, gRPC", "grpc", (*_STOCK, "simple", "grpc")),
+)
 
 
 @contextmanager
-def agent(
-    endpoint: str, spool: str, moments: Moments, memory_states: MemoryStates | None = None
-) -> Iterator[Callable[[], None]]:
-    """An agent that reads a recording. As beside a real kernel it reads the counter, which has each kill."""
-    feed = RecordedLog()
-    played = 0
+def ended(command: list[str], **settings: str) -> Iterator[None]:
+    """A process that is killed when the context ends."""
+    with subprocess.Popen(  # noqa: S603 ours
+        command, cwd=_ROOT, env=os.environ | settings, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
+        try:
+            yield
+        finally:
+            process.kill()
 
-    def kernel_kills() -> int:
-        assert procfs.oom_kills() is not None
-        return played
 
-    def play() -> None:
-        nonlocal played
-        played += 1
-        feed.play()
+def inside(cgroup: Sandbox, *command: str) -> list[str]:
+    """The command of a process that joins the cgroup before it starts: pages count where they were first touched."""
+    return ["sh", "-c", 'echo 0 >"$0" && exec "$@"', str(cgroup.processes), *command]
 
-    made = start.prepare(
-        load_config({"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint}, spool=spool),
-        source=feed,
-        kernel_kills=kernel_kills,
-        memory_states=memory_states,
-    )
-    put, saved = made.spool.put, made.spool.saved
 
-    def note_emitted(events: Sequence[Event], checkpoint: Checkpoint | None = None) -> None:
-        if events:
-            moments.emitted = time.perf_counter()
-        put(events, checkpoint)
-
-    def note_written(commit: Commit) -> None:
-        saved(commit)
-        moments.written.append(time.perf_counter())
-
-    made.spool.put = note_emitted  # type: ignore[method-assign]
-    made.spool.saved = note_written  # type: ignore[method-assign]
-    thread = threading.Thread(target=made.run)
-    thread.start()
+@contextmanager
+def running(way: Way, cgroup: Sandbox, receiver: OtlpReceiver, directory: Path) -> Iterator[int]:
+    """The way, once it watches the log; yields its pid. Raises: RuntimeError with its output."""
+    settings = environment(**receiver.settings, OTEL_EXPORTER_OTLP_INSECURE="true")
+    if way.has_spool:
+        settings["OTEL_OOM_SPOOL"] = str(directory / "spool")
+    output = directory / "output"
+    with output.open("wb") as file:
+        command = inside(cgroup, sys.executable, *way.arguments)
+        process = subprocess.Popen(command, cwd=_ROOT, env=settings, stdout=file, stderr=file)  # noqa: S603 ours
     try:
-        yield play
+        eventually(lambda: "watching" in output.read_text() or process.poll() is not None, within_s=60.0)
+        if "watching" not in output.read_text():
+            raise RuntimeError(f"{way.name} does not watch: {output.read_text()[-500:]}")
+        yield process.pid
     finally:
-        made.stop()
-        thread.join()
+        process.kill()
+        process.wait()
 
 
-def main(records: int) -> None:
-    """Measure and print."""
-    moments = {_WITH: Moments(), _WITHOUT: Moments(), _STATE: Moments()}
-    hierarchy = mounts_of_this_process().memory
-    states = OwnCgroup(hierarchy) if hierarchy else None
+def one_kill(victims: Sandbox, receiver: OtlpReceiver, number: int) -> float:
+    """Milliseconds from the kill line of a new kill to its record at the receiver. Raises: TimeoutError."""
+    comm = f"l{os.getpid() % 100_000:05}-{number}"
+
+    def has_it(request: Request) -> bool:
+        return any(f"{comm}" in str(record.body) for record in request.log_records)
+
+    def arrived_s() -> float | None:
+        return next((one.arrived_s for one in receiver.of("logs") if has_it(one)), None)
+
+    with KernelLog() as log:
+        mark = f"otel-oom benchmark: {comm}"
+        written_s = write(mark)
+        real_kills.kill(victims, mib=32, comm=comm.encode())
+        ended_s = receiver.wait(arrived_s, within_s=30.0)
+        records = log.read()
+    assert ended_s
+    marked_us = next(one.timestamp_us for one in records if one.text == mark)
+    killed_us = next(one.timestamp_us for one in records if one.is_kill and f"({comm})" in one.text)
+    receiver.requests.clear()
+    return (ended_s - written_s) * 1e3 - (killed_us - marked_us) / 1e3
+
+
+def write(line: str) -> float:
+    """Write a line into the kernel log as user space; returns the monotonic second."""
+    log = os.open("/dev/kmsg", os.O_WRONLY)
+    try:
+        before_s = time.monotonic()
+        os.write(log, f"<14>{line}\n".encode())
+        return (before_s + time.monotonic()) / 2
+    finally:
+        os.close(log)
+
+
+def conditions(cgroup: Sandbox, file: Path) -> dict[str, Callable[[], AbstractContextManager[None]]]:
+    """What else the machine does, by name."""
+    flood = [sys.executable, "tests/disk/log_flood.py", "flood", str(_LINES_PER_S), "600"]
+    reader = inside(cgroup, sys.executable, "-c", _READER, str(file))
+    return {
+        "idle": nullcontext,
+        "flood of the kernel log": lambda: ended(flood),
+        "memory pressure": lambda: ended(reader),
+    }
+
+
+def run(measure: Measure) -> None:
+    """Measure."""
+    took_ms: dict[tuple[str, str], list[float]] = defaultdict(list)
+    number = 0
     with ExitStack() as stack:
-        receiver = stack.enter_context(Receiver())
-        endpoint = f"{receiver.endpoint}/v1/logs"
-        directory = stack.enter_context(tempfile.TemporaryDirectory())
-        ways = {
-            _WITH: stack.enter_context(agent(receiver.endpoint, directory, moments[_WITH])),
-            _WITHOUT: stack.enter_context(agent(receiver.endpoint, "none", moments[_WITHOUT])),
-        }
-        if states is not None:
-            ways[_STATE] = stack.enter_context(agent(receiver.endpoint, "none", moments[_STATE], states))
-        ways[_SIMPLE] = stock(SimpleLogRecordProcessor(OTLPLogExporter(endpoint=endpoint)))
-        ways["BatchLogRecordProcessor"] = stock(BatchLogRecordProcessor(OTLPLogExporter(endpoint=endpoint)))
-        took_ms: dict[str, list[float]] = {}
-        durable_ms: list[float] = []
-        for turn in range(records + 5):
-            for way, go in ways.items():
-                moment = moments.get(way, Moments())
-                moment.written.clear()
-                began = time.perf_counter()
-                go()
-                receiver.logs.get(timeout=10)
-                ended = time.perf_counter()
-                time.sleep(0.12)  # past the commit and the counter, as one kill among others of a day
-                if turn < 5:
-                    continue  # the first ones pay for connections
-                took_ms.setdefault(way, []).append((ended - (moment.emitted or began)) * 1e3)
-                if moment.emitted:
-                    took_ms.setdefault(f"{way}, from the kill line", []).append((ended - began) * 1e3)
-                durable_ms += [(moment.written[0] - began) * 1e3] if moment.written else []
-    print(f"{records} records each, one at a time, OTLP/HTTP to a receiver in the same process: emit to receipt\n")
-    print(f"{'':<68}{'p50 ms':>8}{'p99 ms':>8}{'p50 ratio':>11}{'p99 ratio':>11}")
-    simple = _p50_p99(took_ms[_SIMPLE])
-    for way, samples in took_ms.items():
-        p50, p99 = _p50_p99(samples)
-        print(f"{way:<68}{p50:>8.2f}{p99:>8.2f}{p50 / simple[0]:>11.2f}{p99 / simple[1]:>11.2f}")
-    if states is not None:
-        for ending in ("", ", from the kill line"):
-            p50, p99 = _p50_p99(took_ms[_STATE + ending])
-            p50_without, p99_without = _p50_p99(took_ms[_WITHOUT + ending])
-            print(f"the cgroup's state{ending}: {p50 / p50_without:.2f} of p50, {p99 / p99_without:.2f} of p99")
-        print("its look alone, processor time: p50 {:.2f} ms, p99 {:.2f} ms".format(*_p50_p99(states.took_ms)))
-    print(f"\non disk after: p50 {statistics.median(durable_ms):.1f} ms, at most {max(durable_ms):.1f} ms")
-
-
-def _p50_p99(samples: list[float]) -> tuple[float, float]:
-    return statistics.median(samples), statistics.quantiles(samples, n=100)[98]
+        top = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        file = top / "file"
+        file.write_bytes(bytes(_FILE_MIB << 20))
+        victims = stack.enter_context(Sandbox(f"otel-oom-bench-{os.getpid()}", 8))
+        for turn in range(measure.repeats):
+            for way in WAYS[:3] if measure.is_short else WAYS:
+                with (
+                    tempfile.TemporaryDirectory(dir=top) as directory,
+                    OtlpReceiver(way.protocol) as receiver,
+                    Sandbox(f"otel-oom-bench-{os.getpid()}-way", _LIMIT_MIB) as cgroup,
+                    running(way, cgroup, receiver, Path(directory)),
+                ):
+                    one_kill(victims, receiver, number := number + 1)
+                    for name, condition in conditions(cgroup, file).items():
+                        with condition():
+                            time.sleep(_PAUSE_S)
+                            for _ in range(1 if measure.is_short else _KILLS):
+                                time.sleep(_PAUSE_S)
+                                took_ms[name, way.name].append(one_kill(victims, receiver, number := number + 1))
+            progress(f"round {turn + 1} of {measure.repeats}")
+    for (name, way_name), values in took_ms.items():
+        measure.add(name, way_name, QUANTITY, "ms", values)
+    measure.notes.append("SDK Simple and Batch: a plain reader of /dev/kmsg, and the SDK's processor and exporter.")
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 200)
+    program("latency", "Delay of a record", run)

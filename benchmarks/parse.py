@@ -52,8 +52,8 @@ STATISTICS = (
 _RUNS = 5
 
 
-def report(number: int) -> Iterator[str]:
-    """The lines of one report of 6.1: the machine's or a container's, with a table of 12 tasks."""
+def report(number: int, tasks: int = 12) -> Iterator[str]:
+    """The lines of one report of 6.1: the machine's or a container's, with a table of so many tasks."""
     pid = 1000 + number
     cgroup = f"/kubepods.slice/kubepods-burstable.slice/cri-containerd-{number:064x}.scope"
     yield "java invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0, oom_score_adj=969"
@@ -66,8 +66,9 @@ def report(number: int) -> Iterator[str]:
     yield from (f"{name} {12345 * place}" for place, name in enumerate(STATISTICS))
     yield "Tasks state (memory values in pages):"
     yield "[  pid  ]   uid  tgid total_vm      rss pgtables_bytes swapents oom_score_adj name"
-    for task in range(12):
-        yield f"[{pid + task:7}]     0 {pid + task:5} {9000 - task:8} {8000 - task * 7:8} {65536:8} {0:8} {969:13} java"
+    for task in range(tasks):
+        pages = max(9000 - task, 1)
+        yield f"[{pid + task:7}]     0 {pid + task:5} {pages:8} {pages - pages // 9:8} {65536:8} {0:8} {969:13} java"
     yield (
         f"oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,mems_allowed=0,oom_memcg={cgroup},"
         f"task_memcg={cgroup},task=java,pid={pid},uid=0"

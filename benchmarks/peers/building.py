@@ -78,7 +78,7 @@ def _build(target: Path) -> None:
     sys.stderr.write(f"building the peers into {target}, once: half a minute\n")
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as directory:
-        _go(go, "build", "-trimpath", "-o", f"{directory}/built/", "./cadvisor", "./npd")
+        _go(go, "build", "-trimpath", "-o", f"{directory}/built/", "./cadvisor", "./npd", "./kmsgparser")
         module = _go(go, "list", "-m", "-f", "{{.Dir}}", _NPD).strip()
         built = Path(directory, "built")
         shutil.copyfile(Path(module) / _RULES, built / _RULES.name)

@@ -102,6 +102,12 @@ def ours(capture: Path) -> Iterator[Report]:
             yield Report(kill.record.sequence, kill.pid, kill.comm, kill.cgroup)
 
 
+def victim_of(message: str) -> tuple[int | None, str | None]:
+    """The pid and the name in the text of an event of node-problem-detector; None: it has none."""
+    line = _MESSAGE.search(message)
+    return (int(line[1]), text_escapes.printable(line[2])) if line else (None, None)
+
+
 def theirs(answers: list[dict[str, Any]]) -> Callable[[Path], Iterator[Report]]:
     """What a peer printed, by capture."""
 
@@ -110,8 +116,7 @@ def theirs(answers: list[dict[str, Any]]) -> Callable[[Path], Iterator[Report]]:
             if one["file"] != str(capture):
                 continue
             if "message" in one:
-                line = _MESSAGE.search(one["message"])
-                yield Report(one["sequence"], line and int(line[1]), line and text_escapes.printable(line[2]))
+                yield Report(one["sequence"], *victim_of(one["message"]))
             else:
                 yield Report(
                     one["sequence"],

@@ -61,6 +61,7 @@ examples:
 
 _CHECK_EPILOG: Final = """\
 examples:
+  OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 otel-oom check
   otel-oom check --live
   docker exec NAME otel-oom check --live
 """
@@ -127,13 +128,18 @@ def parser() -> argparse.ArgumentParser:
 
     check = add(
         "check",
-        "say whether a running agent reads the kernel log (--live)",
-        "Asks the running agent that has these settings whether it reads the kernel log, and exits with 1 if it does"
-        " not. Give it the flags and the environment of `otel-oom run`.",
+        "check what `run` needs on this machine, or ask the running agent whether it is alive (--live)",
+        "Checks each thing that `otel-oom run` needs, also with an empty export to the collector, and exits with 1 if"
+        " one of them is missing. Give it the flags and the environment of `otel-oom run`. A running agent is not"
+        " disturbed.",
         _CHECK_EPILOG,
-        usage="otel-oom check --live [--output {text,json}] [flags of run]",  # its own would list all of them
+        usage="otel-oom check [--live] [--output {text,json}] [flags of run]",  # its own would list all of them
     )
-    check.add_argument("--live", action="store_true", required=True, help="ask the running agent, for health checks")
+    check.add_argument(
+        "--live",
+        action="store_true",
+        help="only ask the running agent whether it reads the kernel log: for health checks, which run often",
+    )
     check.add_argument(
         "--output", choices=("text", "json"), default="text", help="json: one object, for programs (default: text)"
     )

@@ -1,8 +1,8 @@
 """Runs one command and turns its errors into an exit code.
 
 Exit codes (sysexits(3) where it has a fitting one): 0 success (`run`: stopped on request; `parse`: all inputs were
-read, with or without a kill), 1 `check`: no live agent, `demo`: nothing arrived, `parse --fail-if-none`: no kill, 2
-wrong usage, 66 `parse`: an input cannot be read, 69 no kernel log device, 70 a bug, 71 a limit of the process is too
+read, with or without a kill), 1 `check`: a check has failed, `demo`: nothing arrived, `parse --fail-if-none`: no kill,
+2 wrong usage, 66 `parse`: an input cannot be read, 69 no kernel log device, 70 a bug, 71 a limit of the process is too
 small, 73 `--spool-required`: the spool cannot be opened, 74 stdout cannot be written, 75 another agent uses the spool,
 77 no permission to read the device, 130 interrupted.
 """
@@ -126,6 +126,10 @@ def _help(_: argparse.Namespace) -> int:
 def _check(options: argparse.Namespace) -> int:
     from otel_oom.check import command
 
+    if not options.live:
+        from otel_oom.cli.sdk_warnings import replace_sdk_warnings
+
+        replace_sdk_warnings()  # before the import of the SDK
     return command.run(options)
 
 

@@ -51,6 +51,28 @@ def test_a_check_tells_a_reading_agent_from_one_that_hangs_or_is_gone(tmp_path: 
         assert (code, found["problem"]) == (1, f"no agent with the spool {spool} runs here")
 
 
+def test_a_whole_check_does_not_disturb_a_running_agent(tmp_path: Path) -> None:
+    require_device()
+    with AgentProcess(tmp_path, NOWHERE) as agent:
+        spool = tmp_path / "spool"
+        eventually(lambda: len(list(spool.iterdir())) > 1, within_s=60)
+        changed_ns = spool.stat().st_mtime_ns
+        done = subprocess.run(
+            [sys.executable, "-m", "otel_oom", "check", "--output", "json", "--spool", str(spool)],
+            env=environment(**NOWHERE),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout
+        texts = {one["name"]: one["text"] for one in json.loads(done.stdout)["checks"]}
+        assert texts["kernel log"] == "/dev/kmsg can be read"
+        assert texts["spool"] == f"{spool} is used by process {agent.process.pid}, and was not written by this check"
+        assert spool.stat().st_mtime_ns == changed_ns
+        assert check(str(spool)) == (0, {"live": True, "pid": agent.process.pid})
+
+
 def test_it_finds_an_agent_in_another_mount_namespace_by_its_lock(tmp_path: Path) -> None:
     require_device()
     apart = ("unshare", "--mount")

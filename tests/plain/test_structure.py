@@ -45,7 +45,9 @@ MAY_IMPORT = {
     },
     "parse": {"errors", "kernel", "printable_text", "schema", "telemetry"},
     "demo": {"agent", "config", "errors", "kernel", "printable_text", "schema"},
-    "check": {"config", "liveness", "printable_text", "spool"},
+    "check": {
+        *("cgroupfs", "config", "errors", "kernel", "liveness", "machine", "otlp", "printable_text", "spool"),
+    },
     "cli": {
         *("agent", "check", "config", "demo", "errors", "liveness", "machine", "parse", "printable_text", "schema"),
     },
@@ -171,6 +173,7 @@ def test_what_is_written_to_a_terminal_is_printable() -> None:
     }
     assert writers == {
         "check.live",
+        "check.preconditions",
         "cli.arguments",  # the help, which is our own text: a usage error is a log line
         "cli.main",  # the schema, which is our own text, and hands stderr to `cli.log_output`
         "demo.command",
@@ -179,7 +182,7 @@ def test_what_is_written_to_a_terminal_is_printable() -> None:
         "parse.command",
         "parse.input_files",  # the bar, which is made of numbers
     }
-    rule = {"check.live", "cli.log_output", "demo.command", "parse.json_output", "parse.text_layout"}
+    rule = {"check.live", "check.output", "cli.log_output", "demo.command", "parse.json_output", "parse.text_layout"}
     assert {module for module in rule if "printable_text" not in own(module)} == set()
 
 

@@ -38,7 +38,7 @@ def tables() -> str:
     for group, members in groupby(figures(), key=lambda one: one.group):
         rows = [f"| {one.what} | {one.figure} | {one.date} | {_command(one.command)} |" for one in members]
         parts.append(
-            "\n".join([f"## {group}\n", "| what | figure | date | command |", "| --- | --- | --- | --- |", *rows])
+            "\n".join([f"### {group}\n", "| what | figure | date | command |", "| --- | --- | --- | --- |", *rows])
         )
     return "\n\n".join(parts)
 

@@ -1,4 +1,5 @@
 // What cAdvisor's oomparser makes of captures of /dev/kmsg: `cadvisor FILE…` prints a JSON line for each kill.
+// Without a file it watches the device until it is ended.
 //
 // The parser is cAdvisor's own, as the kubelet uses it; only where it reads from is ours.
 package main
@@ -32,6 +33,9 @@ var end = []string{
 
 func main() {
 	answers := json.NewEncoder(os.Stdout)
+	if len(os.Args) == 1 {
+		watch(answers)
+	}
 	for _, path := range os.Args[1:] {
 		parser, last, err := capture.Open(path, end...)
 		if err != nil {
@@ -49,6 +53,21 @@ func main() {
 			if err := answers.Encode(kill{path, sequence, instance.Pid, instance.ProcessName, instance.ContainerName}); err != nil {
 				log.Fatal(err)
 			}
+		}
+	}
+}
+
+// watch prints what the parser makes of the device: it reads the ring from its oldest record, and then what is new.
+func watch(answers *json.Encoder) {
+	oomParser, err := oomparser.New()
+	if err != nil {
+		log.Fatal(err)
+	}
+	found := make(chan *oomparser.OomInstance, 1)
+	go oomParser.StreamOoms(found)
+	for instance := range found {
+		if err := answers.Encode(kill{"/dev/kmsg", 0, instance.Pid, instance.ProcessName, instance.ContainerName}); err != nil {
+			log.Fatal(err)
 		}
 	}
 }

@@ -1,5 +1,5 @@
 // What node-problem-detector makes of captures of /dev/kmsg: `npd CONFIG FILE…` prints a JSON line for each event with
-// the reason OOMKilling.
+// the reason OOMKilling. Without a file it watches the device until it is ended.
 //
 // Its system log monitor is its own, with the kmsg watcher, the line buffer and the rules of the configuration file that
 // it ships (config/kernel-monitor.json); only where the watcher reads from is ours.
@@ -32,6 +32,9 @@ func main() {
 	quiet()
 	config := os.Args[1]
 	answers := json.NewEncoder(os.Stdout)
+	if len(os.Args) == 2 {
+		watch(config, answers)
+	}
 	for _, path := range os.Args[2:] {
 		parser, last, err := capture.Open(path, end)
 		if err != nil {
@@ -58,6 +61,24 @@ func main() {
 			}
 		}
 		monitor.Stop()
+	}
+}
+
+// watch prints the events of the device: the watcher reads all records of the last five minutes, and then what is new.
+func watch(config string, answers *json.Encoder) {
+	statuses, err := systemlogmonitor.NewLogMonitorOrDie(config).Start()
+	if err != nil {
+		log.Fatal(err)
+	}
+	for status := range statuses {
+		for _, one := range status.Events {
+			if one.Reason != "OOMKilling" {
+				continue
+			}
+			if err := answers.Encode(event{"/dev/kmsg", 0, one.Message}); err != nil {
+				log.Fatal(err)
+			}
+		}
 	}
 }
 

@@ -24,6 +24,7 @@ SYSTEM = {
     "git": {"clone"},
     "grep": set(),
     "journalctl": set(),
+    "kubectl": {"apply", "create", "delete", "kustomize", "logs", "rollout"},
     "ln": set(),
     "otelcol-contrib": set(),
     "podman": {"build"},

@@ -8,6 +8,7 @@ import pytest
 from support import figures
 from support.documents import README, ROOT, prose
 
+from benchmarks import readme_table, report
 from otel_oom.demo.kill_sandbox import LIMIT_MIB
 from otel_oom.machine.clock_jumps import MIN_JUMP_NS
 from otel_oom.machine.fork_detection import IDENTITY_READ_S
@@ -16,11 +17,21 @@ from otel_oom.spool.event_queue import MAX_BYTES, MAX_EVENTS
 MEASURED = re.compile(r"\d[\d.,]*(?: or \d+)? (?:MiB|ms|% of a core|of \d+)")
 
 
-def test_the_figures_of_the_readme_are_measured() -> None:
-    known = {one.figure for one in figures.figures()} | {f"{LIMIT_MIB} MiB"}
-    found = MEASURED.findall(prose(README.read_text()))
-    assert len(found) >= 6
-    assert set(found) - known == set()
+def test_the_readme_has_no_measured_figure_but_those_of_the_results() -> None:
+    """`test_generated.py` compares the generated table with the results."""
+    text = README.read_text()
+    (table,) = re.findall(r"<!-- generated: performance -->\n(.*?)<!-- end -->", text, re.DOTALL)
+    assert len(re.findall(r"\| \d", table)) >= 20
+    assert 3 <= len(table.splitlines()) - 2 <= readme_table.MAX_ROWS
+    assert set(MEASURED.findall(prose(text.replace(table, "")))) == {f"{LIMIT_MIB} MiB"}
+
+
+def test_the_results_in_the_repository_are_whole() -> None:
+    """Not of `--short`; each row of README has its figure."""
+    found = report.results()
+    assert set(found) == set(report.MEASURES)
+    assert [name for name, result in found.items() if result.about["is_short"]] == []
+    assert {row.measure for row in readme_table.ROWS} <= set(found)
 
 
 def test_each_figure_says_when_and_how_it_was_measured() -> None:

@@ -14,6 +14,7 @@ from support.documents import DOCUMENTS, ROOT, name, region
 from support.fault_table import stderr_table, table
 from support.spool_faults import table as spool_faults
 
+from benchmarks import readme_table, report
 from otel_oom import schema
 from otel_oom.config import settings_tables
 from otel_oom.schema import render
@@ -36,6 +37,7 @@ GENERATED: dict[str, tuple[str, Callable[[], str]]] = {
     "causes": ("docs/parse.md", reason_table.TABLES["causes"]),
     "additions": ("docs/parse.md", reason_table.TABLES["additions"]),
     "figures": ("docs/performance.md", figures.tables),
+    "performance": ("README.md", lambda: "\n".join(readme_table.table(report.results()))),
 }
 
 
@@ -54,6 +56,14 @@ def test_generated_tables_are_up_to_date(part: str) -> None:
     elif expected != text:
         pytest.fail(f"the part `{part}` of {file} is out of date: run `make tables`", pytrace=False)
     assert region(part).search(text), f"{file} has no place for the part `{part}`"
+
+
+def test_the_page_of_results_is_up_to_date() -> None:
+    expected = report.page(report.results())
+    if os.environ.get("OTEL_OOM_TABLES") == "write":
+        report.PAGE.write_text(expected)
+    elif expected != report.PAGE.read_text():
+        pytest.fail("benchmarks/RESULTS.md is out of date: run `make tables`", pytrace=False)
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=name)
