@@ -111,7 +111,6 @@ def test_a_kill_in_a_container_has_the_id_that_the_runtime_says(
     assert "memory is not locked" not in said
     assert "namespace" not in said
     assert "without the state of their cgroup" not in said
-    print(f"resident memory of the agent: {resident_kib(podman, agent)} KiB")  # noqa: T201 for the record
 
 
 def resident_kib(podman: Podman, container: str) -> int:
@@ -203,6 +202,9 @@ def test_an_agent_that_stops_in_a_container_ends_within_three_seconds(
     image: str, podman: Podman, receiver: OtlpReceiver, machine_id: Path, volume: str
 ) -> None:
     agent = watching(podman, image, *options(receiver.settings, machine_id=machine_id, volume=volume))
+    receiver.exports(1)
+    assert resident_kib(podman, agent) < 48 << 10, "less than half of the limit of 128 MiB that the page names"
+    assert podman("exec", agent, "otel-oom", "check", "--live").stdout.startswith("alive: pid ")
     began_s = time.monotonic()
     podman("stop", "--time=60", agent)
     assert time.monotonic() - began_s < 20
