@@ -1,7 +1,8 @@
 # Everything on a machine with Python >= 3.10 (venv) and make. Each target sets up .venv by itself. `make help` lists them.
 #
 # The levels of tests need: kernel: root, /dev/kmsg, a memory cgroup, cc; collector: Go (builds a Collector once) or an
-# otelcol-contrib on PATH, promtool; vm: QEMU, busybox-static, cpio, and apt of Debian 12, which has the guests' kernels.
+# otelcol-contrib on PATH, promtool; container: podman, buildah, runc, mmdebstrap; vm: QEMU, busybox-static, cpio,
+# and apt of Debian 12, which has the guests' kernels.
 # OTEL_OOM_REQUIRE=all turns a skipped test into a failure. WORKERS: processes of the levels that run in several ones.
 
 PYTHON ?= python3
@@ -12,7 +13,7 @@ WORKERS ?= auto
 # Levels that only compute: one process for each core.
 COMPUTING := plain fuzz
 # Levels that share this kernel, its log and its counter: one test after another.
-SHARING := kernel crash faults disk collector packaging
+SHARING := kernel crash faults disk collector packaging container
 SOURCES := pyproject.toml README.md $(shell find otel_oom -type f -not -name '*.pyc')
 
 .PHONY: demo help test test-computing test-sharing test-vm plain check lint types coverage collector tables docs lock crash storms outage peers fuzz mutants bench clean FORCE
@@ -60,7 +61,7 @@ collector: $(VENV)/test.stamp
 	-@$(BIN)/python tests/collector/otelcol.py
 
 tables: $(VENV)/test.stamp ## write the generated tables of docs/ and deploy/weaver (from the code and from benchmarks/results)
-	OTEL_OOM_TABLES=write $(BIN)/python -m pytest -q tests/plain/docs/test_generated.py tests/plain/docs/test_weaver_registry.py
+	OTEL_OOM_TABLES=write $(BIN)/python -m pytest -q tests/plain/docs/test_generated.py tests/plain/docs/test_weaver_registry.py tests/plain/test_kubernetes_manifests.py
 
 # The versions that images and packages install, each with the hashes of its files: one file for every Python and platform.
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --custom-compile-command 'make lock'

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from otel_oom import __version__, schema
+from otel_oom import __version__, schema, surroundings
 from otel_oom.agent import warm_up
 from otel_oom.agent.event_builder import EventBuilder
 from otel_oom.agent.kill_log import KillLog
@@ -213,13 +213,11 @@ def _prepare(
     for line in trace_lines:
         log.info("%s", line)
     if not point.sees_host_pids:
-        log.warning(
-            "not in the initial pid namespace: events come without executable and parent (docker run --pid=host)"
-        )
+        remedy = surroundings.PID_NAMESPACE.here()
+        log.warning("not in the initial pid namespace: events come without executable and parent (%s)", remedy)
     if not has_host_cgroups:
-        log.warning(
-            "not in the initial cgroup namespace: kills without a report have no cgroup (docker run --cgroupns=host)"
-        )
+        remedy = surroundings.CGROUP_NAMESPACE.here()
+        log.warning("not in the initial cgroup namespace: kills without a report have no cgroup (%s)", remedy)
     return ReadyAgent(agent, sender, spool, health, writer, source.wake_fd)
 
 

@@ -26,9 +26,11 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
-from otel_oom.errors import NoDeviceError, NoPermissionError
+from otel_oom import surroundings
+from otel_oom.errors import NoDeviceError
 from otel_oom.kernel.kmsg_record import sequence_of
 from otel_oom.kernel.log_source import Asked, Clock, Closed, Item, Lost, Reading, Skipped
+from otel_oom.kernel.refused_open import permission_error
 
 RECORD_BYTES: Final = 8192  # CONSOLE_EXT_LOG_MAX: the longest record that any kernel formats
 _MAX_SKIPPED: Final = 1_000  # in a flood that never ends, the caller has its turn after each thousand
@@ -89,16 +91,10 @@ class Device:
                 self._skip_to_end()
         except PermissionError as error:
             self._close_device()
-            raise NoPermissionError(
-                f"no permission to read {self._path}",
-                "run as root, or give the process CAP_SYSLOG (kernel.dmesg_restrict=1) and read access to the device",
-            ) from error
+            raise permission_error(self._path, error) from error
         except OSError as error:
             self._close_device()
-            raise NoDeviceError(
-                f"cannot open {self._path}: {error.strerror}",
-                "docker run --device=/dev/kmsg gives it to a container; OTEL_OOM_DEVICE or --device names another path",
-            ) from error
+            raise NoDeviceError(f"cannot open {self._path}: {error.strerror}", surroundings.NO_DEVICE.here()) from error
         self._poll.register(self._fd, select.POLLIN)
 
     def read(self, words: Sequence[bytes] = ()) -> Reading:  # noqa: D102 see Source

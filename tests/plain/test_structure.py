@@ -19,19 +19,20 @@ MAX_LINES = 250
 
 #: package or module -> packages and modules that it may import besides its own. Data flows from top to bottom.
 MAY_IMPORT = {
-    "errors": set(),
+    "surroundings": set(),
+    "errors": {"surroundings"},
     "uuid5": set(),
     "printable_text": set(),
     "rate_limited_log": {"printable_text"},
     "schema": set(),
     "totals": {"uuid5"},
-    "kernel": {"errors", "printable_text", "schema", "uuid5"},
-    "cgroupfs": {"kernel", "schema"},
+    "kernel": {"errors", "printable_text", "schema", "surroundings", "uuid5"},
+    "cgroupfs": {"kernel", "schema", "surroundings"},
     "victim_trace": {"cgroupfs", "kernel"},
     "telemetry": {"kernel", "printable_text", "schema", "totals"},
     "config": {"errors", "printable_text", "schema"},
     "health": {"kernel", "rate_limited_log", "schema", "totals"},
-    "machine": {"errors", "kernel", "schema", "totals", "uuid5"},
+    "machine": {"errors", "kernel", "schema", "surroundings", "totals", "uuid5"},
     "spool": {"health", "schema", "telemetry", "totals"},
     "liveness": {"spool"},
     "otlp": {
@@ -40,7 +41,7 @@ MAY_IMPORT = {
     },
     "agent": {
         *("config", "errors", "health", "kernel", "machine", "otlp", "schema", "spool", "telemetry", "totals"),
-        *("cgroupfs", "victim_trace"),
+        *("cgroupfs", "surroundings", "victim_trace"),
     },
     "parse": {"errors", "kernel", "printable_text", "schema", "telemetry"},
     "demo": {"agent", "config", "errors", "kernel", "printable_text", "schema"},
@@ -55,7 +56,7 @@ MAY_IMPORT = {
 
 #: modules that talk to the world without saying so in their names
 WORLD = {"os", "time", "logging", "socket", "sys", "pathlib", "subprocess", "threading", "opentelemetry", "psutil"}
-KERNEL_WITH_IO = {"kernel.device", "kernel.recorded_log"}
+KERNEL_WITH_IO = {"kernel.device", "kernel.recorded_log", "kernel.refused_open"}
 
 
 def imported(module: str) -> set[str]:

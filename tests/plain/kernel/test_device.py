@@ -279,7 +279,7 @@ def test_opened_again_before_the_first_record_it_starts_at_the_end(world: World)
     ("error", "kind", "line"),
     [
         (
-            PermissionError(errno.EPERM, "Operation not permitted"),
+            PermissionError(errno.EACCES, "Permission denied"),
             NoPermissionError,
             "no permission to read /dev/kmsg; ",
         ),

@@ -64,7 +64,7 @@ def test_an_agent_that_hangs(tmp_path: Path) -> None:
         answering.close()
 
 
-@pytest.mark.parametrize("lock_pid", [None, "4194305", str(os.getpid())])
+@pytest.mark.parametrize("lock_pid", [None, "4194305", str(os.getpid())], ids=["none", "gone", "another"])
 def test_no_agent(lock_pid: str | None, tmp_path: Path) -> None:
     found = ask(tmp_path, lambda: lock_pid, timeout_s=WITHIN_S)
     assert found.problem == f"no agent with the spool {tmp_path} runs here"
