@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
+from otel_oom.agent.comparison_times import ComparisonTimes
 from otel_oom.agent.device_reopening import reopen
 from otel_oom.agent.event_builder import EventBuilder
 from otel_oom.agent.kill_log import KillLog
@@ -22,7 +23,6 @@ from otel_oom.agent.late_spool import read_missed
 from otel_oom.agent.log_opening import OpenLog
 from otel_oom.agent.read_batch import BurstEnd, Drained, More, ReadBatch
 from otel_oom.agent.reader import Reader
-from otel_oom.agent.reconciliation import MIN_SURPLUS_AGE_S
 from otel_oom.agent.trace_opening import NO_TRACE, Trace
 from otel_oom.health import Health
 from otel_oom.kernel.log_source import Clock, Closed, Source
@@ -34,7 +34,6 @@ from otel_oom.spool.spool import Spool
 from otel_oom.telemetry import other_events
 from otel_oom.telemetry.event import Event
 
-_COMPARE_S: Final = MIN_SURPLUS_AGE_S
 _AFTER_BUG_S: Final = 0.1
 _LAST_READS_S: Final = 0.5
 
@@ -80,7 +79,7 @@ class Agent:
         self._trace = trace
         self._clocks = ClockJumps(wall_ns, time.monotonic_ns)
         self._is_backlog = reads_backlog
-        self._compare_due_s = 0.0
+        self._comparisons = ComparisonTimes(health.records, self._reconciliation)
         self._is_stopped = False
         # For the next `_publish`.
         self._surpluses: list[int] = []
@@ -92,7 +91,7 @@ class Agent:
         end: BurstEnd = More()
         while isinstance(end, More):
             end = self._read()
-            self._pass_on(time.monotonic(), is_check_due=not isinstance(end, More))
+            self._pass_on(time.monotonic(), is_drained=not isinstance(end, More))
         self._is_backlog = False
         self._spool.begin(self._spool.checkpoint)
 
@@ -122,16 +121,15 @@ class Agent:
             self._health.clock_jumped(jumped_s)
         end = self._read()
         is_drained = not isinstance(end, More)
-        is_check_due = is_drained and now_s >= self._compare_due_s
         counted = None
-        if is_check_due:
-            self._compare_due_s = now_s + _COMPARE_S
+        if is_drained and now_s >= self._comparisons.due_s:
+            self._comparisons.begin(now_s)
             counted = self._kernel_kills()
             if isinstance(end, Drained):  # a device that closed may still have records
                 self._take_lost_kills(counted)
             if counted is not None and (surplus := self._reconciliation.compare(counted, now_s)):
                 self._surpluses.append(surplus)
-        self._pass_on(now_s, is_check_due=is_check_due)
+        self._pass_on(now_s, is_drained=is_drained)
         self._event_builder.look_at_counters(self._reader.kill_lines, counted)
         earlier = self._spool.earlier_checkpoint
         if earlier is not None:
@@ -144,7 +142,8 @@ class Agent:
         if isinstance(end, Closed):
             reopen(self._source, end, self._health, wake_sender=self._spool.wake, is_stopped=lambda: self._is_stopped)
         elif not self._is_stopped:  # in a flood as well, for no time: the wait answers `otel-oom check --live`
-            self._source.wait(self._compare_due_s - time.monotonic() if is_drained else 0)
+            due_s = min(self._comparisons.due_s, self._forks.due_s, self._kill_log.due_s)
+            self._source.wait(due_s - time.monotonic() if is_drained else 0)
 
     def _take_lost_kills(self, counted: int | None) -> None:
         """Take kills whose lines the log lost from the trace. counted: the kernel's counter, read after the log."""
@@ -159,7 +158,7 @@ class Agent:
         try:
             while isinstance(end, More) and time.monotonic() < deadline_s:
                 end = self._read()
-                self._pass_on(time.monotonic(), is_check_due=False)
+                self._pass_on(time.monotonic(), is_drained=False)
         finally:
             self._publish_read()
             self._kill_log.close()
@@ -185,7 +184,7 @@ class Agent:
             self._reconciliation.add_lines(claims if is_confirmed else 0)
         self._is_confirmed = self._reconciliation.confirms_new_lines(counted) and self._is_confirmed
 
-    def _pass_on(self, now_s: float, *, is_check_due: bool) -> None:
+    def _pass_on(self, now_s: float, *, is_drained: bool) -> None:
         """Put what was read into the spool under the identity of that time. After a fork the identity may change."""
         batch = self._publish_read()
         if batch.lost:
@@ -194,7 +193,7 @@ class Agent:
         if is_forked:
             self._health.forked()
             self._spool.wake()
-        if is_check_due or is_forked:
+        if is_drained or is_forked:
             identity = self._forks.changed_identity(self._spool.checkpoint.identity, now_s, is_forked=is_forked)
             if identity is not None:
                 begin = self._spool.change_identity(identity, self._wall_ns())
