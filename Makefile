@@ -1,17 +1,17 @@
 # Everything on a machine with Python >= 3.10 (venv) and make. Each target sets up .venv by itself. `make help` lists them.
 #
 # The levels of tests need: kernel: root, /dev/kmsg, a memory cgroup, cc; collector: Go (builds a Collector once) or an
-# otelcol-contrib on PATH, promtool; vm: QEMU, busybox-static, cpio, and apt of Debian 12, which has the guests' kernels.
+# otelcol-contrib on PATH, promtool; container: podman, buildah, runc, mmdebstrap; vm: QEMU, busybox-static, cpio, and apt of Debian 12, which has the guests' kernels.
 # OTEL_OOM_REQUIRE=all turns a skipped test into a failure.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
-OTHERS := plain fuzz kernel crash faults disk collector packaging
+OTHERS := plain fuzz kernel crash faults disk collector packaging container
 SOURCES := pyproject.toml README.md $(shell find otel_oom -type f -not -name '*.pyc')
 
-.PHONY: demo help test test-vm test-others plain check lint types coverage collector tables docs lock crash storms outage peers fuzz mutants bench clean FORCE
+.PHONY: demo help test test-vm test-others plain check lint types coverage collector tables docs lock crash storms outage peers fuzz mutants bench packages clean FORCE
 
 demo: $(VENV)/demo.stamp ## show one OOM kill and its record; the first run makes .venv (1 to 2 minutes)
 	@$(BIN)/otel-oom demo
@@ -89,6 +89,9 @@ mutants: $(VENV)/mutants.stamp ## change kernel/, spool/ and otlp/ at random and
 bench: $(VENV)/test.stamp ## measure latency and footprint, and those of the SDK's own processors
 	$(BIN)/python benchmarks/latency.py
 	$(BIN)/python benchmarks/footprint.py
+
+packages: $(VENV)/test.stamp ## build the deb and the rpm into dist/, of the locked versions (needs Python 3.11 and Go)
+	$(BIN)/python deploy/packages/build.py dist
 
 clean: ## remove .venv and everything that was built
 	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*

@@ -1,4 +1,4 @@
-"""Builds the packages: `python deploy/packages/build.py OUT [deb|rpm|pex …]`. `make packages` calls it.
+"""Builds the packages: `python deploy/packages/build.py OUT [deb|rpm …]`. `make packages` calls it.
 
 Rules:
 - Everything is locked: the dependencies by deploy/requirements.lock, the build of the wheel by deploy/build.lock.
@@ -41,7 +41,7 @@ def main() -> None:
     """Build the kinds that are named, or all of them."""
     if sys.version_info[:2] != PYTHON:
         sys.exit(f"build.py: needs Python {PYTHON[0]}.{PYTHON[1]}, which the packages depend on; this is {sys.version}")
-    out, kinds = Path(sys.argv[1]).resolve(), sys.argv[2:] or ["deb", "rpm", "pex"]
+    out, kinds = Path(sys.argv[1]).resolve(), sys.argv[2:] or ["deb", "rpm"]
     out.mkdir(parents=True, exist_ok=True)
     epoch_s = _epoch_s()
     os.environ["SOURCE_DATE_EPOCH"] = str(epoch_s)
@@ -49,12 +49,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as directory:
         work = Path(directory)
         wheel = _build_wheel(work)
-        if "pex" in kinds:
-            _build_pex(wheel, out / f"otel-oom-{__version__}.pex", work)
-        packagers = [kind for kind in kinds if kind != "pex"]
-        if packagers:
-            _gather(wheel, work / "stage", epoch_s)
-        for kind in packagers:
+        _gather(wheel, work / "stage", epoch_s)
+        for kind in kinds:
             _pack(kind, work / "stage", out, epoch_s)
 
 
@@ -146,10 +142,6 @@ def _nfpm() -> Path:
     if not (home / "nfpm").exists():
         _run("go", "install", NFPM, GOBIN=str(home))
     return home / "nfpm"
-
-
-def _build_pex(wheel: Path, target: Path, work: Path) -> None:
-    _ = wheel, target, work
 
 
 def _pip(*arguments: str | Path, **variables: str) -> None:

@@ -143,8 +143,9 @@ class Agent:
         service.turned(now_s)  # last: a turn that always fails is no sign of life
         if isinstance(end, Closed):
             reopen(self._source, end, self._health, service, self._spool.wake, is_stopped=lambda: self._is_stopped)
-        elif is_drained and not self._is_stopped:
-            self._source.wait(min(self._compare_due_s - time.monotonic(), service.longest_wait_s))
+        elif not self._is_stopped:  # in a flood as well, for no time: the wait answers `otel-oom check --live`
+            due_s = min(self._compare_due_s - time.monotonic(), service.longest_wait_s)
+            self._source.wait(due_s if is_drained else 0)
 
     def _take_lost_kills(self, counted: int | None) -> None:
         """Take kills whose lines the log lost from the trace. counted: the kernel's counter, read after the log."""

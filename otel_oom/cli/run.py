@@ -62,9 +62,10 @@ def run(arguments: argparse.Namespace, output: LogOutput) -> int:
         log.warning("%s", warning)
     hide_from_sdk(os.environ)  # before the import of the SDK, which reads some of them
     from otel_oom.agent import start
+    from otel_oom.liveness.answering_socket import open_answering_socket
 
     problems.append(memory_protection.lower_oom_score(settings.oom_score_adj))
-    agent = start.prepare(settings, reads_trace=True)
+    agent = start.prepare(settings, reads_trace=True, asked=open_answering_socket(settings.spool))
     problems += [agent.warm_up(), memory_protection.lock_memory()]
     for problem in filter(None, problems):
         log.warning("%s", problem)
@@ -84,15 +85,19 @@ def run(arguments: argparse.Namespace, output: LogOutput) -> int:
         return 0
     # Another thread may receive the signal, or it may come just before the wait for the log: it must end that wait.
     signal.set_wakeup_fd(agent.wake_fd, warn_on_full_buffer=False)
-    log.info("%s", version_line(os.getpid()))
-    log.info("%s", spool_line(_spool_state(settings, agent)))
-    log.info("watching %s; logs go to %s, metrics to %s", settings.device, settings.logs.where, settings.metrics.where)
+    _log_start(settings, agent)
     service.ready(printable_line(f"watching {settings.device}"))
     agent.run(service)
     _log_stop(settings, agent)
     if agent.sender.is_alive():
         _exit_without_cleanup(output)
     return 0
+
+
+def _log_start(settings: Config, agent: ReadyAgent) -> None:
+    log.info("%s", version_line(os.getpid()))
+    log.info("%s", spool_line(_spool_state(settings, agent)))
+    log.info("watching %s; logs go to %s, metrics to %s", settings.device, settings.logs.where, settings.metrics.where)
 
 
 def _log_stop(settings: Config, agent: ReadyAgent) -> None:

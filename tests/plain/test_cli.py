@@ -16,7 +16,7 @@ from otel_oom.config.options import OWN
 from otel_oom.config.standard_variables import STANDARD
 from otel_oom.schema import render
 
-COMMANDS = ("run", "demo", "parse", "schema")
+COMMANDS = ("run", "check", "demo", "parse", "schema")
 
 
 def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:

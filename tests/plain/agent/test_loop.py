@@ -192,3 +192,16 @@ def test_a_turn_that_fails_is_no_sign_of_life(
     assert manager.turns == 0
     agent.stop()
     thread.join(10)
+
+
+def test_a_flood_that_never_ends_still_reaches_the_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`otel-oom check --live` is answered there. The wait has no time then."""
+    rig = Rig()
+    agent = rig.open()
+    waits_s: list[float] = []
+    monkeypatch.setattr(rig.source, "wait", waits_s.append)
+    rig.source.put(*(line("usb 1-1: new device", sequence) for sequence in range(1, 2_500)))
+    for _ in range(3):
+        agent._turn()
+    assert waits_s[:2] == [0, 0]
+    assert waits_s[2] > 0
