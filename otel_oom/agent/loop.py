@@ -29,6 +29,7 @@ from otel_oom.kernel.log_source import Clock, Closed, Source
 from otel_oom.machine.clock_jumps import ClockJumps
 from otel_oom.machine.fork_detection import ForkDetection
 from otel_oom.machine.identity import MachineIdentity
+from otel_oom.machine.service_manager import NO_SERVICE_MANAGER, ServiceManager
 from otel_oom.spool.checkpoint import Checkpoint
 from otel_oom.spool.spool import Spool
 from otel_oom.telemetry import other_events
@@ -81,7 +82,6 @@ class Agent:
         self._is_backlog = reads_backlog
         self._comparisons = ComparisonTimes(health.records, self._reconciliation)
         self._is_stopped = False
-        # For the next `_publish`.
         self._surpluses: list[int] = []
         self._is_confirmed = True
         self._jumped_s = 0.0
@@ -100,11 +100,11 @@ class Agent:
         self._is_stopped = True
         self._source.wake()
 
-    def run(self) -> None:
+    def run(self, service: ServiceManager = NO_SERVICE_MANAGER) -> None:
         """Read, pass on, wait, until stopped. What was in the log before the stop is passed on too."""
         while not self._is_stopped:
             try:
-                self._turn()
+                self._turn(service)
             except Exception as error:  # noqa: BLE001, PERF203 the loop goes on
                 self._health.bug("the reader", error)
                 time.sleep(_AFTER_BUG_S)  # not `wait`: the device may be readable, and the next turn fail as well
@@ -114,7 +114,7 @@ class Agent:
             self._health.bug("the reader", error)
         self._source.close()
 
-    def _turn(self) -> None:
+    def _turn(self, service: ServiceManager = NO_SERVICE_MANAGER) -> None:
         now_s = time.monotonic()
         if jumped_s := self._clocks.jumped_s():
             self._jumped_s += jumped_s
@@ -139,11 +139,12 @@ class Agent:
                 self._spool.earlier_taken()
         self._is_backlog = self._is_backlog and not is_drained
         self._kill_log.end_turn(is_backlog=self._is_backlog)
+        service.turned(now_s)  # last: a turn that always fails is no sign of life
         if isinstance(end, Closed):
-            reopen(self._source, end, self._health, wake_sender=self._spool.wake, is_stopped=lambda: self._is_stopped)
+            reopen(self._source, end, self._health, service, self._spool.wake, is_stopped=lambda: self._is_stopped)
         elif not self._is_stopped:  # in a flood as well, for no time: the wait answers `otel-oom check --live`
-            due_s = min(self._comparisons.due_s, self._forks.due_s, self._kill_log.due_s)
-            self._source.wait(due_s - time.monotonic() if is_drained else 0)
+            due_s = min(self._comparisons.due_s, self._forks.due_s, self._kill_log.due_s) - time.monotonic()
+            self._source.wait(min(due_s, service.longest_wait_s) if is_drained else 0)
 
     def _take_lost_kills(self, counted: int | None) -> None:
         """Take kills whose lines the log lost from the trace. counted: the kernel's counter, read after the log."""
@@ -189,12 +190,11 @@ class Agent:
         batch = self._publish_read()
         if batch.lost:
             self._trace.log_lost(is_backlog=self._is_backlog)
-        is_forked = batch.is_forked
-        if is_forked:
+        if batch.is_forked:
             self._health.forked()
             self._spool.wake()
-        if is_drained or is_forked:
-            identity = self._forks.changed_identity(self._spool.checkpoint.identity, now_s, is_forked=is_forked)
+        if is_drained or batch.is_forked:
+            identity = self._forks.changed_identity(self._spool.checkpoint.identity, now_s, is_forked=batch.is_forked)
             if identity is not None:
                 begin = self._spool.change_identity(identity, self._wall_ns())
                 self._health.changed_identity(identity, len(begin.retired))
