@@ -1,17 +1,22 @@
 # Everything on a machine with Python >= 3.10 (venv) and make. Each target sets up .venv by itself. `make help` lists them.
 #
 # The levels of tests need: kernel: root, /dev/kmsg, a memory cgroup, cc; collector: Go (builds a Collector once) or an
-# otelcol-contrib on PATH, promtool; vm: QEMU, busybox-static, cpio, and apt of Debian 12, which has the guests' kernels.
-# OTEL_OOM_REQUIRE=all turns a skipped test into a failure.
+# otelcol-contrib on PATH, promtool; container: podman, buildah, runc, mmdebstrap; vm: QEMU, busybox-static, cpio,
+# and apt of Debian 12, which has the guests' kernels.
+# OTEL_OOM_REQUIRE=all turns a skipped test into a failure. WORKERS: processes of the levels that run in several ones.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
-OTHERS := plain fuzz kernel crash faults disk collector packaging
+WORKERS ?= auto
+# Levels that only compute: one process for each core.
+COMPUTING := plain fuzz
+# Levels that share this kernel, its log and its counter: one test after another.
+SHARING := kernel crash faults disk collector packaging container
 SOURCES := pyproject.toml README.md $(shell find otel_oom -type f -not -name '*.pyc')
 
-.PHONY: demo help test test-vm test-others plain check lint types coverage collector tables docs crash storms outage peers fuzz mutants bench clean FORCE
+.PHONY: demo help test test-computing test-sharing test-vm plain check lint types coverage collector tables docs lock crash storms outage peers fuzz mutants bench clean FORCE
 
 demo: $(VENV)/demo.stamp ## show one OOM kill and its record; the first run makes .venv (1 to 2 minutes)
 	@$(BIN)/otel-oom demo
@@ -21,18 +26,21 @@ help: ## list the targets
 	@echo '  PYTHON=python3.12 makes .venv with that interpreter.'
 
 test: $(VENV)/test.stamp collector ## run every level of tests that this machine can run; as root with real OOM kills in small cgroups
-	$(MAKE) --no-print-directory test-others
-	$(MAKE) --no-print-directory test-vm
+	$(MAKE) --no-print-directory --keep-going -j1 test-computing test-sharing test-vm
 
-test-others: $(VENV)/test.stamp
-	$(BIN)/python -m pytest $(OTHERS:%=tests/%)
+test-computing: $(VENV)/test.stamp
+	$(BIN)/python -m pytest -n $(WORKERS) $(COMPUTING:%=tests/%)
 
-# After the other levels: without KVM a guest is so slow that beside them its disk does not answer within 2 s.
+test-sharing: $(VENV)/test.stamp
+	$(BIN)/python -m pytest $(SHARING:%=tests/%)
+
+# After the other levels: without KVM a guest is so slow that beside them its disk does not answer within 2 s. A guest
+# has one virtual CPU.
 test-vm: $(VENV)/test.stamp
-	$(BIN)/python -m pytest tests/vm
+	$(BIN)/python -m pytest -n $(WORKERS) tests/vm
 
 plain: $(VENV)/test.stamp ## run the tests that need no root, kernel log or network
-	$(BIN)/python -m pytest tests/plain
+	$(BIN)/python -m pytest -n $(WORKERS) tests/plain
 
 check: lint types test ## lint, types and every level of tests: what CI runs
 
@@ -53,7 +61,15 @@ collector: $(VENV)/test.stamp
 	-@$(BIN)/python tests/collector/otelcol.py
 
 tables: $(VENV)/test.stamp ## write the generated tables of docs/ and deploy/weaver (from the code and from benchmarks/results)
-	OTEL_OOM_TABLES=write $(BIN)/python -m pytest -q tests/plain/docs/test_generated.py tests/plain/docs/test_weaver_registry.py
+	OTEL_OOM_TABLES=write $(BIN)/python -m pytest -q tests/plain/docs/test_generated.py tests/plain/docs/test_weaver_registry.py tests/plain/test_kubernetes_manifests.py
+
+# The versions that images and packages install, each with the hashes of its files: one file for every Python and platform.
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --custom-compile-command 'make lock'
+
+lock: | $(BIN)/python ## write deploy/*.lock: the newest versions that pyproject.toml allows, with hashes
+	$(PIP) 'uv>=0.9,<1'
+	$(LOCK) --upgrade --output-file deploy/requirements.lock pyproject.toml
+	sed -n 's/^requires = \["\(.*\)"\]$$/\1/p' pyproject.toml | $(LOCK) --upgrade --output-file deploy/build.lock -
 
 # The variable silences a notice about the future of MkDocs, see pyproject.toml.
 docs: $(VENV)/test.stamp ## build the documents as a site, in build/site

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import errno
 
+from otel_oom import surroundings
+
 
 class OtelOomError(Exception):
     """A command cannot continue. `str()` is one line: the problem, then the remedy."""
@@ -71,11 +73,9 @@ def shortage(error: Exception) -> ProcessLimitError | None:
     is_loader = isinstance(error, ImportError) and "failed to map segment" in text
     number = error.errno if isinstance(error, OSError) else None
     if isinstance(error, MemoryError) or is_loader or number == errno.ENOMEM:
-        return ProcessLimitError(
-            "not enough memory", "give it more (MemoryMax= or LimitAS= in its unit), or free some on this machine"
-        )
+        return ProcessLimitError("not enough memory", surroundings.NO_MEMORY.here())
     if isinstance(error, RuntimeError) and "can't start new thread" in text:
-        return ProcessLimitError("no thread can be started", "raise TasksMax= in its unit, or pids.max of its cgroup")
+        return ProcessLimitError("no thread can be started", surroundings.NO_THREAD.here())
     if number in {errno.EMFILE, errno.ENFILE}:
-        return ProcessLimitError("no more files can be opened", "raise LimitNOFILE= in its unit, or ulimit -n")
+        return ProcessLimitError("no more files can be opened", surroundings.OPEN_FILES.here())
     return None

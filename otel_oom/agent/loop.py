@@ -143,8 +143,8 @@ class Agent:
         self._kill_log.end_turn(is_backlog=self._is_backlog)
         if isinstance(end, Closed):
             reopen(self._source, end, self._health, wake_sender=self._spool.wake, is_stopped=lambda: self._is_stopped)
-        elif is_drained and not self._is_stopped:
-            self._source.wait(self._compare_due_s - time.monotonic())
+        elif not self._is_stopped:  # in a flood as well, for no time: the wait answers `otel-oom check --live`
+            self._source.wait(self._compare_due_s - time.monotonic() if is_drained else 0)
 
     def _take_lost_kills(self, counted: int | None) -> None:
         """Take kills whose lines the log lost from the trace. counted: the kernel's counter, read after the log."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from otel_oom import __version__, schema
+from otel_oom import __version__, schema, surroundings
 from otel_oom.agent import warm_up
 from otel_oom.agent.event_builder import EventBuilder
 from otel_oom.agent.kill_log import KillLog
@@ -21,7 +21,7 @@ from otel_oom.cgroupfs.memory_state import MemoryStates, open_memory_states
 from otel_oom.config.settings import Config
 from otel_oom.health import Health
 from otel_oom.kernel.device import Device
-from otel_oom.kernel.log_source import Clock, Source
+from otel_oom.kernel.log_source import Asked, Clock, Source
 from otel_oom.kernel.oom_kill import OomKill
 from otel_oom.machine import procfs, victim_process
 from otel_oom.machine.fork_detection import ForkDetection
@@ -89,10 +89,12 @@ def prepare(
     wall_ns: Clock = time.time_ns,
     memory_states: MemoryStates | None = None,
     reads_trace: bool = False,
+    asked: Asked | None = None,
 ) -> ReadyAgent:
     """Prepare an agent that reads the device of the settings, with this kernel's counter, or the given source.
 
     reads_trace: it takes victims out of the kernel's trace ring, which one agent of a machine can do
+    asked: the wait for the device answers it
     kernel_kills: the counter of the kernel whose log `source` is; None: /proc/vmstat for the device, no counter for a
     given source
     memory_states: of the cgroups that the log names; None: of this machine for the device, none for a given source
@@ -113,7 +115,7 @@ def prepare(
     writer, stored = load_spool(config)
     try:
         states = memory_states or (open_memory_states(config.cgroupfs) if source is None else None)
-        return _prepare(config, health, writer, stored, source, kernel_kills, wall_ns, states, reads_trace=reads_trace)
+        return _prepare(config, health, writer, stored, source, kernel_kills, wall_ns, states, asked, reads_trace)
     except BaseException:
         if writer is not None:
             writer.stop(_LAST_WRITES_S)
@@ -129,8 +131,8 @@ def _prepare(
     kernel_kills: KernelKills | None,
     wall_ns: Clock,
     memory_states: MemoryStates | None,
-    *,
-    reads_trace: bool,
+    asked: Asked | None,
+    reads_trace: bool,  # noqa: FBT001 `prepare` names it
 ) -> ReadyAgent:
     point = find_start_point(stored, config, health, wall_ns)
     checkpoint = point.checkpoint
@@ -142,6 +144,7 @@ def _prepare(
         from_ring=point.reads_backlog,
         resume_at=checkpoint.cursor if checkpoint.first_uncounted else None,
         clock=wall_ns,
+        asked=asked,
     )
     spool = Spool(
         health,
@@ -210,13 +213,11 @@ def _prepare(
     for line in trace_lines:
         log.info("%s", line)
     if not point.sees_host_pids:
-        log.warning(
-            "not in the initial pid namespace: events come without executable and parent (docker run --pid=host)"
-        )
+        remedy = surroundings.PID_NAMESPACE.here()
+        log.warning("not in the initial pid namespace: events come without executable and parent (%s)", remedy)
     if not has_host_cgroups:
-        log.warning(
-            "not in the initial cgroup namespace: kills without a report have no cgroup (docker run --cgroupns=host)"
-        )
+        remedy = surroundings.CGROUP_NAMESPACE.here()
+        log.warning("not in the initial cgroup namespace: kills without a report have no cgroup (%s)", remedy)
     return ReadyAgent(agent, sender, spool, health, writer, source.wake_fd)
 
 

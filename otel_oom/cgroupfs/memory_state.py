@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from otel_oom import schema
+from otel_oom import schema, surroundings
 from otel_oom.cgroupfs import memory_files
 from otel_oom.cgroupfs.cgroup_directory import open_cgroup, open_root
 from otel_oom.cgroupfs.cgroup_mounts import MemoryHierarchy, mounts_of_this_process
@@ -113,8 +113,9 @@ def open_memory_states(below: str) -> MemoryStates:
     if hierarchy is None:
         log.warning(
             "kills come without the state of their cgroup: no whole cgroup filesystem with the memory controller is"
-            " mounted at %s or below it (docker run --volume=/sys/fs/cgroup:/host/cgroup:ro)",
+            " mounted at %s or below it (%s)",
             below,
+            surroundings.CGROUP_MOUNT.here(),
         )
     return MemoryStates(hierarchy)
 

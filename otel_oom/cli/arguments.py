@@ -59,6 +59,14 @@ examples:
 """
 
 
+_CHECK_EPILOG: Final = """\
+examples:
+  OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 otel-oom check
+  otel-oom check --live
+  docker exec NAME otel-oom check --live
+"""
+
+
 class _Parser(argparse.ArgumentParser):
     """Reports a usage error in one line, like every other error, and a text that cannot be written as an OSError."""
 
@@ -103,8 +111,12 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"otel-oom {__version__}")
     commands = top.add_subparsers(title="commands", dest="command", metavar="COMMAND", parser_class=_Parser)
 
-    def add(name: str, summary: str, description: str, epilog: str = "") -> argparse.ArgumentParser:
-        return commands.add_parser(name, help=summary, description=description, epilog=epilog, formatter_class=_Help)
+    def add(
+        name: str, summary: str, description: str, epilog: str = "", usage: str | None = None
+    ) -> argparse.ArgumentParser:
+        return commands.add_parser(
+            name, help=summary, description=description, epilog=epilog, usage=usage, formatter_class=_Help
+        )
 
     run = add(
         "run",
@@ -112,12 +124,26 @@ def parser() -> argparse.ArgumentParser:
         "Watches the kernel log and reports every kill until it is stopped. A flag wins over its variable.",
         _RUN_EPILOG,
     )
-    for item in options.WITH_FLAG:
-        text = f"{item.meaning} ({'; '.join(filter(None, (item.variable, _default(item))))})"
-        if item.metavar:
-            run.add_argument(item.flag, metavar=item.metavar, help=text)
-        else:
-            run.add_argument(item.flag, action=argparse.BooleanOptionalAction, default=None, help=text)
+    _add_settings(run)
+
+    check = add(
+        "check",
+        "check what `run` needs on this machine, or ask the running agent whether it is alive (--live)",
+        "Checks each thing that `otel-oom run` needs, also with an empty export to the collector, and exits with 1 if"
+        " one of them is missing. Give it the flags and the environment of `otel-oom run`. A running agent is not"
+        " disturbed.",
+        _CHECK_EPILOG,
+        usage="otel-oom check [--live] [--output {text,json}] [flags of run]",  # its own would list all of them
+    )
+    check.add_argument(
+        "--live",
+        action="store_true",
+        help="only ask the running agent whether it reads the kernel log: for health checks, which run often",
+    )
+    check.add_argument(
+        "--output", choices=("text", "json"), default="text", help="json: one object, for programs (default: text)"
+    )
+    _add_settings(check)
 
     add(
         "demo",
@@ -152,3 +178,13 @@ def parser() -> argparse.ArgumentParser:
     )
     schema.add_argument("--output", choices=("markdown", "json"), default="markdown", help="format (default: markdown)")
     return top
+
+
+def _add_settings(command: argparse.ArgumentParser) -> None:
+    """Add the flags of all settings."""
+    for item in options.WITH_FLAG:
+        text = f"{item.meaning} ({'; '.join(filter(None, (item.variable, _default(item))))})"
+        if item.metavar:
+            command.add_argument(item.flag, metavar=item.metavar, help=text)
+        else:
+            command.add_argument(item.flag, action=argparse.BooleanOptionalAction, default=None, help=text)

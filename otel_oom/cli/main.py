@@ -1,10 +1,10 @@
 """Runs one command and turns its errors into an exit code.
 
 Exit codes (sysexits(3) where it has a fitting one): 0 success (`run`: stopped on request; `parse`: all inputs were
-read, with or without a kill), 1 `demo`: nothing arrived, `parse --fail-if-none`: no kill, 2 wrong usage, 66 `parse`:
-an input cannot be read, 69 no kernel log device, 70 a bug, 71 a limit of the process is too small, 73
-`--spool-required`: the spool cannot be opened, 74 stdout cannot be written, 75 another agent uses the spool, 77 no
-permission to read the device, 130 interrupted.
+read, with or without a kill), 1 `check`: a check has failed, `demo`: nothing arrived, `parse --fail-if-none`: no kill,
+2 wrong usage, 66 `parse`: an input cannot be read, 69 no kernel log device, 70 a bug, 71 a limit of the process is too
+small, 73 `--spool-required`: the spool cannot be opened, 74 stdout cannot be written, 75 another agent uses the spool,
+77 no permission to read the device, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -108,6 +108,7 @@ def _run_command(argv: Sequence[str] | None, output: LogOutput) -> int:
         return run.run(options, output)
     commands: dict[str | None, Callable[[argparse.Namespace], int]] = {
         None: _help,
+        "check": _check,
         "demo": _demo,
         "parse": _parse,
         "schema": _schema,
@@ -120,6 +121,16 @@ def _run_command(argv: Sequence[str] | None, output: LogOutput) -> int:
 def _help(_: argparse.Namespace) -> int:
     arguments.parser().print_help()
     return 0
+
+
+def _check(options: argparse.Namespace) -> int:
+    from otel_oom.check import command
+
+    if not options.live:
+        from otel_oom.cli.sdk_warnings import replace_sdk_warnings
+
+        replace_sdk_warnings()  # before the import of the SDK
+    return command.run(options)
 
 
 def _demo(_: argparse.Namespace) -> int:

@@ -60,9 +60,10 @@ def run(arguments: argparse.Namespace, output: LogOutput) -> int:
         log.warning("%s", warning)
     hide_from_sdk(os.environ)  # before the import of the SDK, which reads some of them
     from otel_oom.agent import start
+    from otel_oom.liveness.answering_socket import open_answering_socket
 
     problems.append(memory_protection.lower_oom_score(settings.oom_score_adj))
-    agent = start.prepare(settings, reads_trace=True)
+    agent = start.prepare(settings, reads_trace=True, asked=open_answering_socket(settings.spool))
     problems += [agent.warm_up(), memory_protection.lock_memory()]
     for problem in filter(None, problems):
         log.warning("%s", problem)

@@ -14,6 +14,7 @@ from otel_oom.config.flags import with_flags
 from otel_oom.config.log_settings import LogSettings, read_log_settings
 from otel_oom.config.otlp_export import ExportSettings, read_export
 from otel_oom.config.resource_attributes import chosen_attributes
+from otel_oom.config.spool_directory import is_absolute, spool_directory
 from otel_oom.config.standard_variables import (
     METRIC_EXPORT_INTERVAL,
     METRIC_EXPORT_TIMEOUT,
@@ -73,7 +74,7 @@ def load_config(environment: Mapping[str, str], *, is_root: bool = True, **flags
     """
     env = with_flags(environment, flags)
     _refuse_configuration_file(env)
-    spool = _spool(env, is_root=is_root)
+    spool = spool_directory(env, is_root=is_root)
     is_required = is_true(env, options.SPOOL_REQUIRED)
     if is_required and spool is None:
         raise UsageError(
@@ -91,7 +92,7 @@ def load_config(environment: Mapping[str, str], *, is_root: bool = True, **flags
         identity_file=_identity_file(env),
         fork_identity=cast("ForkIdentity", word(env, options.FORK_IDENTITY)),
         with_command_line=is_true(env, options.COMMAND_LINE),
-        cgroupfs=env.value(options.CGROUPFS, _is_absolute, "is not an absolute path", "write it as /a/directory"),
+        cgroupfs=env.value(options.CGROUPFS, is_absolute, "is not an absolute path", "write it as /a/directory"),
         heartbeat_s=seconds(env, METRIC_EXPORT_INTERVAL),
         is_delta=word(env, TEMPORALITY) == "delta" and metrics.exporter == "otlp",
         logs=logs,
@@ -146,22 +147,5 @@ def _oom_score_adj(env: Environment) -> int:
 
 
 def _identity_file(env: Environment) -> Path | None:
-    path = env.value(options.IDENTITY_FILE, _is_absolute, "is not an absolute path", "write it as /a/file")
+    path = env.value(options.IDENTITY_FILE, is_absolute, "is not an absolute path", "write it as /a/file")
     return Path(path) if path else None
-
-
-def _spool(env: Environment, *, is_root: bool) -> Path | None:
-    """The directory that the user chose, else systemd's (StateDirectory=), else the usual place of such data."""
-    problem, remedy = "is neither `none` nor an absolute path", "write it as /a/directory"
-    chosen = env.value(options.SPOOL, lambda path: path == "none" or _is_absolute(path), problem, remedy)
-    if chosen:
-        return None if chosen == "none" else Path(chosen)
-    if "STATE_DIRECTORY" in env:
-        return Path(env["STATE_DIRECTORY"].partition(":")[0])
-    if is_root or "HOME" not in env:
-        return Path("/var/lib/otel-oom")
-    return Path(env.get("XDG_STATE_HOME", f"{env['HOME']}/.local/state")) / "otel-oom"
-
-
-def _is_absolute(path: str) -> bool:
-    return path.startswith("/")

@@ -26,9 +26,11 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
-from otel_oom.errors import NoDeviceError, NoPermissionError
+from otel_oom import surroundings
+from otel_oom.errors import NoDeviceError
 from otel_oom.kernel.kmsg_record import sequence_of
-from otel_oom.kernel.log_source import Clock, Closed, Item, Lost, Reading, Skipped
+from otel_oom.kernel.log_source import Asked, Clock, Closed, Item, Lost, Reading, Skipped
+from otel_oom.kernel.refused_open import permission_error
 
 RECORD_BYTES: Final = 8192  # CONSOLE_EXT_LOG_MAX: the longest record that any kernel formats
 _MAX_SKIPPED: Final = 1_000  # in a flood that never ends, the caller has its turn after each thousand
@@ -43,6 +45,7 @@ class Device:
     resume_at: sequence of that record. Records that were overwritten since then are reported as `Lost`. The same holds
     after a `Closed`: the device continues after the last record that was read. If the log ends before that place, the
     device continues at the log's end.
+    asked: `wait` answers it, whether the device is open or not
     """
 
     def __init__(
@@ -52,6 +55,7 @@ class Device:
         from_ring: bool = False,
         resume_at: int | None = None,
         clock: Clock = time.time_ns,
+        asked: Asked | None = None,
     ) -> None:
         self._path = path
         self._from_ring = from_ring
@@ -67,6 +71,9 @@ class Device:
         self._poll = select.poll()
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._poll.register(self._wake_read, select.POLLIN)
+        self._asked = asked
+        if asked is not None:
+            self._poll.register(asked.fileno(), select.POLLIN)
 
     @property
     def next_sequence(self) -> int | None:  # noqa: D102 see Source
@@ -84,16 +91,10 @@ class Device:
                 self._skip_to_end()
         except PermissionError as error:
             self._close_device()
-            raise NoPermissionError(
-                f"no permission to read {self._path}",
-                "run as root, or give the process CAP_SYSLOG (kernel.dmesg_restrict=1) and read access to the device",
-            ) from error
+            raise permission_error(self._path, error) from error
         except OSError as error:
             self._close_device()
-            raise NoDeviceError(
-                f"cannot open {self._path}: {error.strerror}",
-                "docker run --device=/dev/kmsg gives it to a container; OTEL_OOM_DEVICE or --device names another path",
-            ) from error
+            raise NoDeviceError(f"cannot open {self._path}: {error.strerror}", surroundings.NO_DEVICE.here()) from error
         self._poll.register(self._fd, select.POLLIN)
 
     def read(self, words: Sequence[bytes] = ()) -> Reading:  # noqa: D102 see Source
@@ -126,6 +127,8 @@ class Device:
         for fd, events in self._poll.poll(max(0, timeout_s) * 1000):
             if fd == self._wake_read:
                 os.read(self._wake_read, 512)
+            elif self._asked is not None and fd == self._asked.fileno():
+                self._asked.answer(None if self._fd >= 0 else self._closed_reason)
             elif not events & select.POLLIN:  # an overrun is POLLERR too, but with POLLIN
                 self._poll.unregister(fd)  # read() returns the reason; poll() would return at once each time
 
@@ -145,6 +148,8 @@ class Device:
         self._wake_write = self._wake_read = -1
         for fd in ends:
             os.close(fd)
+        if self._asked is not None:
+            self._asked.close()
 
     def _skip_to_end(self) -> None:
         """Read to the end. SEEK_END would not give the next sequence number, which a restart needs."""

@@ -50,6 +50,19 @@ Reading: TypeAlias = Item | Skipped | Lost | Closed | None
 """None: there is nothing to read at the moment."""
 
 
+class Asked(Protocol):
+    """Somebody asks whether the log is read. The wait for the log gives the answer, because only it can be trusted."""
+
+    def fileno(self) -> int:
+        """The file descriptor that poll(2) reports as readable when a question has come."""
+
+    def answer(self, reason: str | None) -> None:
+        """Answer the questions that have come. Never waits, raises nothing. reason: None, or why the log is closed."""
+
+    def close(self) -> None:
+        """Take no more questions."""
+
+
 class Source(Protocol):
     """The agent's input: the device, or a recording of it."""
 

@@ -4,6 +4,7 @@ r"""Mem-Info in the report of a system OOM, read line by line. No I/O.
      slab_reclaimable:2294 slab_unreclaimable:1763     (all; pages. A text gives several lines instead of one record)
     Node 0 active_anon:2640kB … kernel_stack:440kB … all_unreclaimable? yes                               (4.8+, a node)
     Node 0 DMA32 free:836kB boost:0kB min:968kB … managed:110516kB …                      (a zone; without NUMA no node)
+    Node 0 DMA32: 48*4kB (UM) 29*8kB (UM) 0*16kB … 0*4096kB = 424kB                (a zone's free blocks of each order)
     Node 0 hugepages_total=512 hugepages_free=512 hugepages_surp=0 hugepages_size=2048kB                         (3.10+)
     Free swap  = 0kB
     Total swap = 0kB
@@ -21,6 +22,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from dataclasses import replace
 from typing import Final
 
 from otel_oom.kernel import oom_lines
@@ -43,7 +45,7 @@ _LISTS: Final = {
 _SIMPLE: Final = ("shmem", "unevictable", "slab_reclaimable", "slab_unreclaimable", "pagetables", "free_cma")
 _COUNTED: Final = {*_SIMPLE, *(name for names in _LISTS.values() for name in names)}
 _ZONES: Final = ("DMA", "DMA32", "Normal", "HighMem", "Movable")  # an allocation may use its own zone and those before
-_NODE_BEGINNINGS: Final = ("Node ", *(f"{zone} free:" for zone in _ZONES))
+_NODE_BEGINNINGS: Final = ("Node ", *(f"{zone}{after}" for zone in _ZONES for after in (" free:", ": ")))
 _BEGINNINGS: Final = {
     first: tuple(words)
     for first, words in itertools.groupby(
@@ -58,6 +60,13 @@ _ZONE: Final = re.compile(
     rf"(?:Node (?P<node>\d{{1,5}}) )?(?P<zone>{_ANY_ZONE})"
     rf" free:(?P<free>\d+)kB(?: boost:\d+kB)? min:(?P<min>\d+)kB{_REST}"
 )
+_BLOCKS: Final = re.compile(
+    rf"(?:Node (?P<node>\d{{1,5}}) )?(?P<zone>{_ANY_ZONE}):"
+    r"(?P<blocks>(?: \d+\*\d+kB(?: \([A-Z]+\))?){1,32}) = \d+kB *"
+)
+# From 3.8 on letters name the kinds of the blocks, show_migration_types(). Only U, E and M serve every allocation.
+_BLOCK: Final = re.compile(r"\d+\*\d+kB(?: \([A-Z]+\))?")
+_USABLE: Final = re.compile(r"[1-9]\d*\*\d+kB(?: \([A-Z]*[UEM][A-Z]*\))?")
 _NODE: Final = re.compile(rf"Node \d{{1,5}}(?= [a-z]){_REST}")
 _NODE_CUT: Final = re.compile(
     rf"(?:Node \d{{1,5}}(?: (?:{_ANY_ZONE}))?|{_ANY_ZONE}){_REST}(?: [A-Za-z_()]*[:?]?[\da-zA-Z]*)?(?:\.\.\.)?"
@@ -128,8 +137,8 @@ class MemInfo:
             self.sizes["memory_free"] = counts["free"]
 
     def _node_line(self, text: str) -> bool:
-        if "*" in text:  # Node 0 DMA: 1*4kB (U) 0*8kB … = 532kB
-            return False
+        if "*" in text:
+            return self._free_blocks(text)
         if "=" in text:
             return self._huge_pages(text)
         if line := _ZONE.fullmatch(text):
@@ -152,6 +161,17 @@ class MemInfo:
         for name in ("total", "free"):
             pages = None if line is None or size is None else oom_lines.number(line[name], size)
             self._add(f"hugepages_{name}", pages)
+        return True
+
+    def _free_blocks(self, text: str) -> bool:
+        """Take the line of a zone's free blocks, which comes after its other line."""
+        line = _BLOCKS.fullmatch(text)
+        if line is None:
+            return False
+        node, known = line["node"], self._zones.get(line["zone"])
+        if known is not None and known[2].node == (None if node is None else int(node)):
+            usable = [order for order, block in enumerate(_BLOCK.findall(line["blocks"])) if _USABLE.fullmatch(block)]
+            self._zones[line["zone"]] = (*known[:2], replace(known[2], largest_order=usable[-1] if usable else -1))
         return True
 
     def _add_zone(self, line: re.Match[str]) -> None:

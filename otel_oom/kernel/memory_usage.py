@@ -62,12 +62,15 @@ class Zone:
     node: number of its NUMA node; None: the kernel has no NUMA
     name: DMA, DMA32, Normal, HighMem, Movable or Device
     free: free memory in it; min: below this an ordinary allocation fails
+    largest_order: order of the largest free block that an ordinary allocation may use (2^order pages in a row);
+        -1: there is none
     """
 
     node: int | None
     name: str
     free: int
     min: int
+    largest_order: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from otel_oom import surroundings
+
 _OOM_SCORE_ADJ: Final = "/proc/self/oom_score_adj"
 
 # The threads need 30 KiB of stack. An endless recursion takes 720 KiB before Python raises RecursionError: a smaller
@@ -44,7 +46,7 @@ def lower_oom_score(score_adj: int, path: str = _OOM_SCORE_ADJ) -> str | None:
         why = error.strerror if isinstance(error, OSError) else error
         return (
             f"the OOM killer may end this agent like any other process (oom_score_adj {score_adj}: {why}); "
-            "give it CAP_SYS_RESOURCE, or set OOMScoreAdjust= in its unit"
+            f"{surroundings.OOM_SCORE.here(score=score_adj)}"
         )
     return None
 
@@ -78,4 +80,4 @@ def lock_memory() -> str | None:
     if not failed:
         return None
     why = f"the limit is {soft >> 10} KiB" if error == errno.EPERM else os.strerror(error)
-    return f"memory is not locked ({why}), so it may be swapped out; set LimitMEMLOCK=infinity, or give it CAP_IPC_LOCK"
+    return f"memory is not locked ({why}), so it may be swapped out; {surroundings.LOCKED_MEMORY.here()}"

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from otel_oom.errors import ProcessLimitError
+from otel_oom.surroundings import PROCESS_LIMIT, THREADS
 
 # The main thread and that of the log lines run already. To come: spool, sender, identity, and one to spare.
 _HTTP_THREADS: Final = 4
@@ -50,7 +51,7 @@ class _Limit:
     def remedy(self) -> str:
         """How a user sets it. ulimit(1) takes KiB for sizes."""
         least = self.least if self.number == resource.RLIMIT_NOFILE else self.least >> 10
-        return f"set {self.name}={self.least} in its unit, or ulimit {self.flag} {least} in its shell"
+        return PROCESS_LIMIT.here(unit=self.name, least=self.least, flag=self.flag, ulimit=least)
 
 
 _NEEDED: Final = (
@@ -90,8 +91,7 @@ def check_threads(*, uses_grpc: bool) -> None:
     if free < needed:
         raise ProcessLimitError(
             f"only {free} more thread(s) can be started, and otel-oom needs {needed}",
-            "raise TasksMax= or LimitNPROC= in its unit, ulimit -u in its shell, or pids.max of its cgroup "
-            "(docker run --pids-limit)",
+            THREADS.here(),
         )
 
 

@@ -103,6 +103,19 @@ class DirectoryLock:
             self._lock = -1
 
 
+def holder_of(directory: Path) -> str | None:
+    """The process that wrote itself into the lock file, None without one. It may have ended. The lock is left alone.
+
+    Raises: OSError, see `file_trust`.
+    """
+    try:
+        with file_trust.open_file(directory / LOCK, "rb") as lock:
+            pid = _pid(lock.read(32))
+    except FileNotFoundError:
+        return None
+    return None if pid == UNKNOWN_PID else pid
+
+
 def _pid(text: bytes) -> str:
     """The pid in a lock file. Its text is not trusted: only a number reaches a path or a log line."""
     found = _PID.fullmatch(text)

@@ -64,7 +64,10 @@ def memory_parts(kill: OomKill) -> Parts | None:
         if not total or (context.memcg_usage is None and not sizes):
             return None
     other = used - sum(sizes.values())
-    if not _ALWAYS_PRINTED[kill.scope] <= sizes.keys():  # the text lost a line: nothing says what the rest is
+    is_cut = not _ALWAYS_PRINTED[kill.scope] <= sizes.keys()
+    # A report may be whole but for its lines of huge pages: a filter dropped them, or the kernel is older than 3.10.
+    is_cut |= kill.scope == "system" and HUGEPAGES not in sizes and 2 * other >= total
+    if is_cut:  # nothing says what the rest is
         sizes = {kind: size for kind, size in sizes.items() if 2 * size >= total}
     elif sizes and (kill.scope == "system" or other * _NOISE > total):
         sizes[OTHER] = other

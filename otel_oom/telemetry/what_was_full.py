@@ -62,7 +62,8 @@ def _is_fragmented(facts: Facts) -> bool:
     order, zone = facts.context.trigger_order, facts.context.machine.zone
     if not facts.is_system or order is None or zone is None:
         return False
-    return 0 < order <= _HIGHEST_ORDER and zone.free > 2 * zone.min
+    has_block = zone.largest_order is not None and zone.largest_order >= order
+    return 0 < order <= _HIGHEST_ORDER and zone.free > 2 * zone.min and not has_block
 
 
 def _is_one_zone_full(facts: Facts) -> bool:
@@ -165,7 +166,8 @@ CAUSES: Final = (
     ),
     Rule(
         "fragmented",
-        "the allocation is of more than one page, and its memory zone has more than twice its minimum free",
+        "the allocation is of several pages in a row, and its memory zone has more than twice its minimum free,"
+        " but no free block of that size",
         _is_fragmented,
         _fragmented,
     ),
@@ -199,7 +201,8 @@ CAUSES: Final = (
     ),
     Rule(
         "not counted",
-        "half of it is none of these (machine): memory of drivers, vmalloc, BPF maps, reserved pages",
+        "half of it is none of these (machine): memory of drivers, vmalloc, BPF maps, pipes, reserved pages;"
+        " only if the lines of huge pages are there",
         _is_full_of(memory_parts.OTHER),
         _full,
     ),

@@ -23,7 +23,7 @@ from support.otlp_receiver import OtlpReceiver
 from support.received_telemetry import newest_value
 from support.waiting import eventually
 
-from otel_oom import schema
+from otel_oom import schema, surroundings
 
 OPENER = "forger invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0, oom_score_adj=0"
 SUMMARY = (
@@ -139,10 +139,7 @@ def test_without_permission_the_error_has_the_remedy(tmp_path: Path) -> None:
         check=False,
     )
     assert ended.returncode == 77
-    assert ended.stderr == (
-        f"otel-oom: error: no permission to read {device}; run as root, or give the process CAP_SYSLOG "
-        "(kernel.dmesg_restrict=1) and read access to the device\n"
-    )
+    assert ended.stderr == (f"otel-oom: error: no permission to read {device}; {surroundings.NO_PERMISSION.here()}\n")
 
 
 def test_a_signal_to_any_thread_ends_it(receiver: OtlpReceiver, tmp_path: Path) -> None:

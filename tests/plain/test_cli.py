@@ -16,7 +16,7 @@ from otel_oom.config.options import OWN
 from otel_oom.config.standard_variables import STANDARD
 from otel_oom.schema import render
 
-COMMANDS = ("run", "demo", "parse", "schema")
+COMMANDS = ("run", "check", "demo", "parse", "schema")
 
 
 def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -178,7 +178,9 @@ def test_the_schema_is_printed_as_tables() -> None:
 SYSLOG = "Jan 1 00:00:00 host kernel: Out of memory: Killed process 7 (victim) total-vm:4kB\n"
 
 
-@pytest.mark.parametrize("arguments", ["schema", "", "--help", "run --help", "--version", "parse -", "demo"])
+@pytest.mark.parametrize(
+    "arguments", ["schema", "", "--help", "run --help", "--version", "parse -", "demo", "check", "check --live"]
+)
 @pytest.mark.parametrize("stdout", [">/dev/full", ">&-"])
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 def test_an_output_that_cannot_be_written_is_one_line(arguments: str, stdout: str, unbuffered: str) -> None:

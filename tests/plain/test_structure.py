@@ -19,37 +19,44 @@ MAX_LINES = 250
 
 #: package or module -> packages and modules that it may import besides its own. Data flows from top to bottom.
 MAY_IMPORT = {
-    "errors": set(),
+    "surroundings": set(),
+    "errors": {"surroundings"},
     "uuid5": set(),
     "printable_text": set(),
     "rate_limited_log": {"printable_text"},
     "schema": set(),
     "totals": {"uuid5"},
-    "kernel": {"errors", "printable_text", "schema", "uuid5"},
-    "cgroupfs": {"kernel", "schema"},
+    "kernel": {"errors", "printable_text", "schema", "surroundings", "uuid5"},
+    "cgroupfs": {"kernel", "schema", "surroundings"},
     "victim_trace": {"cgroupfs", "kernel"},
     "telemetry": {"kernel", "printable_text", "schema", "totals"},
     "config": {"errors", "printable_text", "schema"},
     "health": {"kernel", "rate_limited_log", "schema", "totals"},
-    "machine": {"errors", "kernel", "schema", "totals", "uuid5"},
+    "machine": {"errors", "kernel", "schema", "surroundings", "totals", "uuid5"},
     "spool": {"health", "schema", "telemetry", "totals"},
+    "liveness": {"spool"},
     "otlp": {
         *("config", "errors", "health", "printable_text", "rate_limited_log", "schema", "spool", "telemetry"),
         "totals",
     },
     "agent": {
         *("config", "errors", "health", "kernel", "machine", "otlp", "schema", "spool", "telemetry", "totals"),
-        *("cgroupfs", "victim_trace"),
+        *("cgroupfs", "surroundings", "victim_trace"),
     },
     "parse": {"errors", "kernel", "printable_text", "schema", "telemetry"},
     "demo": {"agent", "config", "errors", "kernel", "printable_text", "schema"},
-    "cli": {"agent", "config", "demo", "errors", "machine", "parse", "printable_text", "schema"},
+    "check": {
+        *("cgroupfs", "config", "errors", "kernel", "liveness", "machine", "otlp", "printable_text", "spool"),
+    },
+    "cli": {
+        *("agent", "check", "config", "demo", "errors", "liveness", "machine", "parse", "printable_text", "schema"),
+    },
     "__main__": {"cli"},
 }  # fmt: skip
 
 #: modules that talk to the world without saying so in their names
 WORLD = {"os", "time", "logging", "socket", "sys", "pathlib", "subprocess", "threading", "opentelemetry", "psutil"}
-KERNEL_WITH_IO = {"kernel.device", "kernel.recorded_log"}
+KERNEL_WITH_IO = {"kernel.device", "kernel.recorded_log", "kernel.refused_open"}
 
 
 def imported(module: str) -> set[str]:
@@ -165,6 +172,8 @@ def test_what_is_written_to_a_terminal_is_printable() -> None:
         )
     }
     assert writers == {
+        "check.live",
+        "check.preconditions",
         "cli.arguments",  # the help, which is our own text: a usage error is a log line
         "cli.main",  # the schema, which is our own text, and hands stderr to `cli.log_output`
         "demo.command",
@@ -173,7 +182,7 @@ def test_what_is_written_to_a_terminal_is_printable() -> None:
         "parse.command",
         "parse.input_files",  # the bar, which is made of numbers
     }
-    rule = {"cli.log_output", "demo.command", "parse.json_output", "parse.text_layout"}
+    rule = {"check.live", "check.output", "cli.log_output", "demo.command", "parse.json_output", "parse.text_layout"}
     assert {module for module in rule if "printable_text" not in own(module)} == set()
 
 

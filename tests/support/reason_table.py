@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Final
 
 from support import corpus
 from support.klog import CAPTURES
@@ -25,14 +24,18 @@ FIRES: dict[str, tuple[str, str]] = {
     "ancestor's limit": ("v618-long-path", "v618-cgroup-v1"),
     "own limit": ("v618-cgroup-v1", "v618-long-path"),
     "unnamed limit": ("v618-storm", "v618-cgroup-v1"),
-    "sysrq": ("v61-system", "v61-system-zones"),
+    "sysrq": ("v612-system-sysrq", "v61-system-zones"),
     "nodes full": ("v61-nodemask", "v61-system-zones"),
+    "fragmented": ("v612-system-order3", "v612-system-sysrq"),
     "zone full": ("v612-system-zone", "v612-system-slab"),
     "anonymous": ("v612-cgroup-anon", "v612-cgroup-tmpfs"),
     "tmpfs": ("v612-cgroup-tmpfs", "v612-cgroup-anon"),
+    "dirty": ("v612-cgroup-dirty", "v618-cgroup-v1-cache"),
     "page cache": ("v618-cgroup-v1-cache", "v618-cgroup-v1-mixed"),
     "kernel": ("v612-system-slab", "v612-system-hugepages"),
     "huge pages": ("v612-system-hugepages", "v612-system-slab"),
+    "unevictable": ("v612-system-ramfs", "v612-system-hugepages"),
+    "not counted": ("v612-system-pipes", "v612-system-ramfs"),
     "mixed": ("v618-cgroup-v1-mixed", "v618-cgroup-v1-cache"),
     "reached": ("v618-storm", "v618-cgroup-v1"),
     "unkillable": ("v612-system-protected", "v61-system-zones"),
@@ -40,10 +43,9 @@ FIRES: dict[str, tuple[str, str]] = {
     "one": ("v612-cgroup-tmpfs", "v612-cgroup-anon"),
     "no swap": ("v61-system-zones", "v612-system-hugepages"),
     "swap full": ("v612-cgroup-swap-full", "v612-system-hugepages"),
-    "group": ("v419-group", "v618-storm"),
+    "memory+swap full": ("v61-cgroup-v1-swap", "v612-cgroup-swap-full"),
+    "group": ("v612-cgroup-group", "v612-cgroup-anon"),
 }
-WITHOUT_CAPTURE: Final = frozenset({"fragmented", "dirty", "unevictable", "not counted", "memory+swap full"})
-"""Rules that fire only for facts that a test writes, and for logs that people posted."""
 
 
 def kills(stem: str) -> list[OomKill]:
@@ -64,8 +66,6 @@ def table(of: Sequence[Rule]) -> Callable[[], str]:
 
 
 def _row(rule: Rule) -> str:
-    if rule.name in WITHOUT_CAPTURE:
-        return f"| {rule.when} | |"
     kill = next(kill for kill in kills(FIRES[rule.name][0]) if rule.name in rules(kill))
     facts = Facts(kill, victim_owner(kill, LiveFacts()), kill.cgroup, memory_parts(kill))
     return f"| {rule.when} | {rule.words(facts)} |"

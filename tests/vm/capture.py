@@ -1,7 +1,7 @@
 """Makes the captures of tests/plain/data that need a machine of their own: one kind of full memory in each.
 
-Those that are not in tests/plain/data have not been made with success yet. `WITHOUT_CAPTURE` of
-tests/support/reason_table.py names the rules that wait for one.
+tests/support/reason_table.py names one for each rule of the sentence. Those that are not in tests/plain/data have not
+been made with success yet.
 
 usage: python tests/vm/capture.py [NAME...]     from the checkout, as any user that may run QEMU
 """
@@ -67,11 +67,14 @@ class Machine:
     memory_mib: int = 256
     nodes: int = 1
     boot_options: str = ""
+    disk_options: str = ""
 
 
 ORDINARY: Final = Machine()
 TWO_NODES: Final = Machine(memory_mib=384, nodes=2)
 MOVABLE: Final = Machine(boot_options="movablecore=100M")
+OLDER: Final = Machine(version="6.1")
+SLOW_DISK: Final = Machine(disk_options=",throttling.bps-write=65536")
 
 
 @dataclass(frozen=True)
@@ -139,7 +142,7 @@ CAPTURES: Final = (
         ORDINARY,
         "mkdir -p /tmp/ram; mount -t ramfs ramfs /tmp/ram; dd if=/dev/zero of=/tmp/ram/file bs=1M count=140; hog java",
     ),
-    Capture("system-bpf", ORDINARY, "fill tracer percpu 140 stay & until_filled; hog java"),
+    Capture("system-pipes", ORDINARY, "fill tracer pipes 400 stay"),
     Capture("system-mixed", ORDINARY, "echo 50 > /proc/sys/vm/nr_hugepages; hog java"),
     Capture("system-zone", MOVABLE, "fill broker messages 400 stay"),
     Capture("system-swap-full", ORDINARY, _SWAP + "hog java"),
@@ -149,7 +152,7 @@ CAPTURES: Final = (
         "fill guarded anon 110 stay & echo -1000 > /proc/$!/oom_score_adj; until_filled; hog java",
     ),
     Capture("system-sysrq", ORDINARY, "fill java anon 60 stay & until_filled; echo f > /proc/sysrq-trigger; sleep 1"),
-    Capture("system-order3", ORDINARY, "fill proxy fragments 140 stay"),
+    Capture("system-order3", ORDINARY, "fill proxy fragments 12 stay"),
     Capture("system-node", TWO_NODES, "fill java bound 400 0"),
     Capture(
         "system-cpuset",
@@ -159,18 +162,19 @@ CAPTURES: Final = (
     ),
     Capture(
         "cgroup-v1-swap",
-        ORDINARY,
+        OLDER,
         _SWAP
         + "echo -memory > $CG/cgroup.subtree_control; mkdir -p /tmp/v1; mount -t cgroup -o memory memory /tmp/v1\n"
         "CG=/tmp/v1; mkdir $CG/web; echo 24M > $CG/web/memory.limit_in_bytes\n"
         "echo 40M > $CG/web/memory.memsw.limit_in_bytes; in_group web fill python anon 96 0",
     ),
     Capture(
+        # Where memory is of cgroup v2 and blkio of v1, nothing makes a writer wait for its own cgroup's dirty pages.
         "cgroup-dirty",
-        ORDINARY,
-        "cd /proc/sys/vm; echo 100 > dirty_ratio; echo 99 > dirty_background_ratio; cd $CG\n"
-        f"group {_DOCKER} 48M; echo +io > cgroup.subtree_control; echo +io > system.slice/cgroup.subtree_control\n"
-        f"echo $(cat /sys/block/vdb/dev) wbps=16384 > {_DOCKER}/io.max; in_group {_DOCKER} fill importer dirty 256 64",
+        SLOW_DISK,
+        "cd /proc/sys/vm; echo 100 > dirty_ratio; echo 99 > dirty_background_ratio\n"
+        "mkdir -p /tmp/v1; mount -t cgroup -o blkio blkio /tmp/v1\n"
+        f"group {_DOCKER} 48M; in_group {_DOCKER} fill importer dirty 128 0",
     ),
 )
 
@@ -198,7 +202,7 @@ def options(machine: Machine, directory: Path) -> tuple[str, ...]:
     """The options of QEMU that only captures need."""
     disk = directory / "disk"
     filesystem(disk, size_bytes=_DISK_BYTES)
-    more = ["-drive", f"file={disk},if=virtio,format=raw"]
+    more = ["-drive", f"file={disk},if=virtio,format=raw{machine.disk_options}"]
     if machine.nodes > 1:
         for node in range(machine.nodes):
             more += ["-object", f"memory-backend-ram,id=m{node},size={machine.memory_mib // machine.nodes}M"]

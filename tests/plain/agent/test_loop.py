@@ -146,3 +146,16 @@ def test_a_bug_outside_a_record_does_not_end_the_loop(monkeypatch: pytest.Monkey
         rig.source.put(kill(1), kill(2))
         assert eventually(lambda: rig.kills == {"cgroup": 2}), "what was found goes out when it can"
     assert len(rig.events) == 2
+
+
+def test_a_flood_that_never_ends_still_reaches_the_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`otel-oom check --live` is answered there. The wait has no time then."""
+    rig = Rig()
+    agent = rig.open()
+    waits_s: list[float] = []
+    monkeypatch.setattr(rig.source, "wait", waits_s.append)
+    rig.source.put(*(line("usb 1-1: new device", sequence) for sequence in range(1, 2_500)))
+    for _ in range(3):
+        agent._turn()
+    assert waits_s[:2] == [0, 0]
+    assert waits_s[2] > 0

@@ -27,6 +27,7 @@ from otel_oom.spool.checkpoint import Checkpoint
 from otel_oom.spool.spool import Commit
 from otel_oom.spool.sqlite_store import SqliteStore
 from otel_oom.spool.writer import SpoolWriter
+from otel_oom.surroundings import CGROUP_NAMESPACE, PID_NAMESPACE
 from otel_oom.telemetry.event import Attributes
 from otel_oom.totals import ResourceIdentity, Totals
 
@@ -168,12 +169,12 @@ def test_a_start_that_fails_gives_the_spool_back(begin: Callable[..., ReadyAgent
         (
             False,
             True,
-            ["not in the initial pid namespace: events come without executable and parent (docker run --pid=host)"],
+            [f"not in the initial pid namespace: events come without executable and parent ({PID_NAMESPACE.here()})"],
         ),
         (
             True,
             False,
-            ["not in the initial cgroup namespace: kills without a report have no cgroup (docker run --cgroupns=host)"],
+            [f"not in the initial cgroup namespace: kills without a report have no cgroup ({CGROUP_NAMESPACE.here()})"],
         ),
     ],
 )

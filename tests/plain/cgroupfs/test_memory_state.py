@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from otel_oom import surroundings
 from otel_oom.cgroupfs import memory_state
 from otel_oom.cgroupfs.cgroup_mounts import CgroupMounts, MemoryHierarchy
 from otel_oom.cgroupfs.memory_files import MACHINE, MemoryFile
@@ -313,4 +314,4 @@ def test_a_start_says_that_no_cgroup_filesystem_is_to_be_seen(
         assert caplog.text == ""
         open_memory_states("/host")
     assert asked == ["/", "/host"]
-    assert "mounted at /host or below it (docker run --volume=/sys/fs/cgroup:/host/cgroup:ro)" in caplog.text
+    assert f"mounted at /host or below it ({surroundings.CGROUP_MOUNT.here()})" in caplog.text

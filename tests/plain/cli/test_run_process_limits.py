@@ -17,6 +17,8 @@ from support.otlp_receiver import OtlpReceiver, Protocol
 from support.played_agent import PLAYED, PLAYED_LOG, RUN, command, has_arrived, run_until_arrived, started
 from support.waiting import eventually
 
+from otel_oom import surroundings
+
 _FEW_THREADS = """
 import threading
 start = threading.Thread.start
@@ -36,8 +38,17 @@ assert libc.capset(header, data) == 0
 """
 
 
-_STACK = "the limit of the stack is {} KiB, and otel-oom needs 1024 KiB; set LimitSTACK=1048576 in its unit, or ulimit"
-_FILES = "the limit of open files is {}, and otel-oom needs 64; set LimitNOFILE=64 in its unit, or ulimit -n 64 in"
+def remedy(unit: str, least: int, flag: str, ulimit: int) -> str:
+    """As it is where these tests run, which may be a container."""
+    return surroundings.PROCESS_LIMIT.here(unit=unit, least=least, flag=flag, ulimit=ulimit)
+
+
+_STACK = "the limit of the stack is {} KiB, and otel-oom needs 1024 KiB; " + remedy("LimitSTACK", 1 << 20, "-s", 1024)
+_FILES = "the limit of open files is {}, and otel-oom needs 64; " + remedy("LimitNOFILE", 64, "-n", 64)
+_AS = "the limit of address space is {} KiB, and otel-oom needs 262144 KiB; " + remedy(
+    "LimitAS", 1 << 28, "-v", 1 << 18
+)
+_DATA = "the limit of data is {} KiB, and otel-oom needs 131072 KiB; " + remedy("LimitDATA", 1 << 27, "-d", 1 << 17)
 
 
 @pytest.mark.parametrize(
@@ -46,12 +57,9 @@ _FILES = "the limit of open files is {}, and otel-oom needs 64; set LimitNOFILE=
         ("-s 128", _STACK.format(128)),
         ("-s 1023", _STACK.format(1023)),
         *((f"-n {number}", _FILES.format(number)) for number in (6, 9, 14, 17, 40, 63)),
-        (
-            "-v 40960",
-            "the limit of address space is 40960 KiB, and otel-oom needs 262144 KiB; set LimitAS=268435456 in",
-        ),
-        ("-v 92160", "the limit of address space is 92160 KiB, and otel-oom needs 262144 KiB; set LimitAS"),
-        ("-d 50000", "the limit of data is 50000 KiB, and otel-oom needs 131072 KiB; set LimitDATA=134217728 in"),
+        ("-v 40960", _AS.format(40960)),
+        ("-v 92160", _AS.format(92160)),
+        ("-d 50000", _DATA.format(50000)),
     ],
 )
 @pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
@@ -111,7 +119,7 @@ def test_a_limit_of_the_size_of_files_is_a_warning_with_its_remedy(tmp_path: Pat
             process.terminate()
             _, text = process.communicate(timeout=10)
     assert process.returncode == 0
-    assert "KiB, so the spool may fail; set LimitFSIZE=67108864 in its unit, or ulimit -f 65536 in its shell\n" in text
+    assert f"KiB, so the spool may fail; {remedy('LimitFSIZE', 64 << 20, '-f', 1 << 16)}\n" in text
 
 
 @pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
@@ -219,6 +227,4 @@ def fail(*_, **__): raise RuntimeError("can't start new thread")
 """
     ended = run_until_arrived(tmp_path, script=PLAYED_LOG + script + RUN)
     assert ended.code == 71
-    assert ended.lines == [
-        "otel-oom: error: no thread can be started; raise TasksMax= in its unit, or pids.max of its cgroup"
-    ]
+    assert ended.lines == [f"otel-oom: error: no thread can be started; {surroundings.NO_THREAD.here()}"]

@@ -48,14 +48,14 @@ def test_every_line_of_a_working_agent_is_in_the_code() -> None:
     ]
     page = "\n".join(blocks((DOCS / "troubleshooting.md").read_text(), "text"))
     lines = re.findall(r"^otel-oom: (?:info|warning|error): (.*)", page, re.MULTILINE)
-    lines += "\n".join(blocks((DOCS / "install.md").read_text(), "text")).splitlines()
+    lines += "\n".join(blocks((DOCS / "install" / "index.md").read_text(), "text")).splitlines()
     assert len(lines) > 20
     unknown = [line for line in lines if not any(pattern.fullmatch(line.strip()) for pattern in patterns)]
     assert [line for line in unknown if "was OOM-killed" not in line] == []
 
 
 def test_the_first_line_of_the_agent_is_the_one_on_the_page() -> None:
-    (line,) = re.findall(r"^ *(watching .*)", (DOCS / "install.md").read_text(), re.MULTILINE)
+    (line,) = re.findall(r"^ *(watching .*)", (DOCS / "install" / "index.md").read_text(), re.MULTILINE)
     where = r"http://collector\.example:4318 \(http/protobuf\)"
     pattern = re.sub(rf"{where}", "%s", line).replace("/dev/kmsg", "%s")
     assert pattern == "watching %s; logs go to %s, metrics to %s"

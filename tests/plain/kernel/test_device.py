@@ -279,7 +279,7 @@ def test_opened_again_before_the_first_record_it_starts_at_the_end(world: World)
     ("error", "kind", "line"),
     [
         (
-            PermissionError(errno.EPERM, "Operation not permitted"),
+            PermissionError(errno.EACCES, "Permission denied"),
             NoPermissionError,
             "no permission to read /dev/kmsg; ",
         ),
@@ -361,3 +361,42 @@ def test_a_closed_device_writes_to_no_file() -> None:
     for fd in (reader, writer, *others):
         os.close(fd)
     assert device.read() == Closed("it was not opened")
+
+
+class Asker:
+    """Asks through a pipe whether the log is read."""
+
+    def __init__(self) -> None:
+        self._read, self._write = os.pipe2(os.O_NONBLOCK)
+        self.reasons: list[str | None] = []
+
+    def ask(self) -> None:
+        os.write(self._write, b"?")
+
+    def fileno(self) -> int:
+        return self._read
+
+    def answer(self, reason: str | None) -> None:
+        os.read(self._read, 1)
+        self.reasons.append(reason)
+
+    def close(self) -> None:
+        for fd in (self._read, self._write):
+            os.close(fd)
+
+
+def test_the_wait_answers_whether_the_device_is_open(world: World) -> None:
+    asker = Asker()
+    device = opened(world, errno.ENODEV, asked=asker)
+    asker.ask()
+    assert spent(lambda: device.wait(60)) < 50
+    assert isinstance(device.read(), Closed)
+    asker.ask()
+    device.wait(60)
+    device.open()
+    asker.ask()
+    device.wait(60)
+    assert asker.reasons == [None, "No such device", None]
+    device.close()
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        asker.ask()

@@ -112,12 +112,35 @@ def test_only_zones_that_the_allocation_may_use_decide(gfp_mask: str | None, nam
         ([zone("Normal", 99, 9, node=0), zone("Normal", 9, 9, node=1)], Zone(1, "Normal", 9 * KIB, 9 * KIB)),
         ([zone("DMA", 10, 9), zone("Normal", 10, 9, managed=9999)], Zone(0, "Normal", 10 * KIB, 9 * KIB)),
         (["Normal free:5kB min:6kB low:7kB"], Zone(None, "Normal", 5 * KIB, 6 * KIB)),  # no NUMA
+        (
+            ["Normal free:5kB min:6kB low:7kB", "Normal: 1*4kB 0*8kB = 4kB"],
+            Zone(None, "Normal", 5 * KIB, 6 * KIB, largest_order=0),
+        ),
         ([zone("Movable", 1, 2)], None),  # GFP_KERNEL may not use it
         ([zone("DMA", 1, 2), "Node 0 Normal free:5kB min:"], None),  # a terminal cut the line of another zone
     ],
 )
 def test_the_zone_that_decided(zones: list[str], expected: Zone | None) -> None:
     assert expected == usage(*zones).zone
+
+
+@pytest.mark.parametrize(
+    ("blocks", "order"),
+    [
+        ("Node 0 DMA32: 4028*4kB (UME) 2*8kB (U) 1*16kB (M) 0*32kB 0*64kB = 16144kB", 2),
+        ("Node 0 DMA32: 10*4kB (E) 3*8kB (CUH) 7*16kB (C) 1*32kB (H) 2*64kB (R) = 432kB ", 1),
+        ("Node 0 DMA32: 13*64kB 5*128kB 0*256kB = 1472kB", 1),  # until 3.7, and with pages of 64 KiB
+        ("Node 0 DMA32: 0*4kB 0*8kB 0*16kB = 0kB", -1),
+        ("Node 1 Normal: 0*4kB 0*8kB 1*16kB (U) = 16kB", None),  # it decides nothing
+        ("Node 1 DMA32: 0*4kB 0*8kB 1*16kB (U) = 16kB", None),
+        ("DMA32: 0*4kB 0*8kB 1*16kB (U) = 16kB", None),
+        ("Node 0 DMA32: 4028*4kB (UME) 2*8kB (U)", None),  # a terminal cut it
+        ("Node 0 DMA32: 4028*4kB (UME) a 2*8kB (U) = 16128kB", None),
+    ],
+)
+def test_the_free_blocks_of_that_zone(blocks: str, order: int | None) -> None:
+    found = usage(zone("DMA32", 8, 9), zone("Normal", 99, 9, node=1), blocks).zone
+    assert found == Zone(0, "DMA32", 8 * KIB, 9 * KIB, order)
 
 
 def test_sums_without_a_part_are_no_sums() -> None:

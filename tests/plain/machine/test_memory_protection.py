@@ -11,8 +11,10 @@ import pytest
 from support import new_process
 from support.levels import missing
 
+from otel_oom import surroundings
+
 _CAP_IPC_LOCK, _CAP_SYS_RESOURCE = 14, 24
-_LOCK_REFUSED = "set LimitMEMLOCK=infinity, or give it CAP_IPC_LOCK"
+_LOCK_REFUSED = surroundings.LOCKED_MEMORY.here()
 
 
 def ask(script: str, *, before: str = "") -> Any:
@@ -55,7 +57,7 @@ def test_a_refused_score_is_one_line_with_its_remedy() -> None:
     )
     assert warning == (
         "the OOM killer may end this agent like any other process (oom_score_adj -999: Permission denied); "
-        "give it CAP_SYS_RESOURCE, or set OOMScoreAdjust= in its unit"
+        f"{surroundings.OOM_SCORE.here(score=-999)}"
     )
     assert after == own.read_text(), "unchanged"
 

@@ -32,8 +32,10 @@ CONTAINER = f"{POD}/cri-containerd-{'9c41d8a07f5e3b62' * 4}.scope"
 #: a limit of 512 MiB, and a machine of 2 GiB
 LIMITED = Context("full", memcg_path="/g", memcg_usage=512 * MIB, memcg_limit=512 * MIB)
 MACHINE = Context("full", memory_total=2 * GIB, memory_free=50 * MIB, trigger_order=0)
-#: all that each kernel prints
-WHOLE = MachineUsage(anon=0, shmem=0, file=0, unevictable=0, slab_reclaimable=0, slab_unreclaimable=0, pagetables=0)
+#: all that each kernel from 3.10 on prints
+WHOLE = MachineUsage(
+    anon=0, shmem=0, file=0, unevictable=0, slab_reclaimable=0, slab_unreclaimable=0, pagetables=0, hugepages_total=0
+)
 HEAP = MachineUsage(anon=1500 * MIB, shmem=8 * MIB, file=20 * MIB)
 
 
@@ -102,7 +104,7 @@ def test_whose_limit(one: OomKill, expected: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "lost", ["anon", "file", "unevictable", "slab_reclaimable", "slab_unreclaimable", "pagetables"]
+    "lost", ["anon", "file", "unevictable", "slab_reclaimable", "slab_unreclaimable", "pagetables", "hugepages_total"]
 )
 def test_what_a_text_lost_is_not_memory_that_the_report_does_not_count(lost: str) -> None:
     held = ", it held 12.4 MiB RSS"
@@ -208,6 +210,12 @@ SWAP: dict[str, Any] = {"swap_total": GIB, "swap_free": 2 * MIB}
             machine(replace(HEAP, zone=FREE_ZONE), trigger_order=1),
             "fragmented",
             "free memory is fragmented: no 2 contiguous pages (order 1), while 300 MiB are free",
+        ),
+        (
+            machine(replace(HEAP, zone=replace(FREE_ZONE, largest_order=3)), trigger_order=3),
+            machine(replace(HEAP, zone=replace(FREE_ZONE, largest_order=2)), trigger_order=3),
+            "fragmented",
+            "free memory is fragmented: no 8 contiguous pages (order 3), while 300 MiB are free",
         ),
         (
             machine(replace(HEAP, zone=SMALL_ZONE)),
@@ -321,7 +329,12 @@ def values(kind: type, **fields: st.SearchStrategy[Any]) -> st.SearchStrategy[An
 
 
 ZONES = values(
-    Zone, node=st.none() | st.integers(0, 1023), name=NAMES, free=st.integers(0, 2**62), min=st.integers(0, 2**62)
+    Zone,
+    node=st.none() | st.integers(0, 1023),
+    name=NAMES,
+    free=st.integers(0, 2**62),
+    min=st.integers(0, 2**62),
+    largest_order=st.none() | st.integers(-1, 31),
 )
 TASK = st.builds(
     Task, pid=st.integers(1, 2**31), comm=NAMES, rss=st.integers(0, 2**62), score_adj=st.sampled_from([-1000, 0])

@@ -9,6 +9,7 @@ KIND: one of the functions below. COMM: the name that the process gives itself.
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import mmap
 import os
 import resource
@@ -55,13 +56,9 @@ def tmpfs(mib: int) -> None:
 
 
 def dirty(mib: int) -> None:
-    """Pages of a mapped file on a disk that is almost too slow to write them."""
-    with Path("/var/lib/otel-oom/file").open("w+b") as file:
-        file.truncate(mib * MIB)
-        area = mmap.mmap(file.fileno(), mib * MIB)
-    kept.append(area)
-    for at in range(0, mib * MIB, mmap.PAGESIZE):
-        area[at] = 1
+    """A file on a disk that is almost too slow to write it."""
+    with Path("/var/lib/otel-oom/file").open("wb") as file:
+        file.writelines(bytes(MIB) for _ in range(mib))
 
 
 def locked(mib: int) -> None:
@@ -125,6 +122,13 @@ def percpu(mib: int) -> None:
             raise OSError(ctypes.get_errno(), "bpf")
 
 
+def pipes(mib: int) -> None:
+    """Full pipes. No counter of the kernel's report has their pages."""
+    for _ in range(mib):
+        _, writer = large_pipe(MIB)
+        os.write(writer, bytes(MIB))
+
+
 def bound(mib: int) -> None:
     """Anonymous memory of node 1 only."""
     mask = ctypes.c_ulong(2)
@@ -134,22 +138,36 @@ def bound(mib: int) -> None:
 
 
 def fragments(mib: int) -> None:
-    """Every second page of locked memory is given back, then larger allocations: arrays of slots of large pipes."""
-    Path("/proc/sys/vm/compact_unevictable_allowed").write_text("0")
-    resource.setrlimit(resource.RLIMIT_NOFILE, (65536, 65536))
-    area = mmap.mmap(-1, mib * MIB, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    area.madvise(mmap.MADV_NOHUGEPAGE)
-    address = lock(area, mib * MIB)
-    for at in range(0, mib * MIB, 2 * mmap.PAGESIZE):
-        page = ctypes.c_void_p(address + at)
-        LIBC.munlock(page, ctypes.c_size_t(mmap.PAGESIZE))
-        LIBC.madvise(page, ctypes.c_size_t(mmap.PAGESIZE), mmap.MADV_DONTNEED)
-    kept.append(area)
-    import fcntl  # noqa: PLC0415 of one kind only
+    """Every second page of nearly all memory is free, and the others cannot move; then larger allocations.
 
+    mib: memory that is not filled with such pages. Pages in pipes cannot move. The larger allocations are the arrays
+    of slots of large pipes.
+    """
+    resource.setrlimit(resource.RLIMIT_NOFILE, (65536, 65536))
+    page = bytes(mmap.PAGESIZE)
+    readers = []
+    while free_mib() > mib:
+        (_, keeper), (reader, other) = large_pipe(MIB), large_pipe(MIB)
+        readers.append(reader)
+        for _ in range(MIB // mmap.PAGESIZE):
+            os.write(keeper, page)
+            os.write(other, page)
+    for reader in readers:
+        os.read(reader, MIB)
     while True:
-        _, writer = os.pipe()
-        fcntl.fcntl(writer, _F_SETPIPE_SZ, _PIPE_BYTES)
+        large_pipe(_PIPE_BYTES)
+
+
+def large_pipe(size: int) -> tuple[int, int]:
+    """A pipe for so many bytes: its end for reading and the one for writing."""
+    ends = os.pipe()
+    fcntl.fcntl(ends[1], _F_SETPIPE_SZ, size)
+    return ends
+
+
+def free_mib() -> int:
+    """Free memory of the machine."""
+    return os.sysconf("SC_AVPHYS_PAGES") * mmap.PAGESIZE // MIB
 
 
 def main() -> None:
@@ -157,7 +175,7 @@ def main() -> None:
     LIBC.prctl(_PR_SET_NAME, comm.encode(), 0, 0, 0)
     kinds: dict[str, Callable[[int], None]] = {
         one.__name__: one
-        for one in (anon, workers, tmpfs, dirty, locked, inodes, messages, sockets, percpu, bound, fragments)
+        for one in (anon, workers, tmpfs, dirty, locked, inodes, messages, sockets, percpu, pipes, bound, fragments)
     }
     kinds[kind](int(mib))
     print("filled", flush=True)  # noqa: T201
