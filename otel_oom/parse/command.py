@@ -83,15 +83,15 @@ class _Reading:
         """Write the kills of one input. A failure to read is raised after these: UnreadableError."""
         failures: list[UnreadableError] = []
 
-        def readinto(buffer: memoryview) -> int:
+        def read() -> bytes:
             try:
-                return source.readinto(buffer)
+                return source.read()
             except UnreadableError as error:  # the text before it is searched to its end
                 failures.append(error)
-                return 0
+                return b""
 
-        lines = RecoveredLines(readinto, source.is_waiting)
-        search = KillSearch(lines.readinto, self._page_size, number_of=lines.number)
+        lines = RecoveredLines(read, source.is_waiting)
+        search = KillSearch(lines, self._page_size, number_of=lines.number)
         self._sources += 1
         number = 0
         try:

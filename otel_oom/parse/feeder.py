@@ -4,8 +4,6 @@ Rules:
 - A line without a time gets the time of the next line that has one, else that of the open report's last line, else
   that of the last line with a marker.
 - Lines that user space marked as its own are refused. That a text says `kernel` proves nothing.
-- Lines inside a report that were passed over are counted, and fed as empty records where they are many: the assembler
-  gives up a report after 5,000 records without one that belongs to it.
 """
 
 from __future__ import annotations
@@ -15,7 +13,7 @@ from typing import Final, NamedTuple
 
 from otel_oom.kernel.kill_assembler import Assembler
 from otel_oom.kernel.kill_line import parse_kill_line
-from otel_oom.kernel.kmsg_record import FACILITY_KERNEL, Record
+from otel_oom.kernel.kmsg_record import FACILITY_KERNEL
 from otel_oom.kernel.oom_kill import Finding
 from otel_oom.kernel.oom_lines import GROUP_MARKER, KILLED_PID, OOM_MARKER
 from otel_oom.parse.line_prefix import OPENER, Line, has_words, shape
@@ -23,8 +21,6 @@ from otel_oom.parse.record_joining import LinesAround, joined
 from otel_oom.parse.structured_lines import parse_line
 from otel_oom.parse.text_record import plain_record, text_record
 from otel_oom.parse.text_window import Window
-
-_SILENT: Final = 1_000  # lines passed over in a row; more of them are fed as empty records
 
 _CUT_MASK: Final = re.compile(
     rb"(oom-killer: gfp_mask=0x[0-9a-f]+)\([^)]*$"
@@ -47,9 +43,6 @@ class Feeder:
     def __init__(self, window: Window, assembler: Assembler) -> None:
         self._window = window
         self._assembler = assembler
-        self._fed = 0  # up to which offset in the stream lines were fed, or counted as silent
-        self._silent = 0  # lines of a report that were passed over since the last one that was fed
-        self._fed_us = 0  # time of that one
         self._marker_us = 0  # time of the last line with a marker
         self._is_timeless = False
         self._shape: re.Pattern[bytes] | None = None
@@ -70,13 +63,11 @@ class Feeder:
             line = self._shaped(line, raw, around)
         text, following = (line.record.text.encode(), 0) if line.record else joined(line, around)
         has_marker = OOM_MARKER.search(text) is not None
-        us = self._time(line, around, has_marker=has_marker)  # far from a kill, the search skips a group's line
+        us = self._time(line, around, has_marker=has_marker)
         has_marker = has_marker or text.startswith(GROUP_MARKER)
-        self.pass_over(start)
         for _ in range(following):
             end = window.line(end)[1]
         window.move_to(end)
-        self._fed, self._silent, self._fed_us = window.data_offset + end, 0, us
         if line.priority >> 3 != FACILITY_KERNEL:
             self.refused += b"Killed process " in raw
             return ()
@@ -105,18 +96,6 @@ class Feeder:
         if head is None or head.end() <= (0 if is_opener else len(line.head)):
             return line
         return line._replace(head=head[0], text=raw[head.end() :].rstrip(b"\r\x1e"))
-
-    def pass_over(self, offset: int) -> None:
-        """Feed empty lines for the lines of a report that were passed over before an offset, if they are many."""
-        if not self._assembler.is_open:
-            return
-        window = self._window
-        self._silent += window.data.count(b"\n", self._fed - window.data_offset, offset)
-        self._fed = window.data_offset + offset
-        if self._silent > _SILENT:
-            while self._silent and self._assembler.is_open:
-                self._assembler.feed(Record(6, 0, self._fed_us, "-", ""), _NOT_OBSERVED)
-                self._silent -= 1
 
     def _time(self, line: Line, around: LinesAround, *, has_marker: bool) -> int:
         us = line.us

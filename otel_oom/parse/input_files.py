@@ -20,6 +20,7 @@ import gzip
 import io
 import logging
 import lzma
+import math
 import os
 import select
 import shutil
@@ -35,7 +36,6 @@ from typing import BinaryIO, Final, cast
 
 from otel_oom.errors import OtelOomError
 from otel_oom.parse import archives
-from otel_oom.parse.archives import Size
 from otel_oom.printable_text import printable_text
 
 log = logging.getLogger(__name__)
@@ -44,6 +44,8 @@ STDIN: Final = "-"
 LARGE: Final = 32 << 20  # bytes of a file from which on the bar is shown
 
 _BAR_INTERVAL_S: Final = 0.1
+_MOST_AT_ONCE: Final = 1 << 20  # bytes
+_MOST_OF_ARCHIVE: Final = 64 << 30  # bytes
 _PAUSE_S: Final = 0.3  # of a pipe
 _READERS: Final[dict[bytes, Callable[[BinaryIO], io.BufferedIOBase]]] = {
     b"\x1f\x8b": lambda raw: gzip.GzipFile(fileobj=raw),
@@ -73,34 +75,44 @@ class UnreadableError(OtelOomError):
 class Input:
     """An open input.
 
-    name: as it was given to `opened`; raw: the file; size: of the file in bytes, None where it is unknown
-    text: what is read of the file, if that is not the file itself
+    name: as a user gave it; raw: the file; size: of the file in bytes, None where it is unknown
+    text: what is read of the file; most: bytes that may be read
     """
 
-    def __init__(self, name: str, raw: BinaryIO, size: int | None, text: io.BufferedIOBase | None = None) -> None:
+    def __init__(
+        self, name: str, raw: BinaryIO, size: int | None, text: io.BufferedIOBase, most: float = math.inf
+    ) -> None:
         self.name = shown(name)
         """The name, printable."""
         self._given = name
         self._raw = raw
-        self._text = text or _text_of(name, _decompressed(name, raw))
+        self._text = text
+        self.left = most
+        """Bytes that may still be read."""
         self._is_pipe = size is None
         self._size = size or 0
         self._has_bar = self._size >= LARGE and sys.stderr.isatty()
         self._is_drawn = False
         self._drawn_s = time.monotonic()
 
-    def readinto(self, buffer: memoryview) -> int:
-        """Put the next bytes of the text into a buffer; returns how many, 0 at the end. Raises UnreadableError."""
+    def read(self) -> bytes:
+        """The next bytes of the text, none at its end. Raises UnreadableError."""
         while True:
             try:
-                count = self._text.readinto1(buffer) or 0
+                data = self._text.read1(_MOST_AT_ONCE)
             except (OSError, *_DAMAGE) as error:
                 if isinstance(error, OSError) and error.errno == errno.EPIPE:
                     continue  # /dev/kmsg: records were overwritten; the next read returns the oldest one left
                 raise _unreadable(self._given, error) from error
+            self.left -= len(data)
+            if self.left < 0:
+                raise UnreadableError(
+                    f"{self.name} cannot be read: its archive has more than {_MOST_OF_ARCHIVE >> 30} GiB",
+                    "unpack it, and name its logs",
+                )
             if self._has_bar and time.monotonic() - self._drawn_s >= _BAR_INTERVAL_S:
                 self._draw_bar()
-            return count
+            return data
 
     def is_waiting(self) -> bool:
         """Whether the next read would wait for a writer."""
@@ -145,24 +157,24 @@ def opened(name: str) -> Iterator[Input]:
                 flags = os.O_NONBLOCK | os.O_NOCTTY if stat.S_ISCHR(mode) else 0
                 raw = stack.enter_context(open(name, "rb", opener=lambda path, given: os.open(path, given | flags)))
             size = os.fstat(raw.fileno()).st_size if stat.S_ISREG(mode) else None
-            text = None if stat.S_ISCHR(mode) else _decompressed(name, raw)
-            if text is not None and _begin(text)[_TAR] == b"ustar":
+            text = _decompressed(name, raw)
+            if _begin(text)[_TAR] == b"ustar":
                 yield from _of_archive(name, archives.tar_members(text))
-            elif text is not None and _begin(text).startswith(_ZIP):
+            elif _begin(text).startswith(_ZIP):
                 if size is None:
                     raise UnreadableError(
                         f"{shown(name)} is a zip archive in a pipe", "name the file, or use: unzip -p FILE"
                     )
                 yield from _of_archive(name, archives.zip_members(raw))
             else:
-                yield Input(name, raw, size, None if text is None else _text_of(name, text))
+                yield Input(name, raw, size, _text_of(name, text))
         except (OSError, ValueError, io.UnsupportedOperation, *_DAMAGE) as error:
             raise _unreadable(name, error) from error
 
 
 def _of_archive(name: str, members: Iterator[tuple[str, BinaryIO]]) -> Iterator[Input]:
     """The members of an archive that are text."""
-    unread, size = 0, Size()
+    unread, left = 0, float(_MOST_OF_ARCHIVE)
     for member, raw in members:
         label = f"{name}/{member}"
         try:
@@ -170,7 +182,9 @@ def _of_archive(name: str, members: Iterator[tuple[str, BinaryIO]]) -> Iterator[
         except (UnreadableError, OSError, *_DAMAGE):
             unread += 1
             continue
-        yield Input(label, raw, 0, size.counted(text))
+        source = Input(label, raw, 0, text, left)
+        yield source
+        left = source.left
     if unread:
         log.warning("%s: members that are no text, not read: %d", shown(name), unread)
 
@@ -222,12 +236,11 @@ class _Recoded:
         self._text = text
         self._decoder = codecs.getincrementaldecoder(encoding)("replace")
 
-    def readinto1(self, buffer: memoryview) -> int:
-        while raw := self._text.read1(len(buffer) // 2):  # two bytes are at most three in UTF-8
+    def read1(self, size: int) -> bytes:
+        while raw := self._text.read1(size):
             if recoded := self._decoder.decode(raw).encode("utf-8", "surrogatepass"):
-                buffer[: len(recoded)] = recoded
-                return len(recoded)
-        return 0
+                return recoded
+        return b""
 
 
 def _unreadable(name: str, error: Exception) -> UnreadableError:
