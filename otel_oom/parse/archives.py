@@ -16,23 +16,23 @@ from typing import BinaryIO, Final, cast
 _MOST_MEMBERS: Final = 1_000
 
 
-def zip_members(raw: BinaryIO) -> Iterator[tuple[str, BinaryIO]]:
+def zip_members(raw: io.BufferedIOBase) -> Iterator[tuple[str, io.BufferedIOBase]]:
     """Name and content of each file in a zip archive."""
-    with zipfile.ZipFile(raw) as archive:
+    with zipfile.ZipFile(cast("BinaryIO", raw)) as archive:
         for count, member in enumerate(archive.infolist()):
             _check(count)
             if not member.is_dir():
                 with archive.open(member) as content:
-                    yield member.filename, cast("BinaryIO", content)
+                    yield member.filename, cast("io.BufferedIOBase", content)
 
 
-def tar_members(text: io.BufferedIOBase) -> Iterator[tuple[str, BinaryIO]]:
+def tar_members(text: io.BufferedIOBase) -> Iterator[tuple[str, io.BufferedIOBase]]:
     """Name and content of each file in a tar archive, which may come through a pipe."""
     with tarfile.open(fileobj=text, mode="r|") as archive:
         for count, member in enumerate(archive):
             _check(count)
             if member.isfile() and (content := archive.extractfile(member)) is not None:
-                yield member.name, cast("BinaryIO", content)
+                yield member.name, cast("io.BufferedIOBase", content)
 
 
 def _check(count: int) -> None:

@@ -1,13 +1,14 @@
 """Lines of a text to the assembler: each is parsed, joined to the lines that belong to it, and gets a time. No I/O.
 
 Rules:
-- A line without a time gets the time of the next line that has one, else that of the open report's last line, else
-  that of the last line with a marker.
+- A line with a marker but without a time gets the time of the next line that has one. Every other line whose time
+  cannot be compared with the report's gets that of the report's last line, else that of the last line with a marker.
 - Lines that user space marked as its own are refused. That a text says `kernel` proves nothing.
 """
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import Final, NamedTuple
 
@@ -19,7 +20,7 @@ from otel_oom.kernel.oom_lines import GROUP_MARKER, KILLED_PID, OOM_MARKER
 from otel_oom.parse.line_prefix import OPENER, Line, has_words, shape
 from otel_oom.parse.record_joining import LinesAround, joined
 from otel_oom.parse.structured_lines import parse_line
-from otel_oom.parse.text_record import plain_record, text_record
+from otel_oom.parse.text_record import text_record
 from otel_oom.parse.text_window import Window
 
 _CUT_MASK: Final = re.compile(
@@ -44,7 +45,7 @@ class Feeder:
         self._window = window
         self._assembler = assembler
         self._marker_us = 0  # time of the last line with a marker
-        self._is_timeless = False
+        self._has_clock = False  # whether that is the kernel's clock
         self._shape: re.Pattern[bytes] | None = None
         self.openers = 0
         """`invoked oom-killer` lines."""
@@ -73,7 +74,7 @@ class Feeder:
             return ()
         offset = window.data_offset + start
         if not has_marker:  # outside a report such a line has no meaning
-            return assembler.feed(plain_record(line, text, offset, us), _NOT_OBSERVED) if assembler.is_open else ()
+            return assembler.feed(text_record(line, text, offset, 0, us), _NOT_OBSERVED) if assembler.is_open else ()
         self.openers += b" invoked oom-killer" in text
         if OPENER in text:
             text = _CUT_MASK.sub(rb"\1,", text)
@@ -98,12 +99,12 @@ class Feeder:
         return line._replace(head=head[0], text=raw[head.end() :].rstrip(b"\r\x1e"))
 
     def _time(self, line: Line, around: LinesAround, *, has_marker: bool) -> int:
-        us = line.us
-        if us is None and not self._is_timeless:
-            us = next((after.us for after in around.following() if after.us is not None), None)
         if has_marker:
-            self._is_timeless = us is None
+            timed = next((one for one in itertools.chain((line,), around.following()) if one.us is not None), line)
+            us, self._has_clock = timed.us, timed.has_clock
             self._marker_us = self._marker_us if us is None else us
+        else:
+            us = line.us if line.has_clock == self._has_clock else None
         if us is None:
             us = self._assembler.report_us
         return self._marker_us if us is None else us
