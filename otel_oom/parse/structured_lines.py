@@ -23,18 +23,17 @@ from typing import Final
 
 from otel_oom.kernel import kmsg_record
 from otel_oom.kernel.kmsg_record import Record
-from otel_oom.kernel.memcg_statistics import STATISTIC_NAMES
 from otel_oom.parse import line_prefix
 from otel_oom.parse.line_prefix import USER_INFO, Line
 
 ADDED: Final = b"\x1e"
 """The end of a line that is none in the text: `line_recovery` splits some lines."""
 
-MESSAGE_KEYS: Final = ("MESSAGE", "textPayload", "message", "msg", "log", "text", "line", "_raw", "stringValue")
+MESSAGE_KEYS: Final = ("MESSAGE", "textPayload", "message", "msg", "log", "text", "line", "_raw")
 # JSON over many lines, a part of it, CSV ("" is a quote), or Ruby's form of a record (fluent-bit): strings.
 _STRING: Final = re.compile(rb'"((?:[^"\\]|\\.|"")*)"(\s*(?::|=>))?')
 _MESSAGE: Final = re.compile(
-    rb'(?:"(?:%b)"\s*:\s*|^\s*(?="(?:[^"\\]|\\.)*",?\s*$))' % "|".join(MESSAGE_KEYS).encode()
+    rb'(?:"(?:%b)"\s*:\s*|^\s*(?="(?:[^"\\]|\\.)*",?\s*$))' % "|".join((*MESSAGE_KEYS, "stringValue")).encode()
     + rb'(?:"((?:[^"\\]|\\.)*)"|\[([\d,\s]+)\])'  # numbers: journald's form of a message that is not UTF-8
 )
 _TIME: Final = re.compile(rb'"@?time(?:stamp)?"\s*:\s*"((?:[^"\\]|\\.)*)"')
@@ -52,7 +51,6 @@ _EVENT: Final = re.compile(
 )
 _CONTROL: Final = re.compile(rb"#(0[0-3][0-7]|177)")  # rsyslog: #012 is a line feed
 _ESCAPE: Final = re.compile(rb"\\x([01][0-9a-f]|7f|[89a-f][0-9a-f])")  # dmesg: \x1b is ESC
-_STATISTIC: Final = re.compile(b"(?:%s) [0-9]+" % b"|".join(name.encode() for name in STATISTIC_NAMES))
 _DICTIONARY: Final = re.compile(rb" [A-Z][A-Z0-9_]*=")
 
 
@@ -87,8 +85,7 @@ def _in_strings(line: bytes) -> Line | None:
     message = next(_messages(line), None)
     for string in itertools.chain(_messages(line), _strings(line)):
         within = _within(string)
-        is_statistic = _STATISTIC.fullmatch(within.text) is not None
-        if within.record is not None or within.has_clock or is_statistic or line_prefix.has_words(within):
+        if within.record is not None or within.has_clock or line_prefix.has_words(within):
             return _described(within, line)
     return None if message is None else _described(_within(message), line)
 
