@@ -92,6 +92,8 @@ _COMM_BEGINS: Final = re.compile(
 _COLOR: Final = re.compile(rb"\x1b\[[\d;]*m")
 _TIME_OF_DAY: Final = re.compile(rb"(\d{1,2})[^\d:]+(\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,6}))?)?")
 _KMSG: Final = re.compile(rb"(?:.{0,200}?[ >])??(?=\d{1,4},\d{1,18},\d{1,18},[-c+][^;]{0,100};)")
+_SAME: Final = (b"", rb"\d+", rb"[^\W\d]+", rb"\s+")
+_PIECE: Final = re.compile(rb"(\d+)|([^\W\d]+)|(\s+)|.")
 OPENER: Final = b" invoked oom-killer"
 
 
@@ -192,11 +194,7 @@ def _unquoted(line: Line, head: bytes) -> Line:
 @functools.lru_cache(maxsize=8)
 def shape(head: bytes) -> re.Pattern[bytes]:
     """What begins like a prefix: with the same signs, and with numbers, words and blanks where it has some."""
-    pieces = re.findall(rb"\d+|[^\W\d]+|\w+|\s+|.", head)
-    kinds = ((rb"\d+", re.compile(rb"\d+")), (rb"[^\W\d]+", re.compile(rb"[^\W\d]+")), (rb"\s+", re.compile(rb"\s+")))
-    return re.compile(
-        b"".join(next((kind for kind, one in kinds if one.fullmatch(piece)), re.escape(piece)) for piece in pieces)
-    )
+    return re.compile(_PIECE.sub(lambda one: _SAME[one.lastindex] if one.lastindex else re.escape(one[0]), head))
 
 
 def kmsg_start(line: bytes) -> int | None:

@@ -13,7 +13,6 @@ Rules:
 from __future__ import annotations
 
 import functools
-import itertools
 import json
 import re
 from collections.abc import Iterator
@@ -65,11 +64,7 @@ def parse_line(line: bytes) -> Line:
         return captured
     if line.startswith(b" ") and _DICTIONARY.match(line):  # of a record of /dev/kmsg
         return Line(line, b"", priority=USER_INFO)
-    text = line
-    if b"#" in line:
-        text = _CONTROL.sub(lambda code: bytes((int(code[1], 8),)), text)
-    if b"\\x" in line:
-        text = _ESCAPE.sub(lambda code: bytes.fromhex(code[1].decode()), text)
+    text = _unescaped(line)
     plain = line_prefix.split(text)
     if plain.is_known or line_prefix.has_words(plain):
         return _one_kill(plain)
@@ -79,15 +74,15 @@ def parse_line(line: bytes) -> Line:
 
 
 def _in_strings(line: bytes) -> Line | None:
-    """The line of the log in JSON, CSV or Ruby: the first string with the kernel's words, else the message."""
+    """The line of the log in JSON, CSV or Ruby: the entry's message, or the first string with the kernel's words."""
     if _COPY.match(line):
         return None
-    message = next(_messages(line), None)
-    for string in itertools.chain(_messages(line), _strings(line)):
+    messages = list(filter(None, _messages(line)))
+    for string in messages or _strings(line):
         within = _within(string)
         if within.record is not None or within.has_clock or line_prefix.has_words(within):
             return _described(within, line)
-    return None if message is None else _described(_within(message), line)
+    return _described(_within(messages[0]), line) if messages else None
 
 
 def _messages(line: bytes) -> Iterator[bytes]:
@@ -124,6 +119,12 @@ def _described(line: Line, entry: bytes) -> Line:
     return line._replace(us=int(clock), has_clock=True) if clock.isdigit() and len(clock) < 19 else line
 
 
+def _unescaped(line: bytes) -> bytes:
+    if b"#" in line:
+        line = _CONTROL.sub(lambda code: bytes((int(code[1], 8),)), line)
+    return _ESCAPE.sub(lambda code: bytes.fromhex(code[1].decode()), line) if b"\\x" in line else line
+
+
 def _one_kill(line: Line) -> Line:
     event = _EVENT.fullmatch(line.text) if b" child" in line.text else None
     return line if event is None else line._replace(text=b"%b: %b" % event.groups())
@@ -148,10 +149,11 @@ def _within(message: bytes) -> Line:
     raw = message.rstrip(b"\r\n")
     if (captured := _captured(raw)) is not None:
         return captured
-    plain = line_prefix.split(raw)
+    text = _unescaped(raw)
+    plain = line_prefix.split(text)
     if plain.is_known or line_prefix.has_words(plain):
         return _one_kill(plain)._replace(is_known=True)
-    return _one_kill(line_prefix.anchored(raw) or plain._replace(is_known=not plain.head))
+    return _one_kill(line_prefix.anchored(text) or plain._replace(is_known=not plain.head))
 
 
 def _captured(line: bytes) -> Line | None:
