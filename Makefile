@@ -16,7 +16,7 @@ COMPUTING := plain fuzz
 SHARING := kernel crash faults disk collector packaging container
 SOURCES := pyproject.toml README.md $(shell find otel_oom -type f -not -name '*.pyc')
 
-.PHONY: demo help test test-computing test-sharing test-vm plain check lint types coverage collector tables docs lock crash storms outage peers fuzz mutants bench clean FORCE
+.PHONY: demo help test test-computing test-sharing test-vm plain check lint types coverage collector tables docs lock crash storms outage peers fuzz mutants bench packages clean FORCE
 
 demo: $(VENV)/demo.stamp ## show one OOM kill and its record; the first run makes .venv (1 to 2 minutes)
 	@$(BIN)/otel-oom demo
@@ -97,6 +97,9 @@ mutants: $(VENV)/mutants.stamp ## change kernel/, spool/ and otlp/ at random and
 # MEASURES: some of them (benchmarks/report.py lists all); SHORT=--short: only to see that they run
 bench: $(VENV)/test.stamp ## measure everything beside other programs into benchmarks/RESULTS.md (root, Go, quiet; 20 min)
 	PYTHONPATH=.:tests $(BIN)/python -m benchmarks.bench $(SHORT) $(MEASURES)
+
+packages: $(VENV)/test.stamp ## build the deb and the rpm into dist/, of the locked versions (needs Python 3.11 and Go)
+	$(BIN)/python deploy/packages/build.py dist
 
 clean: ## remove .venv and everything that was built
 	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -21,10 +20,11 @@ from benchmarks import machine, measured, report
 
 _ROOT: Final = Path(__file__).resolve().parents[1]
 _WITHIN_S: Final = 600
+_CLEANED_UP_S: Final = 90
 
 
 def measured_well(name: str, *, is_short: bool, within_s: float = _WITHIN_S) -> bool:
-    """Run one measure. SIGINT lets it remove its cgroups and end its processes."""
+    """Run one measure. SIGTERM lets it remove its cgroups and end its processes."""
     print(f"{name} …", flush=True)
     began = time.monotonic()
     command = [sys.executable, "-m", f"benchmarks.{name}", *(["--short"] if is_short else [])]
@@ -32,11 +32,10 @@ def measured_well(name: str, *, is_short: bool, within_s: float = _WITHIN_S) -> 
     try:
         code = process.wait(within_s)
     except (subprocess.TimeoutExpired, KeyboardInterrupt) as error:
-        process.send_signal(signal.SIGINT)
-        process.wait(30)
+        process.terminate()
+        code = process.wait(_CLEANED_UP_S)
         if isinstance(error, KeyboardInterrupt):
             raise
-        code = -signal.SIGINT
     took = f"{time.monotonic() - began:.0f} s"
     print(f"{name}: {took}" if code == 0 else f"{name} FAILED after {took}, exit code {code}", flush=True)
     return code == 0
@@ -66,6 +65,6 @@ def main(names: list[str], *, is_short: bool) -> int:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
     parser.add_argument("--short", action="store_true", help="prove that the code runs; the figures mean nothing")
-    parser.add_argument("measures", nargs="*", choices=[[], *report.MEASURES], metavar="MEASURE")
+    parser.add_argument("measures", nargs="*", choices=[[], *measured.TITLES], metavar="MEASURE")
     options = parser.parse_args()
-    sys.exit(main(options.measures or list(report.MEASURES), is_short=options.short))
+    sys.exit(main(options.measures or list(measured.TITLES), is_short=options.short))

@@ -156,4 +156,4 @@ def one_storm(
 
 
 if __name__ == "__main__":
-    program("completeness", "Completeness of a storm of kills", run)
+    program("completeness", run)

@@ -115,4 +115,4 @@ def run(measure: Measure) -> None:
 
 
 if __name__ == "__main__":
-    program("drain", "Reading the kernel log", run)
+    program("drain", run)

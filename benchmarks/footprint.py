@@ -4,9 +4,10 @@ All of them run side by side, so the machine's mood strikes all alike, and deliv
 measured is the kernel's own account of each process: /proc/PID/status and, of every thread, its context switches (a
 voluntary one is a wake-up) and its time on a CPU.
 
-The agents read this machine's log, so it should be quiet.
+The agents read this machine's log, so it should be quiet: each record that comes is a wake-up. The first minute also
+has readings of the machine's identity, so wake-ups of every later minute need `--settle 70 --idle 120`.
 
-    python benchmarks/footprint.py [--idle SECONDS]
+    python benchmarks/footprint.py [--settle SECONDS] [--idle SECONDS]
 """
 
 from __future__ import annotations
@@ -93,7 +94,7 @@ def process(arguments: list[str], settings: dict[str, str]) -> Iterator[int]:
             child.kill()
 
 
-def main(idle_s: float) -> None:
+def main(idle_s: float, settle_s: float = _SETTLE_S) -> None:
     """Measure and print."""
     agent, sdk = ["-m", "otel_oom", "run"], str(Path(__file__).with_name("bare_sdk.py"))
     with ExitStack() as stack:
@@ -111,7 +112,7 @@ def main(idle_s: float) -> None:
         for way, (arguments, protocol, endpoint, spool) in ways.items():
             settings = {"OTEL_EXPORTER_OTLP_PROTOCOL": protocol, "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint}
             pids[way] = stack.enter_context(process(arguments, {**settings, "OTEL_OOM_SPOOL": spool}))
-        time.sleep(_SETTLE_S)
+        time.sleep(settle_s)
         try:
             before = {way: usage_of(pid) for way, pid in pids.items()}
             time.sleep(idle_s)
@@ -131,4 +132,6 @@ def main(idle_s: float) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--idle", type=float, default=30.0, metavar="SECONDS", help="how long to look (30)")
-    main(parser.parse_args().idle)
+    parser.add_argument("--settle", type=float, default=_SETTLE_S, metavar="SECONDS", help="wait before it (5)")
+    options = parser.parse_args()
+    main(options.idle, options.settle)

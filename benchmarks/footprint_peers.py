@@ -84,4 +84,4 @@ def taken(begin: ProcessUsage, end: ProcessUsage) -> dict[tuple[str, str], float
 
 
 if __name__ == "__main__":
-    program("footprint_peers", "Memory, threads and processor time", run)
+    program("footprint_peers", run)

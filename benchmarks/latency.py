@@ -183,4 +183,4 @@ def run(measure: Measure) -> None:
 
 
 if __name__ == "__main__":
-    program("latency", "Delay of a record", run)
+    program("latency", run)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import statistics
 import sys
 import time
@@ -25,6 +26,16 @@ from benchmarks import machine
 RESULTS: Final = Path(__file__).resolve().parent / "results"
 SHORT_RESULTS: Final = Path(__file__).resolve().parents[1] / "build" / "bench-short"
 REPEATS: Final = 5
+TITLES: Final = {
+    "completeness": "Completeness of a storm of kills",
+    "drain": "Reading the kernel log",
+    "latency": "Delay of a record",
+    "footprint_peers": "Memory, threads and processor time",
+    "delivery": "Delivery through an outage and SIGKILLs",
+    "time_truth": "Time of a kill after a standby",
+    "growth": "Growth",
+}
+"""Of each measure, in the order of `make bench` and of RESULTS.md. benchmarks/NAME.py measures it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +73,17 @@ class Measure:
         self.figures.append(Figure(scenario, subject, quantity, unit, kept))
 
 
-def program(name: str, title: str, run: Callable[[Measure], None]) -> None:
-    """The command line of a measure: `--short`, `--results DIRECTORY`. An exception ends it with exit code 1."""
-    parser = argparse.ArgumentParser(prog=f"python -m benchmarks.{name}", description=title)
+def program(name: str, run: Callable[[Measure], None]) -> None:
+    """The command line of a measure. An exception ends it with exit code 1, a SIGTERM with 143; both clean up."""
+    parser = argparse.ArgumentParser(prog=f"python -m benchmarks.{name}", description=TITLES[name])
     parser.add_argument("--short", action="store_true", help="seconds; the figures mean nothing")
     parser.add_argument("--results", type=Path, help="directory of the JSON file")
     parser.add_argument("--repeats", type=int, help=f"how often each scenario is measured ({REPEATS}; with --short: 1)")
     options = parser.parse_args()
     repeats = options.repeats or (1 if options.short else REPEATS)
-    measure = Measure(name, title, is_short=options.short, repeats=repeats)
+    measure = Measure(name, TITLES[name], is_short=options.short, repeats=repeats)
+    # Contexts end: cgroups are removed, and processes killed.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     began = time.monotonic()
     load = machine.load()
     run(measure)

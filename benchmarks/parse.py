@@ -16,7 +16,6 @@ import random
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -50,6 +49,17 @@ STATISTICS = (
 
 
 _RUNS = 5
+
+# A small process starts the command: a program inherits the peak of the process that starts it (wait4(2), ru_maxrss).
+_BETWEEN = """
+import os, resource, sys, time
+began = time.perf_counter()
+code = os.spawnvp(os.P_WAIT, sys.argv[2], sys.argv[2:])
+took = time.perf_counter() - began
+usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+os.write(int(sys.argv[1]), f"{took} {usage.ru_utime + usage.ru_stime} {usage.ru_maxrss}".encode())
+sys.exit(code)
+"""
 
 
 def report(number: int, tasks: int = 12) -> Iterator[str]:
@@ -103,15 +113,21 @@ def write_log(path: Path, size: int, kills: int) -> None:
 
 
 def run(command: list[str], count: Callable[[bytes], int]) -> tuple[float, float, int, int]:
-    """Seconds, seconds of CPU time, largest resident memory in KiB, and how many kills its output says."""
-    begin = time.perf_counter()
-    with tempfile.TemporaryFile() as out:
-        process = subprocess.Popen(command, stdout=out)  # noqa: S603 our own commands
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        took = time.perf_counter() - begin
-        out.seek(0)
-        return took, usage.ru_utime + usage.ru_stime, usage.ru_maxrss, count(out.read())
+    """Seconds, seconds of CPU time, largest resident memory in KiB, and how many kills its output says.
+
+    Raises: CalledProcessError.
+    """
+    figures, told = os.pipe()
+    try:
+        with tempfile.TemporaryFile() as out:
+            between = [sys.executable, "-I", "-S", "-c", _BETWEEN, str(told), *command]
+            subprocess.run(between, check=True, stdout=out, stderr=subprocess.PIPE, pass_fds=(told,))  # noqa: S603 our own commands
+            took, cpu, rss = os.read(figures, 1024).split()
+            out.seek(0)
+            return float(took), float(cpu), int(rss), count(out.read())
+    finally:
+        os.close(figures)
+        os.close(told)
 
 
 def main() -> None:
@@ -129,7 +145,7 @@ def main() -> None:
         for name, command, count in (
             ("grep -c", ["grep", "-c", "Killed process", str(log)], int),
             ("parse --output json", [*parse, "--output", "json", str(log)], lambda out: out.count(b"\n")),
-            ("parse --output text", [*parse, "--output", "text", str(log)], lambda out: out.count(b" was killed")),
+            ("parse --output text", [*parse, "--output", "text", str(log)], lambda out: out.count(b" was OOM-killed")),
         ):
             took, cpu, rss, found = min(run(command, count) for _ in range(_RUNS))
             figures = f"{size / took / 1e6:7.0f} MB/s  {took:6.2f} s  {cpu:6.2f} s CPU  {rss / 1024:5.1f} MiB"

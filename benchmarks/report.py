@@ -13,8 +13,6 @@ from typing import Final
 from benchmarks import measured
 from benchmarks.measured import Figure
 
-MEASURES: Final = ("completeness", "drain", "latency", "footprint_peers")
-"""In the order of RESULTS.md and of `make bench`."""
 PAGE: Final = Path(__file__).resolve().parent / "RESULTS.md"
 
 
@@ -35,7 +33,7 @@ class Result:
 
 def results(directory: Path = measured.RESULTS) -> dict[str, Result]:
     """Of all measures that have a file, by name."""
-    paths = {name: directory / f"{name}.json" for name in MEASURES}
+    paths = {name: directory / f"{name}.json" for name in measured.TITLES}
     return {name: Result(*measured.read(path)) for name, path in paths.items() if path.exists()}
 
 

@@ -5,14 +5,15 @@
 
 Rules:
 - A kill is logged after its event is in the spool. No failure here reaches the reader: the kill counts as not shown.
-- The reader calls `end_turn` at least every five seconds. So the number of kills that were not shown follows a storm,
-  without another kill and without a thread of its own.
+- The reader calls `end_turn` at `due_s`. So the number of kills that were not shown follows a storm, without another
+  kill and without a thread of its own.
 - The body of an event holds text that processes chose. `log_output` makes one printable line of it.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -48,6 +49,11 @@ class KillLog:
                 for event in events:
                     if event.name == schema.OOM_KILL:
                         self._add(event)
+
+    @property
+    def due_s(self) -> float:
+        """When `end_turn` has a line to log, monotonic seconds; inf: it has none."""
+        return math.inf if self._muted_s is None else self._muted_s + _PERIOD_S
 
     def end_turn(self, *, is_backlog: bool) -> None:
         """The reader has passed on what it read. is_backlog: it still reads what is older than the agent's start."""

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
+from otel_oom.agent.comparison_times import ComparisonTimes
 from otel_oom.agent.device_reopening import reopen
 from otel_oom.agent.event_builder import EventBuilder
 from otel_oom.agent.kill_log import KillLog
@@ -22,19 +23,18 @@ from otel_oom.agent.late_spool import read_missed
 from otel_oom.agent.log_opening import OpenLog
 from otel_oom.agent.read_batch import BurstEnd, Drained, More, ReadBatch
 from otel_oom.agent.reader import Reader
-from otel_oom.agent.reconciliation import MIN_SURPLUS_AGE_S
 from otel_oom.agent.trace_opening import NO_TRACE, Trace
 from otel_oom.health import Health
 from otel_oom.kernel.log_source import Clock, Closed, Source
 from otel_oom.machine.clock_jumps import ClockJumps
 from otel_oom.machine.fork_detection import ForkDetection
 from otel_oom.machine.identity import MachineIdentity
+from otel_oom.machine.service_manager import NO_SERVICE_MANAGER, ServiceManager
 from otel_oom.spool.checkpoint import Checkpoint
 from otel_oom.spool.spool import Spool
 from otel_oom.telemetry import other_events
 from otel_oom.telemetry.event import Event
 
-_COMPARE_S: Final = MIN_SURPLUS_AGE_S
 _AFTER_BUG_S: Final = 0.1
 _LAST_READS_S: Final = 0.5
 
@@ -80,9 +80,8 @@ class Agent:
         self._trace = trace
         self._clocks = ClockJumps(wall_ns, time.monotonic_ns)
         self._is_backlog = reads_backlog
-        self._compare_due_s = 0.0
+        self._comparisons = ComparisonTimes(health.records, self._reconciliation)
         self._is_stopped = False
-        # For the next `_publish`.
         self._surpluses: list[int] = []
         self._is_confirmed = True
         self._jumped_s = 0.0
@@ -92,7 +91,7 @@ class Agent:
         end: BurstEnd = More()
         while isinstance(end, More):
             end = self._read()
-            self._pass_on(time.monotonic(), is_check_due=not isinstance(end, More))
+            self._pass_on(time.monotonic(), is_drained=not isinstance(end, More))
         self._is_backlog = False
         self._spool.begin(self._spool.checkpoint)
 
@@ -101,11 +100,11 @@ class Agent:
         self._is_stopped = True
         self._source.wake()
 
-    def run(self) -> None:
+    def run(self, service: ServiceManager = NO_SERVICE_MANAGER) -> None:
         """Read, pass on, wait, until stopped. What was in the log before the stop is passed on too."""
         while not self._is_stopped:
             try:
-                self._turn()
+                self._turn(service)
             except Exception as error:  # noqa: BLE001, PERF203 the loop goes on
                 self._health.bug("the reader", error)
                 time.sleep(_AFTER_BUG_S)  # not `wait`: the device may be readable, and the next turn fail as well
@@ -115,23 +114,22 @@ class Agent:
             self._health.bug("the reader", error)
         self._source.close()
 
-    def _turn(self) -> None:
+    def _turn(self, service: ServiceManager = NO_SERVICE_MANAGER) -> None:
         now_s = time.monotonic()
         if jumped_s := self._clocks.jumped_s():
             self._jumped_s += jumped_s
             self._health.clock_jumped(jumped_s)
         end = self._read()
         is_drained = not isinstance(end, More)
-        is_check_due = is_drained and now_s >= self._compare_due_s
         counted = None
-        if is_check_due:
-            self._compare_due_s = now_s + _COMPARE_S
+        if is_drained and now_s >= self._comparisons.due_s:
+            self._comparisons.begin(now_s)
             counted = self._kernel_kills()
             if isinstance(end, Drained):  # a device that closed may still have records
                 self._take_lost_kills(counted)
             if counted is not None and (surplus := self._reconciliation.compare(counted, now_s)):
                 self._surpluses.append(surplus)
-        self._pass_on(now_s, is_check_due=is_check_due)
+        self._pass_on(now_s, is_drained=is_drained)
         self._event_builder.look_at_counters(self._reader.kill_lines, counted)
         earlier = self._spool.earlier_checkpoint
         if earlier is not None:
@@ -141,10 +139,12 @@ class Agent:
                 self._spool.earlier_taken()
         self._is_backlog = self._is_backlog and not is_drained
         self._kill_log.end_turn(is_backlog=self._is_backlog)
+        service.turned(now_s)  # last: a turn that always fails is no sign of life
         if isinstance(end, Closed):
-            reopen(self._source, end, self._health, wake_sender=self._spool.wake, is_stopped=lambda: self._is_stopped)
+            reopen(self._source, end, self._health, service, self._spool.wake, is_stopped=lambda: self._is_stopped)
         elif not self._is_stopped:  # in a flood as well, for no time: the wait answers `otel-oom check --live`
-            self._source.wait(self._compare_due_s - time.monotonic() if is_drained else 0)
+            due_s = min(self._comparisons.due_s, self._forks.due_s, self._kill_log.due_s) - time.monotonic()
+            self._source.wait(min(due_s, service.longest_wait_s) if is_drained else 0)
 
     def _take_lost_kills(self, counted: int | None) -> None:
         """Take kills whose lines the log lost from the trace. counted: the kernel's counter, read after the log."""
@@ -159,7 +159,7 @@ class Agent:
         try:
             while isinstance(end, More) and time.monotonic() < deadline_s:
                 end = self._read()
-                self._pass_on(time.monotonic(), is_check_due=False)
+                self._pass_on(time.monotonic(), is_drained=False)
         finally:
             self._publish_read()
             self._kill_log.close()
@@ -185,17 +185,16 @@ class Agent:
             self._reconciliation.add_lines(claims if is_confirmed else 0)
         self._is_confirmed = self._reconciliation.confirms_new_lines(counted) and self._is_confirmed
 
-    def _pass_on(self, now_s: float, *, is_check_due: bool) -> None:
+    def _pass_on(self, now_s: float, *, is_drained: bool) -> None:
         """Put what was read into the spool under the identity of that time. After a fork the identity may change."""
         batch = self._publish_read()
         if batch.lost:
             self._trace.log_lost(is_backlog=self._is_backlog)
-        is_forked = batch.is_forked
-        if is_forked:
+        if batch.is_forked:
             self._health.forked()
             self._spool.wake()
-        if is_check_due or is_forked:
-            identity = self._forks.changed_identity(self._spool.checkpoint.identity, now_s, is_forked=is_forked)
+        if is_drained or batch.is_forked:
+            identity = self._forks.changed_identity(self._spool.checkpoint.identity, now_s, is_forked=batch.is_forked)
             if identity is not None:
                 begin = self._spool.change_identity(identity, self._wall_ns())
                 self._health.changed_identity(identity, len(begin.retired))

@@ -45,6 +45,11 @@ class Reconciliation:
         """Whether a line may still lower the base."""
         return self._lowerings > 0
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether the last comparison found no difference that may still last."""
+        return self._first is None and not self._least_deficit and not self.is_new_base
+
     def add_lines(self, count: int) -> None:
         """More kill lines were read."""
         self.lines += count

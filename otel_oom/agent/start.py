@@ -27,6 +27,7 @@ from otel_oom.machine import procfs, victim_process
 from otel_oom.machine.fork_detection import ForkDetection
 from otel_oom.machine.identity import BackgroundRead, read_machine_identity
 from otel_oom.machine.operating_system import operating_system_attributes
+from otel_oom.machine.service_manager import NO_SERVICE_MANAGER, ServiceManager
 from otel_oom.machine.victim_cgroup import glance, no_glance, sees_host_cgroups
 from otel_oom.otlp import build_sender
 from otel_oom.otlp.sender import Sender
@@ -63,13 +64,13 @@ class ReadyAgent:
         """Process a recorded kill, so that the first real one needs no new memory. Returns None, or a warning."""
         return warm_up.warm_up(self.sender.warm_up, read_machine_identity())
 
-    def run(self) -> None:
+    def run(self, service: ServiceManager = NO_SERVICE_MANAGER) -> None:
         """Watch until `stop`, then deliver what is left for at most two seconds."""
         self.sender.start()
         if self.writer is not None:
             self.writer.follow(self.spool)
         try:
-            self.agent.run()
+            self.agent.run(service)
         finally:
             self.sender.stop(_LAST_SENDS_S)
             self.spool.put((), replace(self.spool.checkpoint, is_ended=True))

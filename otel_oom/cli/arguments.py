@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from otel_oom import __version__
@@ -70,6 +71,10 @@ examples:
 class _Parser(argparse.ArgumentParser):
     """Reports a usage error in one line, like every other error, and a text that cannot be written as an OSError."""
 
+    def format_help(self) -> str:
+        self.formatter_class = _Help  # at the terminal's width
+        return super().format_help()
+
     def error(self, message: str) -> NoReturn:
         raise UsageError(message, f"see {self.prog} --help")
 
@@ -100,11 +105,15 @@ class _Help(argparse.HelpFormatter):
         return textwrap.wrap(text, max(width, 20), break_long_words=False, break_on_hyphens=False)
 
 
+_WithWidth: Final = partial(_Help, width=80)
+"""argparse makes a formatter to check each argument. Without a width, each imports shutil, which takes 0.5 MiB."""
+
+
 def parser() -> argparse.ArgumentParser:
     """The parser of `otel-oom`. `command` is None where no command is given. Its errors are UsageErrors."""
     top = _Parser(
         prog="otel-oom",
-        formatter_class=_Help,
+        formatter_class=_WithWidth,
         description="Reports each kill by the kernel's OOM killer over OTLP: as a log record, and in a counter.",
         epilog=_EPILOG,
     )
@@ -115,7 +124,7 @@ def parser() -> argparse.ArgumentParser:
         name: str, summary: str, description: str, epilog: str = "", usage: str | None = None
     ) -> argparse.ArgumentParser:
         return commands.add_parser(
-            name, help=summary, description=description, epilog=epilog, usage=usage, formatter_class=_Help
+            name, help=summary, description=description, epilog=epilog, usage=usage, formatter_class=_WithWidth
         )
 
     run = add(

@@ -97,13 +97,7 @@ def _discard_stdout() -> None:
 
 
 def _run_command(argv: Sequence[str] | None, output: LogOutput) -> int:
-    parser = arguments.parser()
-    options, unknown = parser.parse_known_args(argv)
-    if unknown:
-        program = " ".join(filter(None, (parser.prog, options.command)))
-        flags = [argument.partition("=")[0] for argument in unknown if argument.startswith("-")]
-        # What follows an unknown flag may be a key, and is not shown.
-        raise UsageError(f"unrecognized arguments: {' '.join(flags or unknown)}", f"see {program} --help")
+    options = _parse_arguments(argv)
     if options.command == "run":
         return run.run(options, output)
     commands: dict[str | None, Callable[[argparse.Namespace], int]] = {
@@ -116,6 +110,18 @@ def _run_command(argv: Sequence[str] | None, output: LogOutput) -> int:
     code = commands[options.command](options)
     sys.stdout.flush()  # here a failure has a line and an exit code
     return code
+
+
+def _parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Its own function, so that no command holds the parser, which has all texts of the help."""
+    parser = arguments.parser()
+    options, unknown = parser.parse_known_args(argv)
+    if unknown:
+        program = " ".join(filter(None, (parser.prog, options.command)))
+        flags = [argument.partition("=")[0] for argument in unknown if argument.startswith("-")]
+        # What follows an unknown flag may be a key, and is not shown.
+        raise UsageError(f"unrecognized arguments: {' '.join(flags or unknown)}", f"see {program} --help")
+    return options
 
 
 def _help(_: argparse.Namespace) -> int:

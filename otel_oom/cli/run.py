@@ -16,6 +16,7 @@ from otel_oom.cli.sdk_warnings import replace_sdk_warnings
 from otel_oom.config import options
 from otel_oom.config.flags import with_flags
 from otel_oom.config.log_settings import read_log_settings
+from otel_oom.printable_text import printable_line
 
 if TYPE_CHECKING:
     from otel_oom.agent.start import ReadyAgent
@@ -41,13 +42,14 @@ def run(arguments: argparse.Namespace, output: LogOutput) -> int:
     flags = {setting.name: getattr(arguments, setting.name) for setting in options.WITH_FLAG}
     # Before all other lines, also those of a failure.
     output.use_format(read_log_settings(with_flags(os.environ, flags)).format, os.environ)
-    from otel_oom.machine import memory_protection, process_limits
+    from otel_oom.machine import memory_protection, process_limits, service_manager
 
     os.umask(0o077)  # the spool is for this user alone; under an inherited 0777 this user could not open it
     memory_protection.bound_threads()  # before the first of them
     problems = [process_limits.check_process_limits()]
     output.write_in_background()  # before the import of the SDK, which logs what it refuses
     trace_crashes()
+    service = service_manager.find_service_manager(os.environ, os.getpid())
     from otel_oom.config.environment import hide_from_sdk
     from otel_oom.config.settings import load_config
 
@@ -74,6 +76,7 @@ def run(arguments: argparse.Namespace, output: LogOutput) -> int:
             signal.signal(later, signal.SIG_DFL if later == signal.SIGINT else signal.SIG_IGN)
         agent.stop()
         name = signal.Signals(number).name
+        service.stopping(f"{name}: delivers what is left")
         log.info("%s: delivers what is left, for 3 s at most; another SIGINT (Ctrl-C) ends at once", name)
 
     for number in stops:
@@ -82,19 +85,28 @@ def run(arguments: argparse.Namespace, output: LogOutput) -> int:
         return 0
     # Another thread may receive the signal, or it may come just before the wait for the log: it must end that wait.
     signal.set_wakeup_fd(agent.wake_fd, warn_on_full_buffer=False)
+    _log_start(settings, agent)
+    service.ready(printable_line(f"watching {settings.device}"))
+    agent.run(service)
+    _log_stop(settings, agent)
+    if agent.sender.is_alive():
+        _exit_without_cleanup(output)
+    return 0
+
+
+def _log_start(settings: Config, agent: ReadyAgent) -> None:
     log.info("%s", version_line(os.getpid()))
     log.info("%s", spool_line(_spool_state(settings, agent)))
     log.info("watching %s; logs go to %s, metrics to %s", settings.device, settings.logs.where, settings.metrics.where)
-    agent.run()
+
+
+def _log_stop(settings: Config, agent: ReadyAgent) -> None:
     has_delivered_totals = agent.sender.has_delivered_totals
     for line in stop_lines(
         _spool_state(settings, agent), agent.sender.delivered, has_delivered_totals=has_delivered_totals
     ):
         log.log(logging.ERROR if line.is_loss else logging.INFO, "%s", line.text)
     log.info("stopped")
-    if agent.sender.is_alive():
-        _exit_without_cleanup(output)
-    return 0
 
 
 def _spool_state(settings: Config, agent: ReadyAgent) -> SpoolState:

@@ -19,7 +19,8 @@ from otel_oom.config.standard_variables import STANDARD
 DEVICE: Final = Setting(
     "OTEL_OOM_DEVICE",
     "/dev/kmsg",
-    "kernel log device to read; in a container, the path at which the host's /dev/kmsg is mounted",
+    "kernel log device to read; in a container, the path at which the host's /dev/kmsg is mounted; `/dev/stdin`: the"
+    " one that a service manager opened, so that the agent needs no permission to open it",
     flag="--device",
     metavar="PATH",
 )

@@ -10,6 +10,7 @@ Rules:
   loop reads up to 16 records before it looks at them, so a record among others is stamped up to 20 µs after its read.
 - Waiting is poll(2) on the device and on a pipe of this process. There is no polling by timer.
 - A hang-up or an error is a result (`Closed`): the caller logs it and opens the device again.
+- `/dev/stdin` is the log that a service manager opened: it needs no permission. All its readers share one position.
 
 Source: Documentation/ABI/testing/dev-kmsg, kernel/printk/printk.c (devkmsg_read, devkmsg_poll, devkmsg_llseek).
 """
@@ -36,6 +37,7 @@ RECORD_BYTES: Final = 8192  # CONSOLE_EXT_LOG_MAX: the longest record that any k
 _MAX_SKIPPED: Final = 1_000  # in a flood that never ends, the caller has its turn after each thousand
 _AT_ONCE: Final = 16  # records are stamped at most some 20 µs after their read
 _LOSSES: Final = frozenset({errno.EPIPE, errno.EINVAL})
+_STDIN: Final = "/dev/stdin"
 _KMSG: Final = os.makedev(1, 11)  # Documentation/admin-guide/devices.txt: 1 char, 11 = /dev/kmsg
 
 
@@ -83,7 +85,7 @@ class Device:
 
     def open(self) -> None:  # noqa: D102 see Source
         try:
-            self._fd = os.open(self._path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            self._fd = self._open_file()
             self._check_device()
             os.lseek(self._fd, 0, os.SEEK_SET)
             self._end = None
@@ -215,6 +217,13 @@ class Device:
                     raise
                 self._overrun = True  # the next record's sequence gives the number of lost records
 
+    def _open_file(self) -> int:
+        if self._path != _STDIN:
+            return os.open(self._path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        fd = os.dup(0)  # not open(2): that checks the permission again
+        os.set_blocking(fd, False)
+        return fd
+
     def _check_device(self) -> None:
         """Refuse other files. Containers may have /dev/null or /dev/console here, where no kill would ever be seen."""
         about = os.fstat(self._fd)
@@ -234,5 +243,8 @@ class Device:
         if self._fd >= 0:
             with suppress(KeyError):
                 self._poll.unregister(self._fd)
+            if self._path == _STDIN:
+                with suppress(OSError):
+                    os.lseek(self._fd, 0, os.SEEK_SET)  # another reader of it misses nothing: it skips what it has read
             os.close(self._fd)
             self._fd = -1

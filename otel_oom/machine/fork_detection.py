@@ -5,13 +5,14 @@ series. The kernel logs the fork of its virtual machine, but on many platforms i
 copy. So only a changed identity counts, or each such record if the user says so.
 
 Rules:
-- The platform may give a copy its name some time after the copy runs. The identity is read for a minute, after a fork
-  and after the agent's start.
+- The platform may give a copy its name some time after the copy runs. The identity is read for a minute: every 5 s
+  after a fork, and 0, 5, 10, 20, 40 and 60 s after the agent's start.
 - An identity that cannot be read now is no change.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Final
 
@@ -19,6 +20,8 @@ from otel_oom.machine.identity import MachineIdentity
 from otel_oom.totals import ResourceIdentity
 
 IDENTITY_READ_S: Final = 60.0
+_AFTER_START_S: Final = (0.0, 5.0, 10.0, 20.0, 40.0, IDENTITY_READ_S)
+_AFTER_FORK_S: Final = tuple(5.0 * number for number in range(1, 13))
 
 
 class ForkDetection:
@@ -41,14 +44,21 @@ class ForkDetection:
         self._read_machine = read_machine
         self._is_always = is_always
         self._random_part = random_part
-        self._until_s = now_s + IDENTITY_READ_S
+        self._times_s = [now_s + after_s for after_s in _AFTER_START_S]
+
+    @property
+    def due_s(self) -> float:
+        """When the identity is read next, monotonic seconds; inf: only after a fork."""
+        return self._times_s[0] if self._times_s else math.inf
 
     def changed_identity(self, identity: ResourceIdentity, now_s: float, *, is_forked: bool) -> ResourceIdentity | None:
-        """The new identity to export under, None if it has not changed. identity: the current one."""
+        """The new identity to export under, None if it has not changed or is not due. identity: the current one."""
         if is_forked:
-            self._until_s = now_s + IDENTITY_READ_S
-        if now_s > self._until_s:
+            self._times_s = [now_s + after_s for after_s in _AFTER_FORK_S]
+        elif now_s < self.due_s:
             return None
+        else:
+            self._times_s = [at_s for at_s in self._times_s if at_s > now_s]
         machine = self._read_machine()
         # Without a machine id, where there was one, the file is being written just now.
         is_readable = machine is not None and (machine.machine_id or not identity.host_id)

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from h11 import RemoteProtocolError
-from opentelemetry.exporter.otlp.common.http import _extract_retry_after
 
 from otel_oom.otlp import remedies, tls_failure
 from otel_oom.otlp.export_outcome import MAX_ANSWER_BYTES, TEMPORARY_HTTP_STATUSES, Outcome, accepted
@@ -78,7 +77,16 @@ def answered(result: BaseHTTPResult, response: type[Any], url: str, *, is_forwar
     if remedy is remedies.PATH:
         remedy = f"nothing takes OTLP at {urlsplit(url).path or '/'} there; {remedy}"
     needs_operator = (status < 500 and status not in TEMPORARY_HTTP_STATUSES) or status == 501
-    return Outcome("retry", why, _extract_retry_after(result), remedy=remedy, needs_operator=needs_operator)
+    return Outcome("retry", why, _retry_after_s(result), remedy=remedy, needs_operator=needs_operator)
+
+
+def _retry_after_s(result: BaseHTTPResult) -> float | None:
+    """What the server asks to wait for, None if it names nothing that can be read."""
+    if "retry-after" not in result.headers():
+        return None
+    from opentelemetry.exporter.otlp.common.http import _extract_retry_after  # imports email: only where it is needed
+
+    return _extract_retry_after(result)
 
 
 def _media_type(result: BaseHTTPResult) -> str:

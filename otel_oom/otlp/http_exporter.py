@@ -1,5 +1,6 @@
-"""OTLP over HTTP: one POST with the configuration of the SDK's own exporters, and its complete answer.
+"""OTLP over HTTP: one POST with the encoding and the headers of the SDK's own exporters, and its complete answer.
 
+Their classes are not used: with the modules that they import they take 1.7 MiB (1.45, Python 3.11).
 Source: OTLP specification, "OTLP/HTTP Response" (success, partial success, failures, throttling).
 """
 
@@ -8,22 +9,22 @@ from __future__ import annotations
 import errno
 import os
 import time
+import zlib
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.exporter.otlp.proto.common._log_encoder import encode_logs
 from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
-from opentelemetry.exporter.otlp.proto.http import Compression
-from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
-from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
+from opentelemetry.exporter.otlp.proto.http import _OTLP_HTTP_HEADERS
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
+from opentelemetry.util.re import parse_env_headers
 
 from otel_oom import __version__
 from otel_oom.config.environment import variable_and_value
-from otel_oom.config.otlp_export import ExportSettings, TlsFiles
+from otel_oom.config.otlp_export import Compression, ExportSettings, TlsFiles
 from otel_oom.config.python_sdk_variables import has_credential_provider
 from otel_oom.config.standard_variables import HEADERS
 from otel_oom.errors import UsageError
@@ -37,82 +38,105 @@ from otel_oom.otlp.tls_files import tls_context
 if TYPE_CHECKING:
     from ssl import SSLContext
 
-    from opentelemetry.exporter.http.transport._requests import RequestsHTTPTransport
-    from opentelemetry.exporter.otlp.common.http import _OTLPHTTPClient
+    from opentelemetry.exporter.http.transport._base import BaseHTTPTransport
     from opentelemetry.sdk.metrics.export import MetricsData
 
 _AGENT: Final = f"otel-oom/{__version__}"
 _SDK_AGENT: Final = "OTel-OTLP-Exporter-Python/"
 _EXACT_S: Final = 1.0  # a longer or inconsistent duration makes the clock offset unusable
+_GZIP_WBITS: Final = 31  # zlib's number for a gzip header; the module gzip is not loaded for it
 
 
 class _HttpExporter:
-    """What both signals share. The SDK's own exporter follows it in the list of bases, and makes the client."""
+    """What both signals share. response: class of the message that answers a request."""
 
-    _client: _OTLPHTTPClient
+    _response: type[Any]
 
     def __init__(self, export: ExportSettings) -> None:
-        super().__init__(**_arguments(export))
+        self._url = export.url
+        self._timeout_s = export.timeout_s
+        self._compression = export.compression
         self._is_forwarded = export.proxy is not None and export.tls is None
-        if not isinstance(self._client._transport, Connection):
-            _replace_session_transport(self._client, export)
-        headers = self._client._headers
-        if headers.get("user-agent", "").startswith(_SDK_AGENT):  # the user set no other
-            headers["user-agent"] = f"{_AGENT} {headers['user-agent']}"
-        if export.endpoint.authorization:
-            headers.setdefault("authorization", export.endpoint.authorization)
-        check_headers(headers, variable_and_value(os.environ, HEADERS, export.signal)[0])
+        self._transport = _transport(export)
+        self._headers = _headers(export)
+        check_headers(self._headers, variable_and_value(os.environ, HEADERS, export.signal)[0])
+
+    def _post(self, data: bytes) -> Outcome:
+        """POST one encoded request."""
+        body = _compressed(data, self._compression)
+        asked_ns, asked_s = time.time_ns(), time.monotonic()
+        result = self._transport.request("POST", self._url, headers=self._headers, data=body, timeout=self._timeout_s)
+        if result.status_code is None:
+            return no_answer(result.error)
+        answered_ns, took_s = time.time_ns(), time.monotonic() - asked_s
+        # The offset is inexact after a slow answer, and wrong if the clock was set during the request.
+        is_exact = took_s < _EXACT_S and abs((answered_ns - asked_ns) / 1e9 - took_s) < _EXACT_S
+        offset = offset_s(result.headers().get("date"), asked_ns, answered_ns) if is_exact else None
+        outcome = answered(result, self._response, self._url, is_forwarded=self._is_forwarded)
+        return replace(outcome, clock_offset_s=offset)
 
     def reconnect(self) -> None:
         """Close the connection, if there is one: the next request opens a new one."""
-        self._client._transport.close()
+        self._transport.close()
 
     def close(self) -> None:
         """Close the connections."""
-        self._client.shutdown()
+        self._transport.close()
 
 
-class HttpLogs(_HttpExporter, OTLPLogExporter):
+class HttpLogs(_HttpExporter):
     """Log records over HTTP."""
+
+    _response = ExportLogsServiceResponse
 
     def send(self, batch: Sequence[Any]) -> Outcome:
         """POST one batch of SDK log records."""
-        request: bytes = encoded(lambda records: encode_logs(records).SerializeToString(), batch)
-        return _post(self._client, request, ExportLogsServiceResponse, is_forwarded=self._is_forwarded)
+        return self._post(encoded(lambda records: encode_logs(records).SerializeToString(), batch))
 
 
-class HttpMetrics(_HttpExporter, OTLPMetricExporter):
+class HttpMetrics(_HttpExporter):
     """Metrics over HTTP."""
+
+    _response = ExportMetricsServiceResponse
 
     def send(self, data: MetricsData) -> Outcome:
         """POST one collection."""
-        request: bytes = encoded(lambda collection: encode_metrics(collection).SerializeToString(), data)
-        return _post(self._client, request, ExportMetricsServiceResponse, is_forwarded=self._is_forwarded)
+        return self._post(encoded(lambda collection: encode_metrics(collection).SerializeToString(), data))
 
 
-def _arguments(export: ExportSettings) -> dict[str, Any]:
-    """Constructor arguments of the SDK's own exporters. They read the headers from the environment.
+def _headers(export: ExportSettings) -> dict[str, str]:
+    """The header fields of each request, their names in lower case. The user's own replace those of the SDK."""
+    chosen = parse_env_headers(variable_and_value(os.environ, HEADERS, export.signal)[1], liberal=True)
+    headers = {name.lower(): value for name, value in _OTLP_HTTP_HEADERS.items()} | dict(chosen)
+    if export.compression != "none":
+        headers.setdefault("content-encoding", export.compression)
+    if headers["user-agent"].startswith(_SDK_AGENT):  # the user set no other
+        headers["user-agent"] = f"{_AGENT} {headers['user-agent']}"
+    if export.endpoint.authorization:
+        headers.setdefault("authorization", export.endpoint.authorization)
+    return headers
 
-    Raises: UsageError for a file of TLS.
+
+def _compressed(data: bytes, compression: Compression) -> bytes:
+    if compression == "gzip":
+        gzip = zlib.compressobj(wbits=_GZIP_WBITS)
+        return gzip.compress(data) + gzip.flush()
+    return zlib.compress(data) if compression == "deflate" else data
+
+
+def _transport(export: ExportSettings) -> BaseHTTPTransport:
+    """A connection, or the session of a credential provider over a connection. Raises: UsageError.
+
+    Of a provider also: ImportError, RuntimeError, and what the provider raises.
     """
-    own: dict[str, Any] = {
-        "endpoint": export.url,
-        "timeout": export.timeout_s,
-        "compression": Compression(export.compression),
-    }
-    if has_credential_provider(os.environ, export.signal, "HTTP"):
-        return own  # a transport given here would take the provider's place
-    # 10 MiB lighter than requests, the exporters' default, and with one deadline per request.
-    return own | {"_transport": _connection(export, export.tls)}
+    if not has_credential_provider(os.environ, export.signal, "HTTP"):
+        return _connection(export, export.tls)
+    from otel_oom.otlp import http_provider_session  # imports requests
 
-
-def _replace_session_transport(client: _OTLPHTTPClient, export: ExportSettings) -> None:
-    """Send the requests of a credential provider's session over a connection. Raises: UsageError."""
-    from otel_oom.otlp.http_provider_session import mount_connection, with_certificate  # imports requests
-
-    session = cast("RequestsHTTPTransport", client._transport)._session
-    files = with_certificate(export.tls, session) if export.tls is not None else None
-    mount_connection(session, export.url, _connection(export, files))
+    transport, session = http_provider_session.load(export.signal)
+    files = http_provider_session.with_certificate(export.tls, session) if export.tls is not None else None
+    http_provider_session.mount_connection(session, export.url, _connection(export, files))
+    return transport
 
 
 def _connection(export: ExportSettings, files: TlsFiles | None) -> Connection:
@@ -129,19 +153,3 @@ def _renewed(files: TlsFiles) -> SSLContext:
         return tls_context(files)
     except UsageError as error:
         raise OSError(errno.EINVAL, str(error)) from error
-
-
-def _post(client: _OTLPHTTPClient, data: bytes, response: type[Any], *, is_forwarded: bool) -> Outcome:
-    """POST one encoded request. response: class of the response message; is_forwarded: a proxy reads the request."""
-    body = client._compress(data)
-    asked_ns, asked_s = time.time_ns(), time.monotonic()
-    result = client._transport.request(
-        "POST", client._endpoint, headers=client._headers, data=body, timeout=client._timeout
-    )
-    if result.status_code is None:
-        return no_answer(result.error)
-    answered_ns, took_s = time.time_ns(), time.monotonic() - asked_s
-    # The offset is inexact after a slow answer, and wrong if the clock was set during the request.
-    is_exact = took_s < _EXACT_S and abs((answered_ns - asked_ns) / 1e9 - took_s) < _EXACT_S
-    offset = offset_s(result.headers().get("date"), asked_ns, answered_ns) if is_exact else None
-    return replace(answered(result, response, client._endpoint, is_forwarded=is_forwarded), clock_offset_s=offset)

@@ -17,12 +17,15 @@ from dataclasses import replace
 from typing import Any, Final, cast
 
 import requests
+from opentelemetry.exporter.http.transport._requests import RequestsHTTPTransport
+from opentelemetry.exporter.otlp.proto.http._common import _load_session_from_envvar
 from requests.adapters import BaseAdapter
 from requests.structures import CaseInsensitiveDict
 
 from otel_oom.config.otlp_export import NamedFile, TlsFiles
 from otel_oom.otlp.http_connection import Connection
 from otel_oom.otlp.http_exchange import Answer
+from otel_oom.schema import Signal
 
 _OF_THE_CONNECTION: Final = frozenset({"accept-encoding", "connection", "content-length"})
 _CERT: Final = "`cert` of the credential provider's session"
@@ -72,6 +75,17 @@ class ConnectionAdapter(BaseAdapter):
     def close(self) -> None:
         """Close the connection, if there is one."""
         self._connection.close()
+
+
+def load(signal: Signal) -> tuple[RequestsHTTPTransport, requests.Session]:
+    """The SDK's transport over the provider's session, and that session.
+
+    Raises: RuntimeError (there is no such provider, or it returns something else), and what the provider raises.
+    """
+    variable = f"OTEL_PYTHON_EXPORTER_OTLP_HTTP_{signal.upper()}_CREDENTIAL_PROVIDER"
+    session = _load_session_from_envvar(cast("Any", variable))  # the variable of both signals wins
+    transport = RequestsHTTPTransport(session=session)
+    return transport, transport._session
 
 
 def mount_connection(session: requests.Session, url: str, connection: Connection) -> None:

@@ -12,7 +12,8 @@ import logging
 import os
 import shutil
 import sys
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 
 from otel_oom.errors import UsageError
 from otel_oom.parse import json_output, text_output
@@ -28,8 +29,6 @@ log = logging.getLogger(__name__)
 _SHOWN = 80
 _UNREAD = "%s: %s not read, because other words than the kernel's stand before it; the first is in line %d, behind `%s`"
 _FEWEST_COLUMNS, _MOST_COLUMNS = 40, 140
-
-
 _NOTHING_FOUND = 1
 
 
@@ -74,7 +73,7 @@ class _Reading:
         self._is_json = output == "json"
         self._page_size = page_size
         self._style = _style()
-        self._kills = self._unanswered = self._refused = self._sources = self._no_victim = 0
+        self._counts: Counter[str] = Counter()
         self._others: set[str] = set()
         self._is_all_kmsg = True
         self._names_pages = False
@@ -83,16 +82,15 @@ class _Reading:
         """Write the kills of one input. A failure to read is raised after these: UnreadableError."""
         failures: list[UnreadableError] = []
 
-        def readinto(buffer: memoryview) -> int:
+        def read() -> bytes:
             try:
-                return source.readinto(buffer)
+                return source.read()
             except UnreadableError as error:  # the text before it is searched to its end
                 failures.append(error)
-                return 0
+                return b""
 
-        lines = RecoveredLines(readinto, source.is_waiting)
-        search = KillSearch(lines.readinto, self._page_size, number_of=lines.number)
-        self._sources += 1
+        lines = RecoveredLines(read, source.is_waiting)
+        search = KillSearch(lines, self._page_size, number_of=lines.number)
         number = 0
         try:
             for number, kill in enumerate(search.kills(), start=1):
@@ -107,10 +105,8 @@ class _Reading:
                 self._write([*text_output.kill(number, kill, self._style, self._page_size), ""])
         finally:
             source.hide_bar()
-            self._kills += number
-            self._unanswered += search.unanswered
-            self._refused += search.refused
-            self._no_victim += search.no_victim
+            found = {"kills": number, "refused": search.refused, "no victim": search.no_victim}
+            self._counts.update(found, inputs=1, unanswered=search.unanswered)
             self._others |= search.others
         if lines.is_newest_first:
             log.info("%s: newest first, so read from its end", source.name)
@@ -123,26 +119,31 @@ class _Reading:
 
     def finish(self) -> bool:
         """Write the notes that hold for all inputs; returns whether there is a kill."""
-        if self._kills and not self._is_json:
+        counts = self._counts
+        if counts["kills"] and not self._is_json:
             notes = text_output.NOTE_KMSG if self._is_all_kmsg else text_output.NOTE
             if self._names_pages:
                 notes += f" Pages are taken for {self._page_size} bytes (--page-size)."
             self._write([self._style.faint(line) for line in fold(notes, self._style.columns)])
         sys.stdout.flush()
-        if self._refused:
-            log.warning("%s refused: user space wrote them", _plural(self._refused, "kill line"))
-        if self._kills:
+        if counts["refused"]:
+            log.warning("%s refused: user space wrote them", _plural(counts["refused"], "kill line"))
+        if counts["kills"]:
             if self._is_json and not self._is_all_kmsg:
                 log.info("%s", text_output.NOTE)
-        elif self._sources:
-            log.info("no OOM kill found%s", self._instead())
-        return self._kills > 0
+        elif counts["inputs"]:
+            log.info("no OOM kill found%s", "".join(f"; {instead}" for instead in self._instead()))
+        return counts["kills"] > 0
 
-    def _instead(self) -> str:
-        others = f"; not the kernel's killer: {', '.join(sorted(self._others))}" if self._others else ""
-        if self._no_victim:
-            others += f"; {_plural(self._no_victim, 'time')} the kernel found no process to kill"
-        return _unanswered(self._unanswered) + others
+    def _instead(self) -> Iterator[str]:
+        """What the texts have instead of a kill."""
+        if count := self._counts["unanswered"]:
+            are = "1 report begins" if count == 1 else f"{count} reports begin"
+            yield f"{are} without a `Killed process` line: the text may be cut, or the kernel found nothing to kill"
+        if self._others:
+            yield f"not the kernel's killer: {', '.join(sorted(self._others))}"
+        if count := self._counts["no victim"]:
+            yield f"{_plural(count, 'time')} the kernel found no process to kill"
 
     def _write(self, lines: list[str]) -> None:
         """Write lines to stdout. Nothing else does."""
@@ -151,13 +152,6 @@ class _Reading:
             encoding = sys.stdout.encoding or "utf-8"
             text = text.encode(encoding, "backslashreplace").decode(encoding)
         sys.stdout.write(text)
-
-
-def _unanswered(count: int) -> str:
-    if count == 0:
-        return ""
-    are = "1 report begins" if count == 1 else f"{count} reports begin"
-    return f"; {are} without a `Killed process` line: the text may be cut, or the kernel found nothing to kill"
 
 
 def _plural(count: int, noun: str) -> str:

@@ -1,30 +1,27 @@
 """Lines of a text to the assembler: each is parsed, joined to the lines that belong to it, and gets a time. No I/O.
 
 Rules:
-- A line without a time gets the time of the next line that has one, else that of the open report's last line, else
-  that of the last line with a marker.
+- A line with a marker but without a time gets the time of the next line that has one. Every other line whose time
+  cannot be compared with the report's gets that of the report's last line, else that of the last line with a marker.
 - Lines that user space marked as its own are refused. That a text says `kernel` proves nothing.
-- Lines inside a report that were passed over are counted, and fed as empty records where they are many: the assembler
-  gives up a report after 5,000 records without one that belongs to it.
 """
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import Final, NamedTuple
 
 from otel_oom.kernel.kill_assembler import Assembler
 from otel_oom.kernel.kill_line import parse_kill_line
-from otel_oom.kernel.kmsg_record import FACILITY_KERNEL, Record
+from otel_oom.kernel.kmsg_record import FACILITY_KERNEL
 from otel_oom.kernel.oom_kill import Finding
 from otel_oom.kernel.oom_lines import GROUP_MARKER, KILLED_PID, OOM_MARKER
 from otel_oom.parse.line_prefix import OPENER, Line, has_words, shape
 from otel_oom.parse.record_joining import LinesAround, joined
 from otel_oom.parse.structured_lines import parse_line
-from otel_oom.parse.text_record import plain_record, text_record
+from otel_oom.parse.text_record import text_record
 from otel_oom.parse.text_window import Window
-
-_SILENT: Final = 1_000  # lines passed over in a row; more of them are fed as empty records
 
 _CUT_MASK: Final = re.compile(
     rb"(oom-killer: gfp_mask=0x[0-9a-f]+)\([^)]*$"
@@ -47,11 +44,8 @@ class Feeder:
     def __init__(self, window: Window, assembler: Assembler) -> None:
         self._window = window
         self._assembler = assembler
-        self._fed = 0  # up to which offset in the stream lines were fed, or counted as silent
-        self._silent = 0  # lines of a report that were passed over since the last one that was fed
-        self._fed_us = 0  # time of that one
         self._marker_us = 0  # time of the last line with a marker
-        self._is_timeless = False
+        self._has_clock = False  # whether that is the kernel's clock
         self._shape: re.Pattern[bytes] | None = None
         self.openers = 0
         """`invoked oom-killer` lines."""
@@ -70,19 +64,17 @@ class Feeder:
             line = self._shaped(line, raw, around)
         text, following = (line.record.text.encode(), 0) if line.record else joined(line, around)
         has_marker = OOM_MARKER.search(text) is not None
-        us = self._time(line, around, has_marker=has_marker)  # far from a kill, the search skips a group's line
+        us = self._time(line, around, has_marker=has_marker)
         has_marker = has_marker or text.startswith(GROUP_MARKER)
-        self.pass_over(start)
         for _ in range(following):
             end = window.line(end)[1]
         window.move_to(end)
-        self._fed, self._silent, self._fed_us = window.data_offset + end, 0, us
         if line.priority >> 3 != FACILITY_KERNEL:
             self.refused += b"Killed process " in raw
             return ()
         offset = window.data_offset + start
         if not has_marker:  # outside a report such a line has no meaning
-            return assembler.feed(plain_record(line, text, offset, us), _NOT_OBSERVED) if assembler.is_open else ()
+            return assembler.feed(text_record(line, text, offset, 0, us), _NOT_OBSERVED) if assembler.is_open else ()
         self.openers += b" invoked oom-killer" in text
         if OPENER in text:
             text = _CUT_MASK.sub(rb"\1,", text)
@@ -106,25 +98,13 @@ class Feeder:
             return line
         return line._replace(head=head[0], text=raw[head.end() :].rstrip(b"\r\x1e"))
 
-    def pass_over(self, offset: int) -> None:
-        """Feed empty lines for the lines of a report that were passed over before an offset, if they are many."""
-        if not self._assembler.is_open:
-            return
-        window = self._window
-        self._silent += window.data.count(b"\n", self._fed - window.data_offset, offset)
-        self._fed = window.data_offset + offset
-        if self._silent > _SILENT:
-            while self._silent and self._assembler.is_open:
-                self._assembler.feed(Record(6, 0, self._fed_us, "-", ""), _NOT_OBSERVED)
-                self._silent -= 1
-
     def _time(self, line: Line, around: LinesAround, *, has_marker: bool) -> int:
-        us = line.us
-        if us is None and not self._is_timeless:
-            us = next((after.us for after in around.following() if after.us is not None), None)
         if has_marker:
-            self._is_timeless = us is None
+            timed = next((one for one in itertools.chain((line,), around.following()) if one.us is not None), line)
+            us, self._has_clock = timed.us, timed.has_clock
             self._marker_us = self._marker_us if us is None else us
+        else:
+            us = line.us if line.has_clock == self._has_clock else None
         if us is None:
             us = self._assembler.report_us
         return self._marker_us if us is None else us

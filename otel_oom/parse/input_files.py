@@ -20,6 +20,7 @@ import gzip
 import io
 import logging
 import lzma
+import math
 import os
 import select
 import shutil
@@ -35,7 +36,6 @@ from typing import BinaryIO, Final, cast
 
 from otel_oom.errors import OtelOomError
 from otel_oom.parse import archives
-from otel_oom.parse.archives import Size
 from otel_oom.printable_text import printable_text
 
 log = logging.getLogger(__name__)
@@ -44,6 +44,8 @@ STDIN: Final = "-"
 LARGE: Final = 32 << 20  # bytes of a file from which on the bar is shown
 
 _BAR_INTERVAL_S: Final = 0.1
+_BLOCK: Final = 1 << 20  # bytes
+_MOST_OF_ARCHIVE: Final = 64 << 30  # bytes
 _PAUSE_S: Final = 0.3  # of a pipe
 _READERS: Final[dict[bytes, Callable[[BinaryIO], io.BufferedIOBase]]] = {
     b"\x1f\x8b": lambda raw: gzip.GzipFile(fileobj=raw),
@@ -73,34 +75,45 @@ class UnreadableError(OtelOomError):
 class Input:
     """An open input.
 
-    name: as it was given to `opened`; raw: the file; size: of the file in bytes, None where it is unknown
-    text: what is read of the file, if that is not the file itself
+    name: printable; raw: the file; size: of the file in bytes, None where it is unknown
+    text: the file without its compression; most: bytes that may be read
+    Raises UnreadableError if it cannot be text.
     """
 
-    def __init__(self, name: str, raw: BinaryIO, size: int | None, text: io.BufferedIOBase | None = None) -> None:
-        self.name = shown(name)
-        """The name, printable."""
-        self._given = name
+    def __init__(
+        self, name: str, raw: io.BufferedIOBase, size: int | None, text: io.BufferedIOBase, most: float = math.inf
+    ) -> None:
+        self.name = name
+        self.left = most
+        """Bytes that may still be read."""
         self._raw = raw
-        self._text = text or _text_of(name, _decompressed(name, raw))
+        self._text = text
+        encoding = _encoding_of(name, _begin(text))
+        self._decoder = codecs.getincrementaldecoder(encoding)("replace") if encoding else None
         self._is_pipe = size is None
         self._size = size or 0
         self._has_bar = self._size >= LARGE and sys.stderr.isatty()
         self._is_drawn = False
         self._drawn_s = time.monotonic()
 
-    def readinto(self, buffer: memoryview) -> int:
-        """Put the next bytes of the text into a buffer; returns how many, 0 at the end. Raises UnreadableError."""
+    def read(self) -> bytes:
+        """The next bytes of the text, none at its end. Raises UnreadableError."""
         while True:
             try:
-                count = self._text.readinto1(buffer) or 0
+                data = self._text.read1(_BLOCK)
             except (OSError, *_DAMAGE) as error:
                 if isinstance(error, OSError) and error.errno == errno.EPIPE:
                     continue  # /dev/kmsg: records were overwritten; the next read returns the oldest one left
-                raise _unreadable(self._given, error) from error
+                raise _unreadable(self.name, error) from error
+            self.left -= len(data)
+            if self.left < 0:
+                what = f"{self.name} cannot be read: its archive has more than {_MOST_OF_ARCHIVE >> 30} GiB"
+                raise UnreadableError(what, "unpack it, and name its logs")
             if self._has_bar and time.monotonic() - self._drawn_s >= _BAR_INTERVAL_S:
                 self._draw_bar()
-            return count
+            text = self._decoder.decode(data).encode("utf-8", "surrogatepass") if self._decoder else data
+            if text or not data:
+                return text
 
     def is_waiting(self) -> bool:
         """Whether the next read would wait for a writer."""
@@ -128,51 +141,52 @@ class Input:
         self._is_drawn = True
 
 
-def opened(name: str) -> Iterator[Input]:
+def opened(given: str) -> Iterator[Input]:
     """The inputs of a name, one after the other: the members of an archive, else one. `-` is standard input.
 
     Raises UnreadableError.
     """
+    name = shown(given)
     with contextlib.ExitStack() as stack:
         try:
-            if name == STDIN:
-                raw: BinaryIO = sys.stdin.buffer
+            if given == STDIN:
+                raw = cast("io.BufferedIOBase", sys.stdin.buffer)
                 mode = os.fstat(sys.stdin.fileno()).st_mode
             else:
-                mode = Path(name).stat().st_mode
+                mode = Path(given).stat().st_mode
                 # /dev/kmsg has no end: its current records are read, without waiting for new ones.
                 # A terminal must not control this process: its hang-up would end it.
                 flags = os.O_NONBLOCK | os.O_NOCTTY if stat.S_ISCHR(mode) else 0
-                raw = stack.enter_context(open(name, "rb", opener=lambda path, given: os.open(path, given | flags)))
+                raw = stack.enter_context(open(given, "rb", opener=lambda path, usual: os.open(path, usual | flags)))
             size = os.fstat(raw.fileno()).st_size if stat.S_ISREG(mode) else None
-            text = None if stat.S_ISCHR(mode) else _decompressed(name, raw)
-            if text is not None and _begin(text)[_TAR] == b"ustar":
+            text = _decompressed(name, raw)
+            begin = _begin(text)
+            if begin[_TAR] == b"ustar":
                 yield from _of_archive(name, archives.tar_members(text))
-            elif text is not None and _begin(text).startswith(_ZIP):
-                if size is None:
-                    raise UnreadableError(
-                        f"{shown(name)} is a zip archive in a pipe", "name the file, or use: unzip -p FILE"
-                    )
-                yield from _of_archive(name, archives.zip_members(raw))
+            elif not begin.startswith(_ZIP):
+                yield Input(name, raw, size, text)
+            elif size is None:
+                raise UnreadableError(f"{name} is a zip archive in a pipe", "name the file, or use: unzip -p FILE")
             else:
-                yield Input(name, raw, size, None if text is None else _text_of(name, text))
-        except (OSError, ValueError, io.UnsupportedOperation, *_DAMAGE) as error:
+                yield from _of_archive(name, archives.zip_members(raw))
+        except (OSError, ValueError, *_DAMAGE) as error:
             raise _unreadable(name, error) from error
 
 
-def _of_archive(name: str, members: Iterator[tuple[str, BinaryIO]]) -> Iterator[Input]:
+def _of_archive(name: str, members: Iterator[tuple[str, io.BufferedIOBase]]) -> Iterator[Input]:
     """The members of an archive that are text."""
-    unread, size = 0, Size()
+    unread, left = 0, float(_MOST_OF_ARCHIVE)
     for member, raw in members:
-        label = f"{name}/{member}"
+        label = f"{name}/{printable_text(member)}"
         try:
-            text = _text_of(label, _decompressed(label, raw))
+            source = Input(label, raw, 0, _decompressed(label, raw), left)
         except (UnreadableError, OSError, *_DAMAGE):
             unread += 1
             continue
-        yield Input(label, raw, 0, size.counted(text))
+        yield source
+        left = source.left
     if unread:
-        log.warning("%s: members that are no text, not read: %d", shown(name), unread)
+        log.warning("%s: members that are no text, not read: %d", name, unread)
 
 
 def shown(name: str) -> str:
@@ -181,57 +195,34 @@ def shown(name: str) -> str:
 
 
 def _begin(text: io.BufferedIOBase) -> bytes:
-    return text.peek(1)[:8192] if isinstance(text, io.BufferedReader) else b""
+    peek = getattr(text, "peek", None)  # each has it, but its type does not say so
+    return peek(1)[:8192] if peek else b""
 
 
-def _decompressed(name: str, raw: BinaryIO) -> io.BufferedIOBase:
+def _decompressed(name: str, raw: io.BufferedIOBase) -> io.BufferedIOBase:
     """What a file holds, without its compression."""
-    text = raw if isinstance(raw, io.BufferedReader) else io.BufferedReader(cast("io.RawIOBase", raw), 1 << 16)
-    begin = _begin(text)
+    begin = _begin(raw)
     for magic, reader in _READERS.items():
         if begin.startswith(magic):
-            return io.BufferedReader(cast("io.RawIOBase", reader(cast("BinaryIO", text))), 1 << 16)
+            return reader(cast("BinaryIO", raw))
     for magic, (what, remedy) in _UNPACK.items():
         if begin.startswith(magic):
-            raise UnreadableError(f"{shown(name)} {what}", remedy)
-    return text
+            raise UnreadableError(f"{name} {what}", remedy)
+    return raw
 
 
-def _text_of(name: str, text: io.BufferedIOBase) -> io.BufferedIOBase:
-    """The text in UTF-8, or in any encoding that has ASCII in it. Raises UnreadableError if it cannot be text."""
-    begin = _begin(text)
-    encoding = _UTF16.get(begin[:2])
-    for end, odd in (("l", 1), ("b", 0)):
+def _encoding_of(name: str, begin: bytes) -> str | None:
+    """The encoding of a text that has no ASCII in it, by its first bytes. Raises UnreadableError if it is no text."""
+    for end, odd in (("le", 1), ("be", 0)):
         if begin[odd::2].count(0) > 0.45 * len(begin) > 20 * begin[1 - odd :: 2].count(0):
-            encoding = encoding or f"utf-16-{end}e"
-    if encoding:
-        return cast("io.BufferedIOBase", _Recoded(text, encoding))
-    if (
-        begin.startswith(_ZIP)
-        or len(begin.translate(None, _BINARY)) < 0.97 * len(begin)
-        or begin.count(0) > len(begin) // 2
-    ):
-        raise UnreadableError(f"{shown(name)} is no text", "name a log; unpack an archive first")
-    return text
+            return _UTF16.get(begin[:2], f"utf-16-{end}")
+    is_binary = len(begin.translate(None, _BINARY)) < 0.97 * len(begin) or begin.count(0) > len(begin) // 2
+    if begin[:2] not in _UTF16 and (is_binary or begin.startswith(_ZIP)):
+        raise UnreadableError(f"{name} is no text", "name a log; unpack an archive first")
+    return _UTF16.get(begin[:2])
 
 
-class _Recoded:
-    """A text in UTF-16 as UTF-8."""
-
-    def __init__(self, text: io.BufferedIOBase, encoding: str) -> None:
-        self._text = text
-        self._decoder = codecs.getincrementaldecoder(encoding)("replace")
-
-    def readinto1(self, buffer: memoryview) -> int:
-        while raw := self._text.read1(len(buffer) // 2):  # two bytes are at most three in UTF-8
-            if recoded := self._decoder.decode(raw).encode("utf-8", "surrogatepass"):
-                buffer[: len(recoded)] = recoded
-                return len(recoded)
-        return 0
-
-
-def _unreadable(name: str, error: Exception) -> UnreadableError:
-    what = shown(name)
+def _unreadable(what: str, error: Exception) -> UnreadableError:
     if isinstance(error, FileNotFoundError):
         return UnreadableError(f"there is no {what}", "check its name")
     if isinstance(error, PermissionError):

@@ -17,7 +17,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from otel_oom.parse.structured_lines import ADDED, decoded, is_entry
+from otel_oom.parse.structured_lines import ADDED, MESSAGE_KEYS, decoded
 
 _LINE: Final = 1 << 16
 _FEW: Final = 200  # bytes before a JSON text: `node1 | CHANGED => `
@@ -29,6 +29,10 @@ _OBJECT: Final = re.compile(
 )  # in a string, a backslash stands before each quote
 _STRING: Final = re.compile(rb'"((?:[^"\\]|\\.)*)("?)(\s*:)?')
 _STAMP: Final = re.compile(rb"[\d.:TZ+-]*")
+_INSIDE: Final = ("jsonPayload", "json_payload", "_source", "fields", "result")
+_NEXT_LINE: Final = re.compile(
+    r"\n[^\n]*(?:Killed process \d|oom-kill:constraint|Memory cgroup out of memory: )"
+)  # no name is so long
 _MOST_SAID: Final = 100_000
 _LONGEST_SAID: Final = 1 << 10  # no line of the kernel's is longer
 _LONG: Final = 1 << 20  # a string
@@ -82,9 +86,10 @@ def _unmarked(parts: Iterator[bytes]) -> bytes:
 
 def _split(line: bytes) -> bytes:
     begins = _JSON.search(line, 0, _FEW)
-    if begins is None or b'"=>' in line or not _SEVERAL.search(line, begins.start()) or is_entry(line):
+    if begins is None or b'"=>' in line or not _SEVERAL.search(line, begins.start()):
         return line
-    return _unmarked(_parts(line, set()))
+    whole = line[line.find(b"{") :].rstrip(b" ,\r\n")
+    return line if whole == _entry(whole) else _unmarked(_parts(line, set()))
 
 
 def _parts(line: bytes, said: set[bytes]) -> Iterator[bytes]:
@@ -106,11 +111,15 @@ def _parts(line: bytes, said: set[bytes]) -> Iterator[bytes]:
 
 
 def _entry(piece: bytes) -> bytes | None:
-    """The object that a piece of JSON begins with, if it is an entry of a log."""
+    """The object that a piece of JSON begins with, if it is an entry of a log, with one line of the log in it."""
     text = piece.decode("utf-8", "surrogateescape")
     try:
-        end = _DECODER.raw_decode(text)[1]
+        entry, end = _DECODER.raw_decode(text)
     except (ValueError, RecursionError):
         return None
-    entry = text[:end].encode("utf-8", "surrogateescape")
-    return entry if is_entry(entry) else None
+    if not isinstance(entry, dict):
+        return None
+    parts = [entry, *(entry[key] for key in _INSIDE if isinstance(entry.get(key), dict))]
+    message = next((part[key] for key in MESSAGE_KEYS for part in parts if isinstance(part.get(key), str | list)), None)
+    is_one = message is not None and not (isinstance(message, str) and _NEXT_LINE.search(message))
+    return text[:end].encode("utf-8", "surrogateescape") if is_one else None

@@ -2,7 +2,7 @@
 
 Prefixes and the programs that write them, outermost first:
 
-    > | (mail)   [pod/name/container] (kubectl)   name-1  | (docker compose)   2026-11-21T05:18:58.1Z stdout F (CRI)
+    > | (mail)   [pod/name/container] (kubectl)   name-1  | (docker compose)
     Nov 21 05:18:58 host kernel: (syslog, journalctl)   <3>1 2026-11-21T05:18:58Z host kernel - - - (RFC 5424)
     <3> (dmesg -r)   kern  :err   : (dmesg -x)   10.5.0.2: kern: err: (talosctl)
     [  580.355669] (the kernel)   [Fri Nov 21 05:18:58 2026] (dmesg -T)   [ T123] (CONFIG_PRINTK_CALLER)
@@ -21,6 +21,7 @@ import re
 from typing import Final, NamedTuple
 
 from otel_oom.kernel.kmsg_record import Record
+from otel_oom.kernel.memcg_statistics import STATISTIC_NAMES
 from otel_oom.kernel.oom_lines import TASK_COMM_BYTES
 
 _KERNEL_INFO: Final = 6
@@ -46,10 +47,8 @@ _TAG_5424: Final = rb"\S+ kernel \S+ \S+ (?:-|\[[^\]]*\]) ?(?:\xef\xbb\xbf)?"
 _FACILITY: Final = rb"(?P<facility>kern|user|mail|daemon|auth|syslog|lpr|news|uucp|cron|authpriv|ftp|local\d|res\d)"
 
 _PREFIX: Final = re.compile(
-    rb"(?:\xef\xbb\xbf)?" + _QUOTE
+    _QUOTE
     + rb"(?:\[pod/\S+\] |[\w.-]+ +\| )?"
-    + rb"(?:" + _ISO + rb" std(?:out|err) [FP] )?"
-    + rb"(?:MESSAGE=)?"
     + rb"(?:<(?P<pri>\d{1,3})>1? ?)?"
     + rb"(?:(?P<stamp>" + _STAMP + rb"|" + _TERMINALS + rb")[ \t])?"
     + rb"(?P<tag>" + _TAG + rb"|" + _TAG_5424 + rb")?"
@@ -65,9 +64,9 @@ _USUAL: Final = re.compile(
     rb"(?:<(?P<level>\d{1,3})>)?(?:(?P<stamp>[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d) [^\s:\]]+ kernel: )?"
     rb"\[ *(?P<s>\d{1,12})\.(?P<us>\d{6})\](?:\[ *[TC]\d{1,10}\])? (?!\s|\[ *[TC]\d|\[\d:)"
 )
-# The kernel's clock, or syslog's words before it, behind what a serial console, grep or a terminal put before them.
+# The kernel's clock, or syslog's words before it, behind what a serial console, grep or a container runtime put there.
 _WITHIN: Final = re.compile(
-    rb"\[ *\d{1,12}\.\d{6}\]|(?:<\d{1,3}>1? ?)?" + _STAMP + rb" (?:" + _TAG + rb"|" + _TAG_5424 + rb")"
+    rb"(?:<\d{1,3}>1? ?)?(?:\[ *\d{1,12}\.\d{6}\]|" + _STAMP + rb" (?:" + _TAG + rb"|" + _TAG_5424 + rb"))"
 )
 _FAR: Final = 300
 _WORDS: Final = re.compile(
@@ -81,11 +80,11 @@ _WORDS: Final = re.compile(
     rb"|(?:Free|Total) swap +=|,(?:cpuset=|global_oom|oom_memcg=|task_memcg=)",
     re.IGNORECASE,
 )
+_STATISTIC: Final = re.compile(b"(?:%s) [0-9]+" % b"|".join(name.encode() for name in STATISTIC_NAMES))
 # Who wrote a line, if it was not the kernel: `sshd[7]: ` anywhere in a prefix, `app: ` at its end.
 _PROGRAM: Final = re.compile(rb"(?<![\w.-])(?!kernel\[)[A-Za-z][\w.@/-]*\[\d+\]:\s")
 _TAGGED: Final = re.compile(rb"(?<![\w.-])(?!kernel\b)(?:[A-Za-z][\w.@/-]*|[A-Za-z][\w.@/-]+ +): +$")
 _SYSLOG_TAG: Final = re.compile(_STAMP + rb" [^\s:]+ (?!kernel\b)[\w.@/()-]+(?:\[\d+\])?:\s")
-_CLOCK: Final = re.compile(rb"\[ *\d{1,12}\.\d{6}\]")
 _MARKUP: Final = re.compile(rb"[\"\t]|^<[a-z]+>")
 _COMM_BEGINS: Final = re.compile(
     rb".*(?:[\]|>}:,-] +|[\t\"',|]|<[a-z]+>|^[\w./-]*?:?\d+[:-]|  )(?=[^\n]{0,15}$)|.* ", re.DOTALL
@@ -93,6 +92,8 @@ _COMM_BEGINS: Final = re.compile(
 _COLOR: Final = re.compile(rb"\x1b\[[\d;]*m")
 _TIME_OF_DAY: Final = re.compile(rb"(\d{1,2})[^\d:]+(\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,6}))?)?")
 _KMSG: Final = re.compile(rb"(?:.{0,200}?[ >])??(?=\d{1,4},\d{1,18},\d{1,18},[-c+][^;]{0,100};)")
+_SAME: Final = (b"", rb"\d+", rb"[^\W\d]+", rb"\s+")
+_PIECE: Final = re.compile(rb"(\d+)|([^\W\d]+)|(\s+)|.")
 OPENER: Final = b" invoked oom-killer"
 
 
@@ -135,8 +136,7 @@ def split(line: bytes) -> Line:
     if line.startswith(b"\x1b["):  # dmesg --color: it escapes control characters in names, so these are its own
         line = _COLOR.sub(b"", line)
     found = _PREFIX.match(line)
-    if found is None:  # pragma: no cover: every piece is optional
-        return Line(b"", line)
+    assert found is not None, "every piece is optional"
     stamp, wall, seconds = found["stamp"], found["wall"], found["s"]
     end = found.end()
     is_stamped = seconds is not None or wall is not None
@@ -148,15 +148,14 @@ def split(line: bytes) -> Line:
     if seconds is not None:
         us: int | None = _us(seconds, found["us"])
     else:
-        us = time_of_day(wall) if wall is not None else None
-        us = time_of_day(stamp) if us is None and stamp is not None else us
+        us = next((us for one in (wall, stamp) if one is not None and (us := time_of_day(one)) is not None), None)
     is_known = is_stamped or found["tag"] is not None
     return Line(line[:end], text, us, seconds is not None, stamp or wall, _priority(found), is_known=is_known)
 
 
 def has_words(line: Line) -> bool:
     """Whether the text begins with words of a report, or holds an opener with a name that is not too long."""
-    if _WORDS.match(line.text):
+    if _WORDS.match(line.text) or _STATISTIC.fullmatch(line.text):
         return True
     comm, opener, _ = line.text.partition(OPENER)
     return bool(opener) and (line.is_known or (len(comm) <= TASK_COMM_BYTES and not _MARKUP.search(comm)))
@@ -182,7 +181,7 @@ def anchored(line: bytes) -> Line | None:
     else:
         start = words.start() if words else 0
     head = line[:start]
-    if _is_programs(head) or _SYSLOG_TAG.search(head) or _CLOCK.search(head):
+    if _is_programs(head) or _SYSLOG_TAG.search(head):
         return None
     return _unquoted(split(head)._replace(head=head, text=line[start:]), head)
 
@@ -195,11 +194,7 @@ def _unquoted(line: Line, head: bytes) -> Line:
 @functools.lru_cache(maxsize=8)
 def shape(head: bytes) -> re.Pattern[bytes]:
     """What begins like a prefix: with the same signs, and with numbers, words and blanks where it has some."""
-    pieces = re.findall(rb"\d+|[^\W\d]+|\w+|\s+|.", head)
-    kinds = ((rb"\d+", re.compile(rb"\d+")), (rb"[^\W\d]+", re.compile(rb"[^\W\d]+")), (rb"\s+", re.compile(rb"\s+")))
-    return re.compile(
-        b"".join(next((kind for kind, one in kinds if one.fullmatch(piece)), re.escape(piece)) for piece in pieces)
-    )
+    return re.compile(_PIECE.sub(lambda one: _SAME[one.lastindex] if one.lastindex else re.escape(one[0]), head))
 
 
 def kmsg_start(line: bytes) -> int | None:
@@ -232,8 +227,6 @@ def _us(seconds: bytes, fraction: bytes) -> int:
 
 
 def _priority(found: re.Match[bytes]) -> int:
-    groups = found.groupdict()
-    if groups.get("facility") not in (None, b"kern"):
+    if found["facility"] not in {None, b"kern"}:
         return USER_INFO
-    level = groups.get("level") or groups.get("pri")
-    return _KERNEL_INFO if level is None else int(level)
+    return int(found["level"] or found["pri"] or _KERNEL_INFO)

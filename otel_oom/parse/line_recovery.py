@@ -11,14 +11,15 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from otel_oom.parse.json_documents import Documents
 from otel_oom.parse.structured_lines import ADDED
 from otel_oom.parse.wrapped_text import unwrapped
 
-_WHOLE: Final = 4 << 20
+BLOCK: Final = 1 << 20  # several reports are parsed in a row, which keeps the code for them in the processor's cache
+_PIECE: Final = 4 << 20
 _KINDS: Final = tuple(
     map(re.compile, (rb" invoked oom-killer", rb"pid(?<=[\[ ]pid) *\]", rb"oom-kill:constraint", rb"Killed process \d"))
 )
@@ -26,55 +27,47 @@ _FORWARD: Final = {(0, 1), (0, 2), (1, 2), (1, 3), (2, 3)}  # what follows what 
 
 
 class RecoveredLines:
-    """Reads a text, and gives the lines of its log.
+    """The lines of the log in a text, as blocks of at most 1 MiB.
 
-    readinto: see `Window`; is_waiting: whether the next read would wait for a writer
+    read: returns the next bytes of the text, none at its end
+    is_waiting: whether the next read would wait for a writer
     """
 
-    def __init__(self, readinto: Callable[[memoryview], int], is_waiting: Callable[[], bool] = lambda: False) -> None:
-        self._readinto = readinto
+    def __init__(self, read: Callable[[], bytes], is_waiting: Callable[[], bool] = lambda: False) -> None:
+        self._read_text = read
         self._is_waiting = is_waiting
-        self._block = memoryview(bytearray(1 << 20))
         self._documents = Documents()
-        self._text = b""
-        self._is_first, self._is_last = True, False
+        self._is_last = False
         self._lines = 0
         self._turned: list[tuple[int, int]] = []
         self.is_newest_first = False
 
-    def readinto(self, buffer: memoryview) -> int:
-        """Put the next bytes into a buffer; returns how many, 0 at the end."""
-        while not self._text and not self._is_last:
-            self._text = (
-                self._first() if self._is_first else self._turn(self._read()) if self.is_newest_first else self._read()
-            )
-        count = min(len(buffer), len(self._text))
-        buffer[:count] = self._text[:count]
-        self._text = self._text[count:]
-        return count
-
-    def number(self, line: int) -> int:
-        """Number of a line in the text, by its number in what `readinto` gave."""
-        first, count = next((piece for piece in reversed(self._turned) if piece[0] <= line), (0, 0))
-        return max(1, 2 * first + count - 1 - line) if count else line
-
-    def _read(self) -> bytes:
-        count = self._readinto(self._block)
-        self._is_last = not count
-        return self._documents.lines(bytes(self._block[:count]), is_last=self._is_last)
-
-    def _first(self) -> bytes:
-        text, self._is_first = b"", False
-        while not self._is_last and len(text) < _WHOLE and not (text and self._is_waiting()):
+    def __iter__(self) -> Iterator[bytes]:
+        text = b""
+        while not self._is_last and len(text) < _PIECE and not (text and self._is_waiting()):
             text += self._read()
         if self._is_last:
             text = unwrapped(text)
         self.is_newest_first = _order(text) < 0
-        return self._turn(text) if self.is_newest_first else text
+        while text or not self._is_last:
+            if self.is_newest_first:
+                text = self._turn(text)
+            yield from (text[at : at + BLOCK] for at in range(0, len(text), BLOCK))
+            text = b"" if self._is_last else self._read()
+
+    def number(self, line: int) -> int:
+        """Number of a line in the text, by its number in the blocks."""
+        first, count = next((piece for piece in reversed(self._turned) if piece[0] <= line), (0, 0))
+        return max(1, 2 * first + count - 1 - line) if count else line
+
+    def _read(self) -> bytes:
+        block = self._read_text()
+        self._is_last = not block
+        return self._documents.lines(block, is_last=self._is_last)
 
     def _turn(self, text: bytes) -> bytes:
         """A text of whole lines, up to the size of a piece, in the opposite order."""
-        while not self._is_last and len(text) < _WHOLE:
+        while not self._is_last and len(text) < _PIECE:
             text += self._read()
         lines = text.removesuffix(b"\n").split(b"\n")
         added = [False, *(line.endswith(ADDED) for line in lines)]
@@ -87,6 +80,5 @@ class RecoveredLines:
 def _order(text: bytes) -> int:
     """More than 0 if the reports of a text are in order, less if they are the wrong way round."""
     places = [(found.start(), kind) for kind, one in enumerate(_KINDS) for found in one.finditer(text)]
-    kinds = [kind for _, kind in sorted(places)]
-    pairs = list(itertools.pairwise(kinds))
+    pairs = list(itertools.pairwise(kind for _, kind in sorted(places)))
     return sum((pair in _FORWARD) - (pair[::-1] in _FORWARD) for pair in pairs)

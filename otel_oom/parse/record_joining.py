@@ -46,31 +46,18 @@ class LinesAround:
         self._start = start
         self._end = end
 
-    def is_repeated(self, head: bytes) -> bool:
-        """Whether the next line has this prefix too."""
-        data = self._window.data
-        if data.startswith(head, self._start):
-            return data.startswith(head, self._end)
-        return parse_line(self._window.line(self._end)[0]).head == head  # behind another prefix
-
     def shapes(self) -> Iterator[re.Pattern[bytes]]:
         """How the nearest lines begin that have the kernel's words behind a prefix that is not known."""
-        end = self._end
-        for _ in range(_MOST_LINES):
-            raw, end = self._window.line(end)
-            line = parse_line(raw)
+        for line in map(parse_line, self._after()):
             if line.head and not line.is_known and OPENER not in line.text and has_words(line):
                 yield shape(line.head)
 
     def following(self) -> Iterator[Line]:
         """The lines after it that may belong to it."""
-        end = self._end
-        for _ in range(_MOST_LINES):
-            raw, next_line = self._window.line(end)
-            if end == next_line or len(raw) > _LONGEST or OOM_MARKER.search(raw):
+        for raw in self._after():
+            if len(raw) > _LONGEST or OOM_MARKER.search(raw):
                 return
             yield parse_line(raw)
-            end = next_line
 
     def before(self) -> Iterator[Line]:
         """The lines before it that may belong to it, the nearest first."""
@@ -82,6 +69,15 @@ class LinesAround:
             yield parse_line(data[start : end - 1])
             end = start
 
+    def _after(self) -> Iterator[bytes]:
+        begin = self._end
+        for _ in range(_MOST_LINES):
+            raw, end = self._window.line(begin)
+            if begin == end:
+                return
+            yield raw
+            begin = end
+
 
 def joined(line: Line, around: LinesAround) -> tuple[bytes, int]:
     """The text of the record that a line begins, and how many lines after the line are part of it."""
@@ -92,33 +88,18 @@ def joined(line: Line, around: LinesAround) -> tuple[bytes, int]:
         return text, 0
     if OPENER in text:
         return _with_its_head(line, around), 0
-    whole = next((whole for begins, whole in _FORMS if begins.match(text)), None)
-    if (whole is not None and whole.match(text)) or not around.is_repeated(line.head):
+    row, whole = _ROW.match(text), next((whole for begins, whole in _FORMS if begins.match(text)), None)
+    if not row and (whole is None or whole.match(text)):
         return text, 0
-    return _repeated(line, whole, around) if whole else _row(line, around)
-
-
-def _repeated(line: Line, whole: re.Pattern[bytes], around: LinesAround) -> tuple[bytes, int]:
-    """A name with line feeds: the next lines repeat the prefix until the text is whole."""
-    text = line.text
-    for taken, following in enumerate(around.following(), start=1):
-        if following.head != line.head:
+    taken = 0
+    for following in around.following():
+        is_too_long = row and len(text) - row.start("name") + 1 + len(following.text) > TASK_COMM_BYTES
+        if following.head != line.head or is_too_long:
             break
-        text += b"\n" + following.text
-        if whole.match(text):
+        text, taken = text + b"\n" + following.text, taken + 1
+        if whole and whole.match(text):
             return text, taken
-    return line.text, 0
-
-
-def _row(line: Line, around: LinesAround) -> tuple[bytes, int]:
-    text, taken = line.text, 0
-    if row := _ROW.match(text):
-        for following in around.following():
-            if following.head != line.head or len(text) - row.start("name") + 1 + len(following.text) > TASK_COMM_BYTES:
-                break
-            text += b"\n" + following.text
-            taken += 1
-    return text, taken
+    return (text, taken) if row else (line.text, 0)
 
 
 def _with_its_head(line: Line, around: LinesAround) -> bytes:

@@ -82,20 +82,18 @@ def fold(text: str, columns: int) -> list[str]:
     """
     if width(text) <= columns:
         return [text.lstrip(" ")]
-    lines, line, used = [], "", 0
+    lines, line = [], ""
     for word in text.split(" "):
-        rest, wide = word, width(word)
-        if line and used + 1 + wide <= columns:
-            line, used = f"{line} {rest}", used + 1 + wide
+        if line and width(line) + 1 + width(word) <= columns:
+            line = f"{line} {word}"
             continue
         if line:
             lines.append(line)
-        while wide > columns and not word.startswith("/"):
-            cut = next(end for end in range(columns, 0, -1) if width(rest[:end]) <= columns)
-            lines.append(rest[:cut])
-            rest = rest[cut:]
-            wide = width(rest)
-        line, used = rest, wide
+        line = word
+        while width(line) > columns and not word.startswith("/"):
+            cut = next(end for end in range(columns, 0, -1) if width(line[:end]) <= columns)
+            lines.append(line[:cut])
+            line = line[cut:]
     return [*lines, line]
 
 

@@ -43,7 +43,7 @@ def kill(number: int, found: OomKill, style: Style, page_size: int) -> list[str]
         ("whose limit", _limit(found, room)),
         ("whose process", _owner(owner)),
         ("who asked", fold(_trigger(found.context, page_size), room)),
-        ("the victim", [line for text in _victim(found) for line in fold(text, room)] + _cgroup(found)),
+        ("the victim", _victim(found, room)),
         ("largest tasks", _tasks(found, style, room)),
         ("not said", fold(_unsaid(found), room)),
     ]
@@ -128,7 +128,7 @@ def _trigger(context: Context, page_size: int) -> str:
     return who if context.trigger_gfp_mask is None else f"{who}, {context.trigger_gfp_mask}"
 
 
-def _victim(found: OomKill) -> list[str]:
+def _victim(found: OomKill, room: int) -> list[str]:
     sizes = (
         ("anonymous", found.line.rss_anon),
         ("file", found.line.rss_file),
@@ -142,15 +142,10 @@ def _victim(found: OomKill) -> list[str]:
         f"a thread of pid {found.tgid}" if found.tgid is not None else "",
         "with all of its group (memory.oom.group)" if found.group_id is not None else "",
     ]
-    lines = [
-        ", ".join(f"{size(value)} {name}" for name, value in sizes if value is not None),
-        ", ".join(filter(None, facts)),
-    ]
-    return [line for line in lines if line]
-
-
-def _cgroup(found: OomKill) -> list[str]:
-    return [f"in cgroup {found.cgroup}"] if found.cgroup not in {None, found.context.memcg_path} else []
+    known = [f"{size(value)} {name}" for name, value in sizes if value is not None]
+    lines = [line for texts in (known, filter(None, facts)) if (line := ", ".join(texts))]
+    cgroup = [f"in cgroup {found.cgroup}"] if found.cgroup not in {None, found.context.memcg_path} else []
+    return [part for line in lines for part in fold(line, room)] + cgroup
 
 
 def _tasks(found: OomKill, style: Style, room: int) -> list[str]:

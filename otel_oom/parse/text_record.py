@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final
 
 from otel_oom.kernel.kmsg_record import Record
 from otel_oom.kernel.oom_kill import OomKill
 from otel_oom.kernel.text_escapes import escape, printable
 from otel_oom.parse.line_prefix import Line
-
-_PLAIN: Final = bytes(byte for byte in range(32, 127) if byte != 0x5C)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,29 +33,20 @@ class TextRecord(Record):
     @property
     def wall(self) -> str | None:
         """Date and time before the line, printable, as the text writes them."""
-        return None if self.line.wall is None else printable(_escaped(self.line.wall))
+        return None if self.line.wall is None else printable(escape(self.line.wall))
 
 
 def text_record(line: Line, text: bytes, offset: int, number: int, us: int) -> TextRecord:
     """The record of a line. text: the line with all that was joined to it; us: the time of the record, µs."""
     own = line.record
     if own is None:
-        return TextRecord(line.priority, offset, us, "-", _escaped(text), line=line, number=number)
+        return TextRecord(line.priority, offset, us, "-", escape(text), line=line, number=number)
     return TextRecord(
         own.priority, own.sequence, own.monotonic_us, own.flags, own.text, own.caller, line=line, number=number
     )
-
-
-def plain_record(line: Line, text: bytes, offset: int, us: int) -> Record:
-    """The same for a line without a marker, which is no kill's: made in half the time."""
-    return line.record or Record(line.priority, offset, us, "-", _escaped(text))
 
 
 def record_of(kill: OomKill) -> TextRecord:
     """The record of a kill that was found in a text. Raises AssertionError for a kill of the running system."""
     assert isinstance(kill.record, TextRecord), kill.record
     return kill.record
-
-
-def _escaped(text: bytes) -> str:
-    return escape(text) if text.translate(None, _PLAIN) else text.decode("ascii")

@@ -1,19 +1,18 @@
 """A stream of text as a window that slides over it, with a margin on both sides of the line that is read next.
 
 Rules:
-- The only I/O is the `readinto` that the caller passes in.
+- The only I/O is that of the iterator of blocks that the caller passes in.
 - Memory is flat: one block, and the two margins.
 - The lines that a caller sees do not depend on where blocks end. Of a line, only the first 64 KiB count.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from otel_oom.parse.structured_lines import ADDED
 
-BLOCK: Final = 1 << 20  # several reports are parsed in a row, which keeps the code for them in the processor's cache
 LINE: Final = 1 << 16
 _BEFORE: Final = 20 << 10  # 16 lines of 1 KiB
 _AFTER: Final = LINE + (40 << 10)  # the line itself; 16 lines of 1 KiB and one that holds two paths
@@ -22,15 +21,12 @@ _AFTER: Final = LINE + (40 << 10)  # the line itself; 16 lines of 1 KiB and one 
 class Window:
     """The text around one place of a stream.
 
-    readinto: puts the next bytes of the stream into a buffer; returns how many, 0 at the end
+    blocks: the bytes of the stream, in pieces of any size
     number_of: number of a line in the text that a user named, by its number here
     """
 
-    def __init__(
-        self, readinto: Callable[[memoryview], int], block: int = BLOCK, number_of: Callable[[int], int] = int
-    ) -> None:
-        self._readinto = readinto
-        self._buffer = memoryview(bytearray(block))  # always the same one: fresh memory costs a fault for each page
+    def __init__(self, blocks: Iterable[bytes], number_of: Callable[[int], int] = int) -> None:
+        self._blocks = iter(blocks)
         self._number_of = number_of
         self._is_cutting = self._has_added = False
         self._counted = self._lines = 0
@@ -73,20 +69,17 @@ class Window:
 
     def slide(self) -> None:
         """Read the next block. Offsets into `data` change; `at` stays at its line."""
-        block = self._buffer[: self._readinto(self._buffer)]
+        block = next(self._blocks, b"")
+        self.is_last = not block
         shift = max(0, self.at - _BEFORE)
         self.number(self.at)
         self._counted -= shift
         self.at -= shift
         self.data_offset += shift
-        self._has_added = self._has_added or ADDED in bytes(block)
-        if not block:
-            self.is_last = True
-            self.data = self.data[shift:]
-            return
-        if self._is_cutting:
-            end = bytes(block).find(b"\n")
-            block, self._is_cutting = (block[:0], True) if end < 0 else (block[end:], False)
+        self._has_added = self._has_added or ADDED in block
+        if self._is_cutting and block:
+            end = block.find(b"\n")
+            block, self._is_cutting = (b"", True) if end < 0 else (block[end:], False)
         left = self.data[shift:]
         self.data = b""  # frees its memory before the next `data` needs some
         self.data = left + block

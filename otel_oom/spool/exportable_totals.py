@@ -122,11 +122,13 @@ class ExportableTotals:
         self._wait_for_disk(now_s)
         return self._with_acknowledged()
 
-    def committed(self, number: int, checkpoint: Checkpoint, now_s: float) -> None:
-        """Totals with this number are durable, and may be exported."""
+    def committed(self, number: int, checkpoint: Checkpoint, now_s: float) -> bool:
+        """Totals with this number are durable, and may be exported. Returns whether that is new."""
         self._disk = OnDisk() if number == self.number else WaitingForDisk(now_s)
-        if number > self._exportable[0]:  # else newer ones were exported while the disk failed
+        is_new = number > self._exportable[0]  # else newer ones were exported while the disk failed
+        if is_new:
             self._exportable = (number, checkpoint.series)
+        return is_new
 
     def commit_failed(self) -> None:
         """The disk fails: totals do not wait for it until a commit succeeds."""

@@ -220,11 +220,12 @@ class Spool:
             return Commit(changes.added, changes.removed, changes.refused, checkpoint, replaces_all, number)
 
     def saved(self, commit: Commit) -> None:
-        """A commit is durable, and its totals may be exported."""
-        with self._lock:
-            self._totals.committed(commit.number, commit.checkpoint, time.monotonic())
-            self._wake()
+        """A commit is durable, and its totals may be exported. The sender is woken only if that is news for it."""
+        was_durable = self._health.is_durable
         self._health.spool_up()
+        with self._lock:
+            if self._totals.committed(commit.number, commit.checkpoint, time.monotonic()) or not was_durable:
+                self._wake()
 
     def store_damaged(self, damage: str, lost: int) -> None:
         """The store that opened late was damaged. See `Stored`."""

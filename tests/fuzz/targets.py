@@ -10,6 +10,7 @@ import io
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import fields, replace
+from functools import partial
 from typing import Any, Final
 
 from fuzz import stream, texts
@@ -113,7 +114,8 @@ def _is_unnamed_first(one: Finding, other: Finding) -> bool:
 
 
 def _parsed(log: bytes, *, every_line: bool = False, block: int = 1 << 20) -> list[OomKill]:
-    return list(KillSearch(io.BytesIO(log).readinto, PAGE_SIZE, every_line=every_line, block=block).kills())
+    blocks = iter(partial(io.BytesIO(log).read, block), b"")
+    return list(KillSearch(blocks, PAGE_SIZE, every_line=every_line).kills())
 
 
 def _check(found: Iterable[Finding], kill_lines: int | None) -> None:

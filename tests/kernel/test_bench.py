@@ -12,12 +12,13 @@ import pytest
 from support.kernel_log import require_device
 from support.levels import missing
 
-from benchmarks import report
+from benchmarks import measured, report
 
 ROOT = Path(__file__).resolve().parents[2]
+IN_A_GUEST = "time_truth"  # tests/vm/test_bench.py
 
 
-@pytest.mark.parametrize("name", report.MEASURES)
+@pytest.mark.parametrize("name", [name for name in measured.TITLES if name != IN_A_GUEST])
 def test_a_measure_runs(name: str, tmp_path: Path) -> None:
     require_device()
     if not (shutil.which("go") or shutil.which("/usr/local/go/bin/go")):
@@ -33,5 +34,5 @@ def test_a_measure_runs(name: str, tmp_path: Path) -> None:
     )
     assert ended.returncode == 0, ended.stderr[-3000:]
     result = report.results(tmp_path)[name]
-    assert any(one.subject.startswith("otel-oom") for one in result.figures)
+    assert result.figures
     assert result.about["is_short"]

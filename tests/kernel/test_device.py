@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 import time
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from support.kernel_log import KernelLog, require_device, write_line
@@ -13,6 +18,7 @@ from otel_oom.kernel.device import Device
 from otel_oom.kernel.log_source import Item, Lost, Reading
 
 OVERRUN_LINES = 6_000  # the default ring of 128 KiB holds some 1,900 records; a larger one is not overrun
+DMESG_RESTRICT = Path("/proc/sys/kernel/dmesg_restrict").read_text() == "1\n"
 
 
 def read_all(device: Device) -> list[Reading]:
@@ -80,3 +86,45 @@ def test_an_overrun_is_counted_exactly(device: Device) -> None:
     last = int(items[-1].raw.split(b",")[1])
     assert last - first == sum(lost) + len(items)
     device.close()
+
+
+@pytest.fixture
+def log_as_stdin() -> Iterator[None]:
+    """As systemd does with StandardInput=file:/dev/kmsg."""
+    require_device()
+    stdin = os.dup(0)
+    log = os.open("/dev/kmsg", os.O_RDONLY)
+    os.dup2(log, 0)
+    os.close(log)
+    yield
+    os.dup2(stdin, 0)
+    os.close(stdin)
+
+
+@pytest.mark.usefixtures("log_as_stdin")
+def test_readers_of_one_open_file_miss_nothing_and_repeat_nothing() -> None:
+    def count(device: Device) -> int:
+        return sum(isinstance(one, Item) and b"one open file" in one.raw for one in read_all(device))
+
+    first, second = Device("/dev/stdin"), Device("/dev/stdin", from_ring=True)
+    first.open()
+    write_line("otel-oom test: one open file")
+    second.open()
+    assert count(second) >= 1
+    second.close()
+    assert (count(first), count(first)) == (1, 0)
+    write_line("otel-oom test: one open file")
+    assert (count(first), count(first)) == (1, 0)
+    first.close()
+
+
+@pytest.mark.usefixtures("log_as_stdin")
+def test_a_log_that_was_opened_for_it_is_read_without_a_permission() -> None:
+    command = [
+        *("setpriv", "--reuid=65534", "--clear-groups", "--bounding-set=-all", "--inh-caps=-all"),
+        sys.executable,
+    ]
+    for path, expected in (("/dev/stdin", 0), ("/dev/kmsg", 1)):
+        script = f"from otel_oom.kernel.device import Device; Device({path!r}).open()"
+        done = subprocess.run([*command, "-c", script], stdin=0, capture_output=True, text=True, check=False)
+        assert done.returncode == expected or (expected and not DMESG_RESTRICT), done.stderr

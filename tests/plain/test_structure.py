@@ -207,6 +207,23 @@ def test_every_package_says_what_it_is_for() -> None:
             {"grpc", "requests", "http.server", "urllib3", "http.client", "ssl", "_hashlib"},
             id="an agent over HTTP",
         ),
+        pytest.param(
+            "from otel_oom.agent import start\nfrom otel_oom.cli import arguments\n"
+            "from otel_oom.config.settings import load_config\nfrom otel_oom.kernel.recorded_log import RecordedLog\n"
+            "arguments.parser().parse_args(['run'])\nstart.prepare(load_config({}), source=RecordedLog())",
+            {
+                "bz2",
+                "email",
+                "gzip",
+                "importlib.metadata",
+                "importlib.resources",
+                "lzma",
+                "shutil",
+                "tempfile",
+                "zipfile",
+            },
+            id="modules of 2.5 MiB that the SDK's exporters, argparse and importlib.resources import",
+        ),
     ],
 )
 def test_heavy_libraries_stay_out(code: str, heavy: set[str]) -> None:

@@ -18,7 +18,7 @@ from support.waiting import eventually
 from otel_oom.agent.event_builder import EventBuilder
 from otel_oom.agent.log_opening import open_log
 from otel_oom.agent.loop import Agent
-from otel_oom.agent.reconciliation import Reconciliation
+from otel_oom.agent.reconciliation import MIN_SURPLUS_AGE_S, Reconciliation
 from otel_oom.agent.trace_opening import NO_TRACE, Trace
 from otel_oom.agent.victim_cgroups import VictimCgroups
 from otel_oom.cgroupfs.counted_cgroups import CountedCgroups
@@ -62,7 +62,8 @@ def frozen_time(now: list[float]) -> SimpleNamespace:
 
 
 def compared_later(monkeypatch: pytest.MonkeyPatch) -> Callable[[Rig, float], None]:
-    """Lets the agent's clock go on by some seconds, and waits until the agent has compared at that time."""
+    """Lets the agent's clock go on by 5 s or more, and waits until the agent has compared at that time."""
+    monkeypatch.setattr("otel_oom.agent.comparison_times.QUIET_S", MIN_SURPLUS_AGE_S)
     now, compared_s = [1000.0], [0.0]
     monkeypatch.setattr("otel_oom.agent.loop.time", frozen_time(now))
     compare = Reconciliation.compare
@@ -103,7 +104,7 @@ class Rig:
     wall_ns: Clock = time.time_ns
     machine: MachineIdentity | None = None
     is_always: bool = False
-    started_s: float = -math.inf
+    started_s: float = math.inf  # the identity is read after a fork only
 
     def __post_init__(self) -> None:
         self.spool = Spool(self.health, self.checkpoint or first_checkpoint(), wake_reader=self.source.wake)

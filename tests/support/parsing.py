@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,22 +18,17 @@ from otel_oom.parse.kill_search import KillSearch
 from otel_oom.parse.line_recovery import RecoveredLines
 
 
-def in_blocks(text: bytes, *sizes: int) -> Callable[[memoryview], int]:
-    """Reads a text in blocks of these sizes; the last size goes on."""
-    stream, left = io.BytesIO(text), list(sizes)
-
-    def readinto(buffer: memoryview) -> int:
-        return stream.readinto(buffer[: left.pop(0) if len(left) > 1 else left[0]] if left else buffer)
-
-    return readinto
+def in_blocks(text: bytes, *sizes: int) -> Iterator[bytes]:
+    """A text in blocks of these sizes; the last size goes on."""
+    stream = io.BytesIO(text)
+    yield from (stream.read(size) for size in sizes[:-1])
+    yield from iter(lambda: stream.read(sizes[-1] if sizes else 1 << 20), b"")
 
 
 def recovered(text: bytes, *sizes: int) -> bytes:
     """The lines of a log in a text, which is read in blocks of these sizes."""
-    lines, buffer, all_lines = RecoveredLines(in_blocks(text, *sizes)), memoryview(bytearray(1 << 20)), b""
-    while count := lines.readinto(buffer):
-        all_lines += buffer[:count]
-    return all_lines
+    blocks = in_blocks(text, *sizes)
+    return b"".join(RecoveredLines(lambda: next(blocks, b"")))
 
 
 def searched(text: bytes, *sizes: int, every_line: bool = False) -> tuple[KillSearch, list[OomKill]]:
@@ -50,7 +45,7 @@ def kills_of_file(path: Path) -> list[OomKill]:
     """The kills of a file, an archive too."""
     found: list[OomKill] = []
     for source in opened(str(path)):
-        found += KillSearch(RecoveredLines(source.readinto).readinto, 4096).kills()
+        found += KillSearch(RecoveredLines(source.read), 4096).kills()
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Sequence
 
@@ -10,7 +11,9 @@ from support.agent_rig import Rig, frozen_time, kill, line
 from support.waiting import eventually
 
 from otel_oom import schema
-from otel_oom.kernel.log_source import Lost, Reading
+from otel_oom.errors import NoDeviceError
+from otel_oom.kernel.log_source import Closed, Lost, Reading
+from otel_oom.machine.service_manager import ServiceManager
 
 
 def test_kills_are_counted_and_shipped_in_their_order() -> None:
@@ -146,6 +149,49 @@ def test_a_bug_outside_a_record_does_not_end_the_loop(monkeypatch: pytest.Monkey
         rig.source.put(kill(1), kill(2))
         assert eventually(lambda: rig.kills == {"cgroup": 2}), "what was found goes out when it can"
     assert len(rig.events) == 2
+
+
+class _Manager(ServiceManager):
+    """A service manager that notes what it is told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.turns = 0
+        self.longest_wait_s = 0.01
+
+    def turned(self, now_s: float) -> None:
+        del now_s
+        self.turns += 1
+
+
+def test_the_service_manager_hears_of_turns_also_while_nothing_happens_and_the_device_is_closed() -> None:
+    rig, manager = Rig(), _Manager()
+    agent = rig.open()
+    thread = threading.Thread(target=agent.run, args=(manager,))
+    thread.start()
+    assert eventually(lambda: manager.turns > 3)
+    rig.source.put(Closed("gone"))
+    rig.source.open = lambda: (_ for _ in ()).throw(NoDeviceError("gone", "remedy"))  # type: ignore[method-assign]
+    assert eventually(lambda: rig.health.down_reason == "gone")
+    turns = manager.turns
+    assert eventually(lambda: manager.turns > turns + 3)
+    agent.stop()
+    thread.join(10)
+    assert not thread.is_alive()
+
+
+def test_a_turn_that_fails_is_no_sign_of_life(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    rig, manager = Rig(), _Manager()
+    rig.fail_puts(monkeypatch, *[RuntimeError("a bug")] * 10_000)
+    agent = rig.open()
+    thread = threading.Thread(target=agent.run, args=(manager,))
+    thread.start()
+    assert eventually(lambda: "bug in the reader" in caplog.text)
+    assert manager.turns == 0
+    agent.stop()
+    thread.join(10)
 
 
 def test_a_flood_that_never_ends_still_reaches_the_wait(monkeypatch: pytest.MonkeyPatch) -> None:

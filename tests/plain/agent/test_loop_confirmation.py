@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -221,7 +220,7 @@ def test_lines_stay_reconciled_if_the_counter_cannot_be_read_after_them(monkeypa
         return 42
 
     with rig.running() as agent:
-        monkeypatch.setattr(agent, "_compare_due_s", time.monotonic() + 60.0)
+        monkeypatch.setattr("otel_oom.agent.comparison_times.MIN_SURPLUS_AGE_S", 60.0)
         monkeypatch.setattr(agent, "_kernel_kills", kernel_kills)
         rig.source.put(kill(1), claim(2))
         assert eventually(lambda: rig.kills == {"cgroup": 1, "system": 1})

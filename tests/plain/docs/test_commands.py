@@ -26,6 +26,7 @@ SYSTEM = {
     "journalctl": set(),
     "kubectl": {"apply", "create", "delete", "kustomize", "logs", "rollout"},
     "ln": set(),
+    "mkdir": set(),
     "otelcol-contrib": set(),
     "podman": {"build"},
     "pip": {"install"},
@@ -34,7 +35,8 @@ SYSTEM = {
     "python": set(),
     "python3": set(),
     "rm": set(),
-    "systemctl": {"daemon-reload", "disable", "enable", "status"},
+    "systemctl": {"daemon-reload", "disable", "enable", "restart", "status"},
+    "systemd-analyze": {"security", "verify"},
     "weaver": {"registry", "check", "live-check"},
 }  # fmt: skip
 VARIABLE = re.compile(r"^([A-Z][A-Z0-9_]*)=")

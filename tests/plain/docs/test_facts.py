@@ -57,7 +57,7 @@ def test_every_line_of_a_working_agent_is_in_the_code() -> None:
 def test_the_first_line_of_the_agent_is_the_one_on_the_page() -> None:
     (line,) = re.findall(r"^ *(watching .*)", (DOCS / "install" / "index.md").read_text(), re.MULTILINE)
     where = r"http://collector\.example:4318 \(http/protobuf\)"
-    pattern = re.sub(rf"{where}", "%s", line).replace("/dev/kmsg", "%s")
+    pattern = re.sub(rf"{where}", "%s", line).replace("/dev/stdin", "%s")
     assert pattern == "watching %s; logs go to %s, metrics to %s"
     assert pattern in messages()
 

@@ -39,7 +39,7 @@ class World:
         self.machine: MachineIdentity | None = IDENTITY
         self.looks = 0
         self.identity = IDENTITY.resource_identity()
-        self._forks = ForkDetection(self._look, is_always=is_always, random_part=lambda: random_part, now_s=-math.inf)
+        self._forks = ForkDetection(self._look, is_always=is_always, random_part=lambda: random_part, now_s=math.inf)
 
     def changed_identity(self, now_s: float, *, is_forked: bool) -> ResourceIdentity | None:
         identity = self._forks.changed_identity(self.identity, now_s, is_forked=is_forked)
@@ -80,14 +80,32 @@ def test_an_identity_that_changes_later_is_found_for_a_minute() -> None:
     assert world.changed_identity(101.0 + IDENTITY_READ_S, is_forked=False) is None, "not for ever"
 
 
+@pytest.mark.parametrize(
+    ("is_forked", "read_at_s"), [(True, [0, *range(5, 61, 5)]), (False, [0, 5, 10, 20, 40, 60])], ids=["fork", "start"]
+)
+def test_each_reading_of_the_identity_is_due_at_its_time(is_forked: bool, read_at_s: list[int]) -> None:  # noqa: FBT001 a row
+    """A reading starts a thread: the fewer the better, and none after the minute."""
+    looks: list[float] = []
+    now_s = 100.0
+    forks = ForkDetection(lambda: looks.append(now_s - 100.0), is_always=False, random_part=str, now_s=100.0)
+    identity = IDENTITY.resource_identity()
+    forks.changed_identity(identity, now_s, is_forked=is_forked)
+    while forks.due_s < math.inf:
+        now_s = forks.due_s - 0.1
+        forks.changed_identity(identity, now_s, is_forked=False)  # a turn for another reason
+        now_s = forks.due_s
+        forks.changed_identity(identity, now_s, is_forked=False)
+    assert looks == read_at_s
+
+
 def test_an_identity_that_cannot_be_read_is_no_change() -> None:
     world = World()
     world.machine = None
     assert world.changed_identity(1.0, is_forked=True) is None
     world.machine = IDENTITY
-    assert world.changed_identity(2.0, is_forked=False) is None
+    assert world.changed_identity(6.0, is_forked=False) is None
     world.machine = COPY
-    assert world.changed_identity(3.0, is_forked=False) == COPY.resource_identity()
+    assert world.changed_identity(11.0, is_forked=False) == COPY.resource_identity()
 
 
 def test_a_machine_id_that_is_being_written_is_no_change() -> None:
@@ -115,7 +133,7 @@ def test_the_id_of_an_earlier_version_is_no_identity_change(random_part: str) ->
     world.identity = ResourceIdentity(former + random_part, "host", "machine")
     assert world.changed_identity(1.0, is_forked=True) is None
     world.machine = COPY
-    assert world.changed_identity(2.0, is_forked=False) == COPY.resource_identity()
+    assert world.changed_identity(6.0, is_forked=False) == COPY.resource_identity()
 
 
 @pytest.mark.parametrize("machine", [IDENTITY, None])
@@ -154,7 +172,7 @@ def test_a_fork_in_the_backlog_and_at_the_stop() -> None:
 
 def test_an_identity_that_changed_while_no_agent_ran() -> None:
     """Records from before belong to the old identity, as they do in each copy."""
-    rig = Rig(machine=COPY, started_s=math.inf)
+    rig = Rig(machine=COPY, started_s=time.monotonic())
     rig.source.put(kill(1), kill(2))
     agent = rig.open()
     agent.replay_backlog()
@@ -212,7 +230,7 @@ def test_a_fork_that_was_read_before_a_restart_is_an_old_one() -> None:
 
 def test_the_kernels_counter_is_compared_with_all_kills_across_a_fork(monkeypatch: pytest.MonkeyPatch) -> None:
     """Kills from before the fork, also unaccounted ones, count under the old identity."""
-    monkeypatch.setattr("otel_oom.agent.loop._COMPARE_S", 0.01)
+    monkeypatch.setattr("otel_oom.agent.comparison_times.MIN_SURPLUS_AGE_S", 0.01)
     monkeypatch.setattr("otel_oom.agent.reconciliation.MIN_SURPLUS_AGE_S", 0.02)
     rig = Rig(machine=COPY, counted=10)
     with rig.running():

@@ -153,6 +153,7 @@ def test_another_programs_words_are_not_the_kernels(head: bytes) -> None:
         (b"<131>", 16),
         (b"user  :err   : [   37.411555] ", 1),
         (b"kern  :err   : [   37.411555] ", 0),
+        (b"kern.log:12:<12>[   37.411555] ", 1),
     ],
 )
 def test_the_facility_is_read(head: bytes, facility: int) -> None:

@@ -139,3 +139,22 @@ def test_a_hand_over_ends_with_its_time_or_a_stop() -> None:
     assert not queue.wait_taken(10.0, is_stopping.is_set)
     assert time.monotonic() - began_s < 5.0
     assert queue.earlier_checkpoint is not None, "it is not lost"
+
+
+def test_a_commit_wakes_the_sender_only_with_news() -> None:
+    """The heartbeat is committed each minute: nothing follows from that."""
+    queue = Spool(Health(), first_checkpoint(), has_writer=True)
+
+    def commit() -> bool:
+        seen = queue.wait(-1, 0.0)
+        queue.saved(queue.take_unsaved(replaces_all=False))
+        return queue.wait(seen, 0.0) != seen
+
+    assert commit(), "the spool is written now"
+    assert not commit()
+    queue.put([], replace(queue.checkpoint, totals=queue.totals.plus("cgroup", 1)))
+    assert commit(), "the totals may be exported now"
+    queue.acknowledge(queue.exportable, 1)
+    assert not commit()
+    queue.not_saved("the disk is full")
+    assert commit(), "the disk has recovered"

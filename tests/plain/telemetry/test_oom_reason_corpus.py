@@ -36,7 +36,7 @@ ANSWERS = {
 
 def kills(beginning: str) -> list[OomKill]:
     (report,) = [path for path in REPORTS if path.name.startswith(beginning)]
-    return list(KillSearch(RecoveredLines(io.BytesIO(report.read_bytes()).readinto).readinto, 4096).kills())
+    return list(KillSearch(RecoveredLines(io.BytesIO(report.read_bytes()).read), 4096).kills())
 
 
 @pytest.mark.parametrize("beginning", ANSWERS)
