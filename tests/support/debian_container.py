@@ -23,7 +23,7 @@ from support.kernel_log import require_device
 from support.levels import missing
 from support.waiting import eventually
 
-_PACKAGES: Final = "systemd,systemd-sysv,dbus,python3,ca-certificates,lintian,rpm"
+_PACKAGES: Final = "systemd,systemd-sysv,dbus,python3,ca-certificates"
 _BOOT_S: Final = 180.0
 
 

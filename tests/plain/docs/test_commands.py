@@ -15,6 +15,7 @@ from otel_oom.cli.main import main
 
 #: Programs of the system that documents use, with the arguments that are subcommands of theirs.
 SYSTEM = {
+    "apt": {"install", "purge", "remove"},
     "cd": set(),
     "chmod": set(),
     "cp": set(),
