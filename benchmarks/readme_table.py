@@ -43,12 +43,12 @@ _CGROUP: Final = completeness.RIGHT["cgroup"]
 _DELAY: Final = latency.QUANTITY
 
 ROWS: Final = (
-    Row(f"{_SERIAL}: reported", "completeness", _SERIAL, completeness.REPORTED, _WATCHERS),
+    Row("500 kills in turn: reported", "completeness", _SERIAL, completeness.REPORTED, _WATCHERS),
     Row("… right cgroup", "completeness", _SERIAL, _CGROUP, _WATCHERS),
     Row(f"{_PARALLEL}: reported", "completeness", _PARALLEL, completeness.REPORTED, _WATCHERS),
     Row("… right cgroup", "completeness", _PARALLEL, _CGROUP, _WATCHERS),
     Row("forged reports believed, of 10", "completeness", completeness.FORGED, _FORGED, _WATCHERS),
-    Row("60 s outage: kills that arrived, %", "delivery", delivery.OUTAGE, delivery.ARRIVED, _DELIVERIES),
+    Row("60 s outage: arrived, %", "delivery", delivery.OUTAGE, delivery.ARRIVED, _DELIVERIES),
     Row("20 SIGKILLs: the same, %", "delivery", delivery.SIGKILLS, delivery.ARRIVED, _DELIVERIES),
     Row("time wrong after 30 s standby, s", "time_truth", time_truth.SCENARIO, time_truth.ERROR,
         {COLUMNS[0]: time_truth.OTEL_OOM, COLUMNS[1]: time_truth.READER, COLUMNS[2]: time_truth.READER}),
