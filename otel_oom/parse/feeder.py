@@ -14,9 +14,10 @@ from typing import Final, NamedTuple
 
 from otel_oom.kernel.kill_assembler import Assembler
 from otel_oom.kernel.kill_line import parse_kill_line
-from otel_oom.kernel.kmsg_record import FACILITY_KERNEL
+from otel_oom.kernel.kmsg_record import FACILITY_KERNEL, Record
 from otel_oom.kernel.oom_kill import Finding
 from otel_oom.kernel.oom_lines import GROUP_MARKER, KILLED_PID, OOM_MARKER
+from otel_oom.kernel.text_escapes import escape
 from otel_oom.parse.line_prefix import OPENER, Line, has_words, shape
 from otel_oom.parse.record_joining import LinesAround, joined
 from otel_oom.parse.structured_lines import parse_line
@@ -63,7 +64,7 @@ class Feeder:
         if not line.is_known and line.record is None:
             line = self._shaped(line, raw, around)
         text, following = (line.record.text.encode(), 0) if line.record else joined(line, around)
-        has_marker = OOM_MARKER.search(text) is not None
+        has_marker = b"ill" in text and OOM_MARKER.search(text) is not None  # `in` takes a tenth of the time
         us = self._time(line, around, has_marker=has_marker)
         has_marker = has_marker or text.startswith(GROUP_MARKER)
         for _ in range(following):
@@ -73,8 +74,11 @@ class Feeder:
             self.refused += b"Killed process " in raw
             return ()
         offset = window.data_offset + start
-        if not has_marker:  # outside a report such a line has no meaning
-            return assembler.feed(text_record(line, text, offset, 0, us), _NOT_OBSERVED) if assembler.is_open else ()
+        if not has_marker:
+            if not assembler.is_open:
+                return ()  # outside a report such a line has no meaning
+            record = line.record or Record(line.priority, offset, us, "-", escape(text))  # made in half the time
+            return assembler.feed(record, _NOT_OBSERVED)
         self.openers += b" invoked oom-killer" in text
         if OPENER in text:
             text = _CUT_MASK.sub(rb"\1,", text)

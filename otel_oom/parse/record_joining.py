@@ -55,7 +55,7 @@ class LinesAround:
     def following(self) -> Iterator[Line]:
         """The lines after it that may belong to it."""
         for raw in self._after():
-            if len(raw) > _LONGEST or OOM_MARKER.search(raw):
+            if len(raw) > _LONGEST or (b"ill" in raw and OOM_MARKER.search(raw)):
                 return
             yield parse_line(raw)
 

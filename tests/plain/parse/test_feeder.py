@@ -1,4 +1,4 @@
-"""What the feeder adds to a line: a time where it has none, who wrote it, and the lines that were passed over."""
+"""What the feeder adds to a line: a time where it has none, and who wrote it."""
 
 from __future__ import annotations
 
@@ -39,3 +39,11 @@ def test_a_slow_console_does_not_end_a_report() -> None:
     slow, fast = kills(text, every_line=True), kills(text)
     assert slow == fast
     assert [kill.context.completeness for kill in fast] == ["full"]
+
+
+def test_a_line_with_another_clock_does_not_end_a_report() -> None:
+    lines = stamped(report(7)).splitlines(keepends=True)
+    other = b"Nov 29 05:18:58 host kernel: oom_policy=default\n"
+    text = b"".join([lines[0], other, *lines[1:]])
+    for found in (kills(text), kills(text, every_line=True)):
+        assert [(kill.pid, kill.context.completeness) for kill in found] == [(7, "full")]
