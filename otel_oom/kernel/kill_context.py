@@ -22,6 +22,7 @@ class Context:
     memcg, machine: what filled the memory. All None: not printed, or an OOM of the other scope
     nodemask: NUMA nodes of a memory policy, such as `0-1,3`; None also if there is no policy (`(null)`)
     mems_allowed: NUMA nodes of the cpuset of the triggering thread, in the same form
+    page_size: of the machine; only the report of a system OOM prints it
     """
 
     completeness: Completeness
@@ -41,5 +42,6 @@ class Context:
     tasks: TaskTotals | None = None
     nodemask: str | None = None
     mems_allowed: str | None = None
+    page_size: int | None = None
     memcg: MemcgUsage = _NO_MEMCG
     machine: MachineUsage = _NO_MACHINE

@@ -91,6 +91,7 @@ def _with_machine(context: Context, report: Report) -> Context:
         machine=report.machine_usage(),
         nodemask=nodemask,
         mems_allowed=mems_allowed,
+        page_size=report.machine.printed_page_size,
     )
 
 

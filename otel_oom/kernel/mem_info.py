@@ -15,6 +15,7 @@ Source: mm/show_mem.c (before 6.4: mm/page_alloc.c and lib/show_mem.c), hugetlb_
 Rules:
 - A line is read to its end: a process named `free:9 a` begins other lines, such as `free:9 a[7]: segfault at 0`.
 - A second Mem-Info replaces the first one. It begins with `active_anon:`.
+- The first size in a line of free blocks is the page size of the machine that wrote the report.
 - Memory is bounded: sums, and one zone for each name of a zone.
 """
 
@@ -62,8 +63,9 @@ _ZONE: Final = re.compile(
 )
 _BLOCKS: Final = re.compile(
     rf"(?:Node (?P<node>\d{{1,5}}) )?(?P<zone>{_ANY_ZONE}):"
-    r"(?P<blocks>(?: \d+\*\d+kB(?: \([A-Z]+\))?){1,32}) = \d+kB *"
+    r"(?P<blocks> \d+\*(?P<page_kb>\d{1,3})kB(?: \([A-Z]+\))?(?: \d+\*\d+kB(?: \([A-Z]+\))?){0,31}) = \d+kB *"
 )
+_PAGE_KB: Final = frozenset({4, 8, 16, 32, 64, 256})
 # From 3.8 on letters name the kinds of the blocks, show_migration_types(). Only U, E and M serve every allocation.
 _BLOCK: Final = re.compile(r"\d+\*\d+kB(?: \([A-Z]+\))?")
 _USABLE: Final = re.compile(r"[1-9]\d*\*\d+kB(?: \([A-Z]*[UEM][A-Z]*\))?")
@@ -83,16 +85,19 @@ _GFP_DMA, _GFP_HIGHMEM, _GFP_DMA32, _GFP_MOVABLE = 1, 2, 4, 8
 
 
 class MemInfo:
-    """Mem-Info of one report. page_size: bytes.
+    """Mem-Info of one report.
 
-    sizes: of the whole memory and swap, by field of `Context`, bytes
+    printed_page_size: as the report prints it, bytes; None: it does not, or not yet
+    page_size: the size to take otherwise, bytes
     """
 
-    __slots__ = ("_counts", "_has_stacks", "_page_size", "_sums", "_zones", "sizes")
+    __slots__ = ("_counts", "_has_stacks", "_page_size", "_pages", "_sums", "_swap", "_zones", "printed_page_size")
 
     def __init__(self, page_size: int) -> None:
         self._page_size = page_size
-        self.sizes: dict[str, int | None] = {}
+        self.printed_page_size: int | None = None
+        self._pages: dict[str, int | None] = {}
+        self._swap: dict[str, int | None] = {}
         self._counts: dict[str, int | None] = {}
         self._sums: dict[str, int | None] = {}
         self._has_stacks: dict[str, bool] = {}
@@ -103,6 +108,16 @@ class MemInfo:
         """Whether no line was read that says what filled the memory."""
         return not (self._counts or self._sums)
 
+    @property
+    def page_size(self) -> int:
+        """Of the machine that wrote the report, bytes."""
+        return self.printed_page_size or self._page_size
+
+    @property
+    def sizes(self) -> dict[str, int | None]:
+        """Sizes of the whole memory and swap, by field of `Context`, bytes."""
+        return {**self._swap, **{name: self._bytes(pages) for name, pages in self._pages.items()}}
+
     def read(self, text: str) -> bool:
         """Take a line, and return whether it is one of these lines."""
         beginnings = _BEGINNINGS.get(text[:1])
@@ -111,9 +126,9 @@ class MemInfo:
         if text.startswith(_NODE_BEGINNINGS):
             return self._node_line(text)
         if line := _SWAP.fullmatch(text):
-            self.sizes[f"swap_{line['which'].lower()}"] = oom_lines.size(line["kb"])
+            self._swap[f"swap_{line['which'].lower()}"] = oom_lines.size(line["kb"])
         elif line := _RAM_PAGES.fullmatch(text):
-            self.sizes["memory_total"] = oom_lines.number(line["pages"], self._page_size)
+            self._pages["memory_total"] = oom_lines.number(line["pages"])
         elif _COUNTS.fullmatch(text):
             self._read_counts(text)
         else:
@@ -122,8 +137,9 @@ class MemInfo:
 
     def usage(self, gfp_mask: str | None) -> MachineUsage:
         """Return what filled the memory. gfp_mask: of the allocation, as the opener prints it; None: not known."""
-        known: dict[str, int | None] = {name: self._counts.get(name) for name in _SIMPLE}
+        known = {name: self._counts.get(name) for name in _SIMPLE}
         known |= {field: self._list(names) for field, names in _LISTS.items()}
+        known = {name: self._bytes(pages) for name, pages in known.items()}
         sums = {name: oom_lines.int64(value) for name, value in self._sums.items()}
         return MachineUsage(**known, **sums, zone=self._deciding_zone(gfp_mask))
 
@@ -131,10 +147,13 @@ class MemInfo:
         if text.startswith(_FIRST_COUNT):
             for of_earlier in (self._counts, self._sums, self._has_stacks, self._zones):
                 of_earlier.clear()
-        counts = {name: oom_lines.number(pages, self._page_size) for name, pages in _COUNT.findall(text.lower())}
+        counts = {name: oom_lines.number(pages) for name, pages in _COUNT.findall(text.lower())}
         self._counts |= {name: counts[name] for name in _COUNTED & counts.keys()}
         if "free" in counts:
-            self.sizes["memory_free"] = counts["free"]
+            self._pages["memory_free"] = counts["free"]
+
+    def _bytes(self, pages: int | None) -> int | None:
+        return None if pages is None else oom_lines.int64(pages * self.page_size)
 
     def _node_line(self, text: str) -> bool:
         if "*" in text:
@@ -168,6 +187,9 @@ class MemInfo:
         line = _BLOCKS.fullmatch(text)
         if line is None:
             return False
+        page_kb = int(line["page_kb"])
+        if page_kb in _PAGE_KB:
+            self.printed_page_size = page_kb * 1024
         node, known = line["node"], self._zones.get(line["zone"])
         if known is not None and known[2].node == (None if node is None else int(node)):
             usable = [order for order, block in enumerate(_BLOCK.findall(line["blocks"])) if _USABLE.fullmatch(block)]
@@ -201,7 +223,7 @@ class MemInfo:
         active, inactive, isolated = map(self._counts.get, names)
         if active is None or inactive is None:
             return None
-        return oom_lines.int64(active + inactive + (isolated or 0))  # isolated: 2.6.32+
+        return active + inactive + (isolated or 0)  # isolated: 2.6.32+
 
     def _deciding_zone(self, gfp_mask: str | None) -> Zone | None:
         if self._sums.get("zones_free") is None:  # the line of another zone is cut

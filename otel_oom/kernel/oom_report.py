@@ -34,7 +34,8 @@ _MAX_SILENT_US: Final = 10_000_000
 class Report:
     """A report that is being read: the facts that a kill may need.
 
-    first_record: its first record; page_size: bytes; last_us: the log's clock at the last record of this report, µs
+    first_record: its first record; last_us: the log's clock at the last record of this report, µs
+    page_size: bytes; if the report prints another one, that counts
     """
 
     first_record: Record
@@ -61,11 +62,10 @@ class Report:
     machine: MemInfo = field(init=False)
     doubtful_machine: MemInfo = field(init=False)
     """Of lines that a mount may have printed: they count if no other line has them."""
-    table: TaskTable = field(init=False)
+    table: TaskTable = field(default_factory=TaskTable)
 
     def __post_init__(self) -> None:
         self.machine, self.doubtful_machine = MemInfo(self.page_size), MemInfo(self.page_size)
-        self.table = TaskTable(self.page_size)
 
     def count_record(self, now_us: int) -> bool:
         """Count a record, and return whether it is too late for this report, or of another boot."""
@@ -105,7 +105,7 @@ class Report:
         if record.is_fragment or text.startswith(CONTINUATIONS):
             return self._continue(record)
         if text.startswith("["):
-            return self.table.read(text)
+            return self.table.read(text, self.machine.page_size)
         return self.memcg.read(text) or self._line_without_level(record, is_doubtful=False) or self._announce(text)
 
     def _announce(self, text: str) -> bool:

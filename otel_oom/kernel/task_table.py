@@ -65,23 +65,25 @@ class TaskTotals:
 
 
 class TaskTable:
-    """A task table that is being read. page_size: bytes."""
+    """A task table that is being read."""
 
-    __slots__ = ("_count", "_groups", "_largest", "_page_size", "_row", "_rss", "_ungrouped", "_unkillable_rss")
+    __slots__ = ("_count", "_groups", "_largest", "_row", "_rss", "_ungrouped", "_unkillable_rss")
 
-    def __init__(self, page_size: int) -> None:
-        self._page_size = page_size
+    def __init__(self) -> None:
         self._row: re.Pattern[str] | None = None  # None before the header
         self._count = self._rss = self._ungrouped = 0
         self._unkillable_rss: int | None = None
         self._largest: list[tuple[int, int, Task]] = []  # a heap
         self._groups: dict[str, list[int]] = {}  # by escaped name: number of tasks, and their rss
 
-    def read(self, text: str) -> bool:
-        """Take a line that begins with `[`, and return whether it is the table's header or a row of it."""
+    def read(self, text: str, page_size: int) -> bool:
+        """Take a line that begins with `[`, and return whether it is the table's header or a row of it.
+
+        page_size: bytes
+        """
         if self._row is not None:
             row = self._row.fullmatch(text)
-            return row is not None and self._add(row)
+            return row is not None and self._add(row, page_size)
         header = oom_lines.TABLE_HEADER.fullmatch(text)
         if header is None:
             return False
@@ -110,9 +112,9 @@ class TaskTable:
             unkillable_rss=oom_lines.int64(self._unkillable_rss),
         )
 
-    def _add(self, row: re.Match[str]) -> bool:
+    def _add(self, row: re.Match[str], page_size: int) -> bool:
         name, pages = row.group("name", "rss")
-        rss = oom_lines.number(pages, self._page_size)
+        rss = oom_lines.number(pages, page_size)
         if rss is None or rss < 0 or not oom_lines.is_comm(name):
             return False
         self._count += 1

@@ -99,7 +99,9 @@ class _Reading:
                 if self._is_json:
                     self._write([json_output.as_json(kill)])
                     continue
-                self._names_pages |= bool(kill.context.top_tasks or kill.context.memory_total)
+                self._names_pages |= kill.context.page_size is None and bool(
+                    kill.context.top_tasks or kill.context.memory_total
+                )
                 if number == 1 and has_heading:
                     self._write([self._style.strong(line) for line in fold(source.name, self._style.columns)] + [""])
                 self._write([*text_output.kill(number, kill, self._style, self._page_size), ""])

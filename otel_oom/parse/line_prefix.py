@@ -74,7 +74,7 @@ _WORDS: Final = re.compile(
     rb"|oom-kill:constraint|Tasks? in /|(?:memory(?:\+swap)?|kmem|swap): usage \d|Memory cgroup stats for "
     rb"|(?:CPU: \d+ (?:UID: \d+ )?PID: \d+ C|Pid: \d+, c)omm: "
     rb"|\[ *pid *\] +\w|\[ *\d+\](?: +-?\d+){6}|\d+ pages (?:of )?RAM"
-    rb"|Node \d+ (?:[a-z_]+:\d|hugepages_total=|[A-Z][A-Za-z\d]+ free:)"
+    rb"|Node \d+ (?:[a-z_]+:\d|hugepages_total=|[A-Z][A-Za-z\d]+(?: free:|: \d+\*))"
     rb"|(?:active_(?:anon|file)|unevictable|slab_reclaimable|mapped|sec_pagetables|kernel_misc_reclaimable):\d"
     rb"| ?free:\d+ "
     rb"|(?:Free|Total) swap +=|,(?:cpuset=|global_oom|oom_memcg=|task_memcg=)",

@@ -42,7 +42,7 @@ def kill(number: int, found: OomKill, style: Style, page_size: int) -> list[str]
         ("why", _memory(found, room)),
         ("whose limit", _limit(found, room)),
         ("whose process", _owner(owner)),
-        ("who asked", fold(_trigger(found.context, page_size), room)),
+        ("who asked", fold(_trigger(found.context, found.context.page_size or page_size), room)),
         ("the victim", _victim(found, room)),
         ("largest tasks", _tasks(found, style, room)),
         ("not said", fold(_unsaid(found), room)),

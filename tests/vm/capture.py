@@ -105,8 +105,8 @@ CAPTURES: Final = (
         f"in_group {_POD}/{_CONTAINER} fill gunicorn workers 192 stay",
     ),
     Capture("cgroup-tmpfs", ORDINARY, _limited("64M", "uploader tmpfs 48 64")),
-    Capture("cgroup-slab", ORDINARY, _limited("64M", "mailer inodes 44 64", "mount -o remount,nr_inodes=0 /tmp")),
-    Capture("cgroup-sockets", ORDINARY, _limited("64M", "proxy sockets 40 64")),
+    Capture("cgroup-slab", ORDINARY, _limited("32M", "mailer inodes 22 32", "mount -o remount,nr_inodes=0 /tmp")),
+    Capture("cgroup-sockets", ORDINARY, _limited("64M", "proxy sockets 58 64")),
     Capture("cgroup-percpu", ORDINARY, _limited("64M", "tracer percpu 40 64")),
     Capture(
         "cgroup-swap-full",

@@ -74,6 +74,29 @@ def test_a_whole_system_report_in_pages_of_the_machine(page_size: int) -> None:
     assert ("system", "/y", expected) == (kill.scope, kill.cgroup, kill.context)
 
 
+def with_free_blocks(report: list[str], blocks: str) -> list[str]:
+    at = next(at for at, line in enumerate(report) if line.startswith("Node 0 DMA free:")) + 1
+    return [*report[:at], f"Node 0 DMA: {blocks}", *report[at:]]
+
+
+@pytest.mark.parametrize(
+    ("blocks", "page_size"),
+    [
+        ("3*64kB (U) 0*128kB = 192kB", 65536),
+        ("3*16kB 0*32kB = 48kB", 16384),
+        ("3*5kB 0*10kB = 15kB", None),
+        ("3*64kB (U)", None),
+    ],
+)
+def test_the_page_size_that_a_system_report_prints(blocks: str, page_size: int | None) -> None:
+    (kill,) = klog.kills(with_free_blocks(klog.system_report(), blocks), page_size=4096)
+    (expected,) = klog.kills(klog.system_report(), page_size=page_size or 4096)
+    assert kill.context.page_size == page_size
+    for name in ("memory_total", "memory_free", "swap_free", "top_tasks", "tasks"):
+        assert getattr(kill.context, name) == getattr(expected.context, name)
+    assert kill.context.machine.anon == expected.context.machine.anon
+
+
 def test_sysrq_has_order_minus_1() -> None:
     (kill,) = klog.kills(klog.system_report(order=-1))
     expected = -1

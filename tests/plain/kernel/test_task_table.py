@@ -20,9 +20,9 @@ MAX_NAMES = 512
 
 
 def table(rows: list[str], header: str = klog.TABLE) -> TaskTable:
-    found = TaskTable(PAGE)
+    found = TaskTable()
     for line in (header, *rows):
-        found.read(line)
+        found.read(line, PAGE)
     return found
 
 
@@ -55,7 +55,7 @@ def test_tasks_that_the_killer_may_not_choose() -> None:
 
 def test_without_a_row_there_are_no_totals() -> None:
     assert table([]).totals() is None
-    assert TaskTable(PAGE).totals() is None
+    assert TaskTable().totals() is None
     assert table([klog.row(1, 5, "a" * 16), "[1] x", "[ pid ] a name"]).totals() is None
 
 
@@ -116,13 +116,13 @@ def test_a_name_for_each_row_costs_linear_time_and_bounded_memory() -> None:
         tracemalloc.start()
         for begin in range(0, number, 1_000):
             for row in rows_of_names(begin, begin + 1_000):
-                found.read(row)
+                found.read(row, PAGE)
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         rows = rows_of_names(0, number)
         timed, begin_s = table([]), time.process_time()
         for row in rows:
-            timed.read(row)
+            timed.read(row, PAGE)
         result = timed.totals()
         assert result is not None
         assert (result.count, len(result.groups)) == (number, 5)

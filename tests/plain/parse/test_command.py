@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from support import klog
 from support.hostile_text import HOSTILE
 from support.klog import CAPTURES
 
@@ -226,6 +227,18 @@ def test_a_page_size_is_a_power_of_two(page_size: int) -> None:
 def test_pages_of_another_size(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command.run([file(tmp_path, "log", LOG)], "json", 65536)
     assert json.loads(capsys.readouterr().out)[schema.TOP_TASKS.name][0]["rss"] == 2048 * 65536
+
+
+def test_the_page_size_of_a_report_is_used_before_that_of_the_flag(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = klog.system_report(order=3)
+    report.insert(report.index("Free swap  = 24kB"), "Node 0 DMA: 3*64kB (U) 0*128kB = 192kB")
+    text = "".join(f"[   37.411555] {line}\n" for line in report)
+    command.run([file(tmp_path, "log", text.encode())], "text", 4096)
+    out = " ".join(capsys.readouterr().out.split())
+    assert "8 pages in a row (512.0 KiB)" in out
+    assert "--page-size" not in out
 
 
 def test_many_files_have_headings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
