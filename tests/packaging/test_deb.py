@@ -47,7 +47,7 @@ class Machine:
 
     def names(self) -> list[str]:
         """The names of the victims that arrived."""
-        return [record.attributes[schema.COMMAND.name] for record in records(self.receiver)]
+        return [record.attributes[schema.COMM.name] for record in records(self.receiver)]
 
     def start(self, *drop_in: str) -> int:
         """Start the service anew; returns its pid. drop_in: lines of its section [Service]."""
