@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import sysconfig
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -28,7 +29,7 @@ def packages() -> Path:
 
 def build(out: Path, *kinds: str) -> None:
     """Build the packages of these kinds, all without any."""
-    if sys.version_info[:2] != (3, 11):
+    if sysconfig.get_python_version() != "3.11":
         missing("packaging", "the packages are built with Python 3.11, which they depend on")
     command = [sys.executable, BUILD, out, *kinds]
     variables = environment(SOURCE_DATE_EPOCH=_EPOCH_S)
