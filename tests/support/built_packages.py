@@ -31,7 +31,7 @@ def build(out: Path, *kinds: str) -> None:
     """Build the packages of these kinds, all without any."""
     if sysconfig.get_python_version() != "3.11":
         missing("packaging", "the packages are built with Python 3.11, which they depend on")
-    command = [sys.executable, BUILD, out, *kinds]
+    command: list[str | Path] = [sys.executable, BUILD, out, *kinds]
     variables = environment(SOURCE_DATE_EPOCH=_EPOCH_S)
     done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False, timeout=1200)
     assert done.returncode == 0, done.stdout + done.stderr
