@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import sysconfig
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -28,9 +29,9 @@ def packages() -> Path:
 
 def build(out: Path, *kinds: str) -> None:
     """Build the packages of these kinds, all without any."""
-    if sys.version_info[:2] != (3, 11):
+    if sysconfig.get_python_version() != "3.11":
         missing("packaging", "the packages are built with Python 3.11, which they depend on")
-    command = [sys.executable, BUILD, out, *kinds]
+    command: list[str | Path] = [sys.executable, BUILD, out, *kinds]
     variables = environment(SOURCE_DATE_EPOCH=_EPOCH_S)
     done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False, timeout=1200)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -43,7 +43,8 @@ def root() -> Path:
     mmdebstrap = tool("mmdebstrap", "mmdebstrap")
 
     def make(fresh: Path) -> None:
-        command = [mmdebstrap, "--quiet", "--variant=minbase", f"--include={_PACKAGES}", "bookworm", fresh / "root"]
+        options = ("--quiet", "--variant=minbase", f"--include={_PACKAGES}")
+        command: list[str | Path] = [mmdebstrap, *options, "bookworm", fresh / "root"]
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=1500)
         if done.returncode:
             missing("packaging", f"mmdebstrap failed: {done.stderr[-500:]}")
