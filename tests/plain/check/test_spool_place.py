@@ -82,7 +82,7 @@ def test_the_spool_of_a_running_agent_is_not_written(tmp_path: Path, monkeypatch
     )
 
 
-@pytest.mark.parametrize("pid", ["4194305", "unknown", str(os.getpid())])
+@pytest.mark.parametrize("pid", ["4194305", "unknown", str(os.getpid())], ids=["gone", "unknown", "another"])
 def test_a_lock_file_without_a_live_holder_does_not_matter(pid: str, tmp_path: Path) -> None:
     (tmp_path / "lock").write_text(f"{pid}\n")
     assert "can be written" in check_spool_place(tmp_path).text

@@ -168,7 +168,7 @@ def test_missing_facts_are_listed(
     ("name", "content", "said"),
     [
         ("gone", None, "there is no"),
-        ("log.gz", gzip.compress(QUIET * 1000)[:60], "is damaged"),
+        ("log.gz", gzip.compress(QUIET * 1000, mtime=0)[:60], "is damaged"),
         ("log.gz", b"\x1f\x8bnonsense", "is damaged"),
         ("log.xz", lzma.compress(QUIET * 1000)[:60], "is damaged"),
         ("log.zst", b"\x28\xb5\x2f\xfd123", "compressed with zstd"),
