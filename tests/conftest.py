@@ -1,7 +1,9 @@
 """For all levels: the profiles of hypothesis, and the search for a secret in all output (support/canary.py)."""
 
 import os
+from collections.abc import Generator
 
+import pytest
 from hypothesis import Phase, settings
 
 pytest_plugins = ["support.canary"]
@@ -14,3 +16,11 @@ settings.register_profile(
     "mutants", deadline=None, derandomize=True, database=None, phases=(Phase.explicit, Phase.generate)
 )
 settings.load_profile("no deadline")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Make captured output printable: pytest-xdist sends it as UTF-8, and ends all tests at a lone surrogate."""
+    report = yield
+    report.sections = [(name, text.encode(errors="backslashreplace").decode()) for name, text in report.sections]
+    return report
