@@ -170,6 +170,7 @@ def test_a_machine_without_a_cgroup_plays_the_recorded_kill(
     def no_sandbox(*_: object) -> None:
         raise NoSandboxError("no cgroup file system is mounted")
 
+    monkeypatch.setenv("COLUMNS", "100")
     monkeypatch.setattr(command, "_try_device", lambda: None)
     monkeypatch.setattr(command, "Sandbox", no_sandbox)
     assert command.run() == 0
