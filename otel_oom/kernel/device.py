@@ -136,7 +136,7 @@ class Device:
 
     def wake(self) -> None:  # noqa: D102 see Source
         if self._wake_write >= 0:  # after `close` the number may belong to another file: a second SIGTERM may come then
-            with suppress(BlockingIOError):  # the pipe is full: `wait` ends anyway
+            with suppress(OSError):  # the pipe is full, or another thread closes it now: `wait` ends anyway
                 os.write(self._wake_write, b"\0")
 
     @property
