@@ -90,12 +90,12 @@ def prepare(
     wall_ns: Clock = time.time_ns,
     memory_states: MemoryStates | None = None,
     reads_trace: bool = False,
-    asked: Asked | None = None,
+    open_asked: Callable[[], Asked | None] = lambda: None,
 ) -> ReadyAgent:
     """Prepare an agent that reads the device of the settings, with this kernel's counter, or the given source.
 
     reads_trace: it takes victims out of the kernel's trace ring, which one agent of a machine can do
-    asked: the wait for the device answers it
+    open_asked: opens what the wait for the device answers, once this agent has its spool
     kernel_kills: the counter of the kernel whose log `source` is; None: /proc/vmstat for the device, no counter for a
     given source
     memory_states: of the cgroups that the log names; None: of this machine for the device, none for a given source
@@ -116,7 +116,7 @@ def prepare(
     writer, stored = load_spool(config)
     try:
         states = memory_states or (open_memory_states(config.cgroupfs) if source is None else None)
-        return _prepare(config, health, writer, stored, source, kernel_kills, wall_ns, states, asked, reads_trace)
+        return _prepare(config, health, writer, stored, source, kernel_kills, wall_ns, states, open_asked, reads_trace)
     except BaseException:
         if writer is not None:
             writer.stop(_LAST_WRITES_S)
@@ -132,7 +132,7 @@ def _prepare(
     kernel_kills: KernelKills | None,
     wall_ns: Clock,
     memory_states: MemoryStates | None,
-    asked: Asked | None,
+    open_asked: Callable[[], Asked | None],
     reads_trace: bool,  # noqa: FBT001 `prepare` names it
 ) -> ReadyAgent:
     point = find_start_point(stored, config, health, wall_ns)
@@ -145,7 +145,7 @@ def _prepare(
         from_ring=point.reads_backlog,
         resume_at=checkpoint.cursor if checkpoint.first_uncounted else None,
         clock=wall_ns,
-        asked=asked,
+        asked=open_asked(),
     )
     spool = Spool(
         health,

@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace, output: LogOutput) -> int:
     from otel_oom.liveness.answering_socket import open_answering_socket
 
     problems.append(memory_protection.lower_oom_score(settings.oom_score_adj))
-    agent = start.prepare(settings, reads_trace=True, asked=open_answering_socket(settings.spool))
+    agent = start.prepare(settings, reads_trace=True, open_asked=lambda: open_answering_socket(settings.spool))
     problems += [agent.warm_up(), memory_protection.lock_memory()]
     for problem in filter(None, problems):
         log.warning("%s", problem)
