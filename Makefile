@@ -34,10 +34,10 @@ test-computing: $(VENV)/test.stamp
 test-sharing: $(VENV)/test.stamp
 	$(BIN)/python -m pytest $(SHARING:%=tests/%)
 
-# After the other levels: without KVM a guest is so slow that beside them its disk does not answer within 2 s. A guest
-# has one virtual CPU.
+# After the other levels, and one at a time: without KVM a guest is so slow that beside another one its disk does not
+# answer within 1 s.
 test-vm: $(VENV)/test.stamp
-	$(BIN)/python -m pytest -n $(WORKERS) tests/vm
+	$(BIN)/python -m pytest tests/vm
 
 plain: $(VENV)/test.stamp ## run the tests that need no root, kernel log or network
 	$(BIN)/python -m pytest -n $(WORKERS) tests/plain
