@@ -14,18 +14,8 @@ def check_process_protection(settings: Config) -> Iterator[Finding]:
     """All of them. Locked memory is the last: later memory would be locked as well."""
     yield _limits(settings)
     score = settings.oom_score_adj
-    line = memory_protection.lower_oom_score(score)
-    yield (
-        Finding("OOM score", "ok", f"oom_score_adj can be {score}")
-        if line is None
-        else finding_of_line("OOM score", line)
-    )
-    line = memory_protection.lock_memory()
-    yield (
-        Finding("locked memory", "ok", "memory can be locked")
-        if line is None
-        else finding_of_line("locked memory", line)
-    )
+    yield _finding("OOM score", memory_protection.lower_oom_score(score), f"oom_score_adj can be {score}")
+    yield _finding("locked memory", memory_protection.lock_memory(), "memory can be locked")
 
 
 def _limits(settings: Config) -> Finding:
@@ -34,4 +24,9 @@ def _limits(settings: Config) -> Finding:
         process_limits.check_threads(uses_grpc="grpc" in {settings.logs.protocol, settings.metrics.protocol})
     except ProcessLimitError as error:
         return Finding("process limits", "failed", error.problem, error.remedy)
-    return Finding("process limits", "ok", "they suffice") if line is None else finding_of_line("process limits", line)
+    return _finding("process limits", line, "they suffice")
+
+
+def _finding(name: str, line: str | None, text: str) -> Finding:
+    """line: the log line of a problem, None without one; text: if there is none."""
+    return Finding(name, "ok", text) if line is None else finding_of_line(name, line)

@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from otel_oom.check.finding import Finding
+from otel_oom.check.finding import Finding, finding_of_line
 from otel_oom.spool import file_trust
 from otel_oom.spool.directory_lock import holder_of
 
@@ -47,8 +47,7 @@ def check_spool_place(spool: Path | None) -> Finding:
         why = error.strerror or str(error)
         return Finding(_NAME, "failed", f"{spool} cannot be written: {why}", _REMEDY)
     if warning:
-        text, _, remedy = warning.partition("; ")
-        return Finding(_NAME, "warning", text, remedy)
+        return finding_of_line(_NAME, warning)
     return _lasting(spool, f"{spool} can be written; a write reached its disk within {took_ms:.0f} ms")
 
 
