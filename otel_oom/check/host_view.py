@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from otel_oom import surroundings
 from otel_oom.cgroupfs.cgroup_mounts import MemoryHierarchy, mounts_of_this_process
 from otel_oom.check.finding import Finding
 from otel_oom.machine import procfs
@@ -38,7 +39,7 @@ def pids_finding(*, sees_host_pids: bool) -> Finding:
         "pid namespace",
         "warning",
         "not the host's: events come without executable and parent",
-        "docker run --pid=host; hostPID: true in Kubernetes",
+        surroundings.PID_NAMESPACE.here(),
     )
 
 
@@ -50,7 +51,7 @@ def cgroup_paths_finding(*, sees_host_cgroups: bool) -> Finding:
         "cgroup namespace",
         "warning",
         "not the host's: kills without a report have no cgroup",
-        "docker run --cgroupns=host",
+        surroundings.CGROUP_NAMESPACE.here(),
     )
 
 

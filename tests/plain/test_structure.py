@@ -46,7 +46,8 @@ MAY_IMPORT = {
     "parse": {"errors", "kernel", "printable_text", "schema", "telemetry"},
     "demo": {"agent", "config", "errors", "kernel", "printable_text", "schema"},
     "check": {
-        *("cgroupfs", "config", "errors", "kernel", "liveness", "machine", "otlp", "printable_text", "spool"),
+        *("cgroupfs", "config", "errors", "kernel", "liveness", "machine", "otlp", "printable_text"),
+        *("spool", "surroundings"),
     },
     "cli": {
         *("agent", "check", "config", "demo", "errors", "liveness", "machine", "parse", "printable_text", "schema"),
